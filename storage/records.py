@@ -1,0 +1,142 @@
+"""The nouns that every room shares: plain frozen values, no behaviour that needs a database or a model."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Sentiment(StrEnum):
+    """The three labels, always meant by name: models order them differently (FinBERT: positive, negative, neutral)."""
+
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
+
+
+LABELS: tuple[Sentiment, ...] = (Sentiment.POSITIVE, Sentiment.NEUTRAL, Sentiment.NEGATIVE)
+"""The order of every three-wide array in finloop; a model's own order is mapped to it when the model is loaded."""
+
+
+class Purpose(StrEnum):
+    """Why a text was sent to annotators: to measure (audit) or to learn (select)."""
+
+    AUDIT = "audit"
+    SELECT = "select"
+
+
+class TaskState(StrEnum):
+    """The life of a label task; a text has at most one."""
+
+    RESERVED = "reserved"
+    SENT = "sent"
+    ANSWERED = "answered"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one model version said of one text; scores and logits are in the order of LABELS."""
+
+    label: Sentiment
+    scores: tuple[float, float, float]
+    logits: tuple[float, float, float]
+    confidence: float
+    margin: float
+    model_version: str
+    predicted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A production text; `audit` is fixed for ever at ingest, `prediction` is the newest."""
+
+    text_id: str
+    text: str
+    source: str
+    audit: bool
+    ingested_at: datetime
+    published_at: datetime | None = None
+    prediction: Prediction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTask:
+    """One text sent (or about to be sent) to annotators."""
+
+    text_id: str
+    text: str
+    source: str
+    purpose: Purpose
+    state: TaskState
+    batch_id: str
+    prediction: Prediction | None = None
+    server: str | None = None
+    project_id: int | None = None
+    task_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationKey:
+    """An annotation's identity: ids of Label Studio are only unique within one server."""
+
+    server: str
+    project_id: int
+    annotation_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One annotator's answer at one moment; `label` is None for a skip."""
+
+    key: AnnotationKey
+    task_id: int
+    text_id: str
+    label: Sentiment | None
+    annotator: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What the annotations of a text agree on; `sequence` grows with every change of any label."""
+
+    text_id: str
+    text: str
+    purpose: Purpose
+    label: Sentiment | None
+    annotations: int
+    sequence: int
+
+
+class Split(StrEnum):
+    """Where a row may be used; a near-duplicate cluster has one split for ever."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One labelled example of a dataset; `origin` is phrasebank or label."""
+
+    text_id: str
+    text: str
+    label: Sentiment
+    split: Split
+    origin: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetVersion:
+    """An immutable dataset: `version` is the hash of its rows, the rest is where they came from."""
+
+    version: str
+    created_at: datetime
+    phrasebank_sha256: str
+    phrasebank_source: str
+    agreement: int
+    label_watermark: int
+    policy: str
+    rows: tuple[Row, ...] = field(repr=False)
