@@ -1,0 +1,125 @@
+"""Near-duplicate texts, so that a text and its rewording never stand on both sides of a split.
+
+Two texts are near-duplicates when the Jaccard similarity of their sets of character 5-grams is at least .8. The pairs
+are exact, not sampled: prefix filtering (AllPairs, Bayardo et al. 2007; PPJoin, Xiao et al. 2008) only leaves out pairs
+that cannot reach the threshold. The trap: real feeds repeat the same news with another link or a changed digit, so
+a split by row measures memory.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from storage.text import normalise
+
+GRAM = 5
+"""Characters in a gram."""
+
+THRESHOLD = 0.8
+"""The similarity from which two texts are near-duplicates."""
+
+_ROUNDING = 1e-9
+"""Taken off before rounding up: 0.7 * 10 is a little more than 7 in floating point, and no pair may be lost by it."""
+
+Grams = list[int]
+"""A text as numbers of its distinct grams, the rarest gram first: numbers ascend with document frequency."""
+
+
+def near_duplicates(
+    texts: Sequence[str], others: Sequence[str] | None = None, threshold: float = THRESHOLD
+) -> list[tuple[int, int]]:
+    """Every pair of positions whose texts have a similarity of at least `threshold` (more than 0), in ascending order.
+
+    Without `others` the pairs are (i, j), i < j, within `texts`; with it, i is a position in `texts`, j in `others`.
+    """
+    if others is None:
+        return sorted(_join(_gram_numbers(texts), None, threshold))
+    numbered = _gram_numbers([*texts, *others])
+    return sorted(_join(numbered[: len(texts)], numbered[len(texts) :], threshold))
+
+
+def similarity(one: str, other: str) -> float:
+    """The Jaccard similarity of the two texts' sets of grams, 0 to 1."""
+    a, b = grams(one), grams(other)
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared)
+
+
+def clusters(texts: Sequence[str], threshold: float = THRESHOLD) -> list[int]:
+    """The cluster number of each text: near-duplicates, and what they are linked to through others, share a number.
+
+    Numbers count up from 0 in the order in which clusters first appear.
+    """
+    first: dict[str, int] = {}
+    same = [first.setdefault(_folded(text), len(first)) for text in texts]  # a text repeated n times has n² pairs
+    numbers = components(len(first), near_duplicates(list(first), threshold=threshold))
+    return [numbers[position] for position in same]
+
+
+def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """The connected component of each of `count` nodes, numbered from 0 in order of first appearance (union-find)."""
+    parent = list(range(count))
+    for one, other in pairs:
+        parent[_root(parent, one)] = _root(parent, other)
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(_root(parent, node), len(numbers)) for node in range(count)]
+
+
+def grams(text: str) -> set[str]:
+    """The character 5-grams of the normalised lower-cased text; a shorter text is its own single gram."""
+    folded = _folded(text)
+    return {folded[start : start + GRAM] for start in range(max(1, len(folded) - GRAM + 1))}
+
+
+def _folded(text: str) -> str:
+    return normalise(text).lower()
+
+
+def _root(parent: list[int], node: int) -> int:
+    while parent[node] != node:
+        parent[node] = parent[parent[node]]
+        node = parent[node]
+    return node
+
+
+def _gram_numbers(texts: Sequence[str]) -> list[Grams]:
+    sets = [grams(text) for text in texts]
+    frequency = Counter(gram for each in sets for gram in each)
+    number = {
+        gram: position for position, gram in enumerate(sorted(frequency, key=lambda gram: (frequency[gram], gram)))
+    }
+    return [sorted(number[gram] for gram in each) for each in sets]
+
+
+def _join(texts: list[Grams], others: list[Grams] | None, threshold: float) -> Iterable[tuple[int, int]]:
+    """Index `texts` by the grams of their prefixes and look up each of the others (None: itself, as it grows)."""
+    sets = [frozenset(each) for each in texts]
+    index: defaultdict[int, list[int]] = defaultdict(list)
+    if others is not None:
+        for position, each in enumerate(texts):
+            _add(index, position, _prefix(each, threshold))
+    for position, each in enumerate(texts if others is None else others):
+        prefix = _prefix(each, threshold)
+        for candidate in {found for gram in prefix for found in index.get(gram, ())}:
+            if _similar(sets[candidate], each, threshold):
+                yield candidate, position
+        if others is None:
+            _add(index, position, prefix)
+
+
+def _prefix(each: Grams, threshold: float) -> Grams:
+    """Two sets of that similarity share at least one of these first (rarest) grams: |x| - ceil(t |x|) + 1 of them."""
+    return each[: len(each) - math.ceil(threshold * len(each) - _ROUNDING) + 1]
+
+
+def _add(index: defaultdict[int, list[int]], position: int, prefix: Grams) -> None:
+    for gram in prefix:
+        index[gram].append(position)
+
+
+def _similar(indexed: frozenset[int], other: Grams, threshold: float) -> bool:
+    small, large = sorted((len(indexed), len(other)))
+    if small < threshold * large - _ROUNDING:
+        return False
+    shared = len(indexed.intersection(other))
+    return shared / (len(indexed) + len(other) - shared) >= threshold
