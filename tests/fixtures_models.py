@@ -1,0 +1,65 @@
+"""Tiny BERTs with a real tokenizer: they load, train in about two seconds and answer, but know nothing of finance.
+
+`tiny_base` is an untrained base model, `tiny_model` a classifier folder with finloop's label names.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+WORDS = """
+[PAD] [UNK] [CLS] [SEP] [MASK] . , % $ - ' the a of to and in its it company profit sales loss revenue forecast shares
+quarter year rose fell grew dropped raised cut will said from million euros net operating sharply strong weak record
+warned missed beat order contract new plant meeting held annual results up down higher lower no not but while
+"""
+
+
+def write_tiny_base(folder: Path) -> Path:
+    """A 2-layer BERT of 32 dimensions without a classification head, as a hub base model is; seeded."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(7)
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = [mark + chr(code) for code in range(ord("a"), ord("z") + 1) for mark in ("", "##")]
+    digits = [mark + str(digit) for digit in range(10) for mark in ("", "##")]
+    vocabulary = {word: index for index, word in enumerate(dict.fromkeys([*WORDS.split(), *letters, *digits]))}
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+    )
+    BertModel(config).save_pretrained(folder)
+    BertTokenizerFast(vocab=vocabulary, do_lower_case=True).save_pretrained(folder)
+    return folder
+
+
+def write_tiny_model(folder: Path, names: tuple[str, str, str] = ("positive", "neutral", "negative")) -> Path:
+    """The tiny base with a seeded, untrained three-way head whose labels are `names`, in that order."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    base = write_tiny_base(folder.parent / f"{folder.name}-base")
+    torch.manual_seed(11)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=3, id2label=dict(enumerate(names)), label2id={name: index for index, name in enumerate(names)}
+    )
+    torch.nn.init.normal_(model.classifier.weight, std=1.0)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text())["id2label"]["0"] == names[0]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_base(tmp_path_factory.mktemp("tiny") / "base")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
