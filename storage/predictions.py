@@ -1,0 +1,41 @@
+"""Predictions as JSON, for the columns and documents that hold them whole."""
+
+from datetime import datetime
+from typing import Any
+
+from storage.records import LABELS, Prediction, Sentiment
+
+
+def prediction_to_json(prediction: Prediction | None) -> dict[str, Any] | None:
+    """Scores and logits by label name, so that no reader has to know an order."""
+    if prediction is None:
+        return None
+    return {
+        "label": prediction.label.value,
+        "scores": dict(zip(LABELS, prediction.scores, strict=True)),
+        "logits": dict(zip(LABELS, prediction.logits, strict=True)),
+        "confidence": prediction.confidence,
+        "margin": prediction.margin,
+        "model_version": prediction.model_version,
+        "predicted_at": prediction.predicted_at.isoformat(),
+    }
+
+
+def prediction_from_json(value: dict[str, Any] | None) -> Prediction | None:
+    """The inverse of prediction_to_json."""
+    if value is None:
+        return None
+    return Prediction(
+        label=Sentiment(value["label"]),
+        scores=_triple(value["scores"]),
+        logits=_triple(value["logits"]),
+        confidence=value["confidence"],
+        margin=value["margin"],
+        model_version=value["model_version"],
+        predicted_at=datetime.fromisoformat(value["predicted_at"]),
+    )
+
+
+def _triple(by_name: dict[str, float]) -> tuple[float, float, float]:
+    positive, neutral, negative = (float(by_name[label]) for label in LABELS)
+    return positive, neutral, negative

@@ -1,0 +1,204 @@
+"""The tables, as SQLAlchemy 2.0 typed classes; alembic's migrations are checked against them by a test."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, Float, ForeignKey, Index, Integer, String, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Timezone-aware UTC in, timezone-aware UTC out: SQLite forgets the zone, and would compare text."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time and store UTC."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """What alembic compares with the migrations."""
+
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON}  # noqa: RUF012 (SQLAlchemy's own idiom)
+
+
+class TextRow(Base):
+    """A production text with its newest prediction (the embedded store; Elasticsearch holds the same)."""
+
+    __tablename__ = "text"
+    text_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    text: Mapped[str]
+    source: Mapped[str] = mapped_column(String(100))
+    audit: Mapped[bool]
+    ingested_at: Mapped[datetime]
+    published_at: Mapped[datetime | None]
+    label: Mapped[str | None] = mapped_column(String(10))
+    positive: Mapped[float | None] = mapped_column(Float(53))
+    neutral: Mapped[float | None] = mapped_column(Float(53))
+    negative: Mapped[float | None] = mapped_column(Float(53))
+    logit_positive: Mapped[float | None] = mapped_column(Float(53))
+    logit_neutral: Mapped[float | None] = mapped_column(Float(53))
+    logit_negative: Mapped[float | None] = mapped_column(Float(53))
+    confidence: Mapped[float | None] = mapped_column(Float(53))
+    margin: Mapped[float | None] = mapped_column(Float(53))
+    model_version: Mapped[str | None] = mapped_column(String(40))
+    predicted_at: Mapped[datetime | None]
+    __table_args__ = (
+        Index("text_by_margin", "audit", "model_version", "margin", "text_id"),
+        Index("text_by_version", "model_version", "text_id"),
+    )
+
+
+class TaskRow(Base):
+    """A label task; the text id is the key, so that a text cannot be reserved twice, whoever tries."""
+
+    __tablename__ = "label_task"
+    text_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    text: Mapped[str]
+    source: Mapped[str] = mapped_column(String(100))
+    purpose: Mapped[str] = mapped_column(String(10), index=True)
+    state: Mapped[str] = mapped_column(String(10), index=True)
+    batch_id: Mapped[str] = mapped_column(String(32), index=True)
+    prediction: Mapped[dict[str, Any] | None]
+    reserved_at: Mapped[datetime]
+    lease_owner: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[datetime | None]
+    server: Mapped[str | None] = mapped_column(String(300))
+    project_id: Mapped[int | None]
+    task_id: Mapped[int | None]
+    sent_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]
+    __table_args__ = (Index("task_by_server_id", "server", "project_id", "task_id"),)
+
+
+class InboxRow(Base):
+    """A webhook as it came, committed before it is acknowledged."""
+
+    __tablename__ = "inbox"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    received_at: Mapped[datetime]
+    action: Mapped[str] = mapped_column(String(60))
+    payload: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(10), index=True)
+    reason: Mapped[str | None]
+    processed_at: Mapped[datetime | None]
+
+
+class AnnotationRow(Base):
+    """One revision of one annotation."""
+
+    __tablename__ = "annotation"
+    server: Mapped[str] = mapped_column(String(300), primary_key=True)
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(primary_key=True)
+    updated_at: Mapped[datetime] = mapped_column(primary_key=True)
+    task_id: Mapped[int]
+    text_id: Mapped[str] = mapped_column(String(32), index=True)
+    label: Mapped[str | None] = mapped_column(String(10))
+    annotator: Mapped[str] = mapped_column(String(200))
+    recorded_at: Mapped[datetime]
+
+
+class TombstoneRow(Base):
+    """A deleted annotation; final, and kept also when it came before its creation."""
+
+    __tablename__ = "tombstone"
+    server: Mapped[str] = mapped_column(String(300), primary_key=True)
+    project_id: Mapped[int] = mapped_column(primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(primary_key=True)
+    recorded_at: Mapped[datetime]
+
+
+class LabelRow(Base):
+    """What the annotations of a text agree on now; `label` is null while they agree on nothing."""
+
+    __tablename__ = "label"
+    text_id: Mapped[str] = mapped_column(ForeignKey("label_task.text_id"), primary_key=True)
+    label: Mapped[str | None] = mapped_column(String(10))
+    annotations: Mapped[int]
+    sequence: Mapped[int] = mapped_column(index=True, unique=True)
+    changed_at: Mapped[datetime]
+
+
+class CounterRow(Base):
+    """A number that only grows, handed out under its row's lock."""
+
+    __tablename__ = "counter"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[int]
+
+
+class IntentRow(Base):
+    """An effect on a foreign system, committed before it is tried and closed after it is done."""
+
+    __tablename__ = "outbox"
+    key: Mapped[str] = mapped_column(String(120), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40), index=True)
+    payload: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    attempts: Mapped[int]
+    last_error: Mapped[str | None]
+
+
+class LeaseRow(Base):
+    """Who may do what only one process may do, until when."""
+
+    __tablename__ = "lease"
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime]
+
+
+class ProjectRow(Base):
+    """The Label Studio project and webhook that are ours on a server."""
+
+    __tablename__ = "project"
+    server: Mapped[str] = mapped_column(String(300), primary_key=True)
+    project_id: Mapped[int]
+    webhook_id: Mapped[int | None]
+
+
+class DatasetRow(Base):
+    """A dataset version: the hash of its rows, and its parents."""
+
+    __tablename__ = "dataset"
+    version: Mapped[str] = mapped_column(String(64), primary_key=True)
+    created_at: Mapped[datetime]
+    phrasebank_sha256: Mapped[str] = mapped_column(String(64))
+    phrasebank_source: Mapped[str] = mapped_column(String(300))
+    agreement: Mapped[int]
+    label_watermark: Mapped[int] = mapped_column(index=True)
+    policy: Mapped[str] = mapped_column(String(64))
+    judged_at: Mapped[datetime | None]
+    verdict: Mapped[dict[str, Any] | None]
+
+
+class ExampleRow(Base):
+    """One row of one dataset version."""
+
+    __tablename__ = "dataset_row"
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.version"), primary_key=True)
+    text_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    text: Mapped[str]
+    label: Mapped[str] = mapped_column(String(10))
+    split: Mapped[str] = mapped_column(String(10))
+    origin: Mapped[str] = mapped_column(String(20))
+    cluster: Mapped[str] = mapped_column(String(32))
+
+
+class SplitRow(Base):
+    """The split of a text, for ever."""
+
+    __tablename__ = "split"
+    text_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    cluster: Mapped[str] = mapped_column(String(32))
+    split: Mapped[str] = mapped_column(String(10))

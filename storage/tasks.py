@@ -1,0 +1,156 @@
+"""Label tasks: which texts were put before annotators. The text id is the primary key, so that a text cannot be
+reserved twice however many selects run; a lease says who may send a reserved batch.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping, func, select, tuple_, update
+
+from storage.clock import now
+from storage.database import reading
+from storage.predictions import prediction_from_json, prediction_to_json
+from storage.records import LabelTask, Prediction, Purpose, TaskState, Text
+from storage.schema import TaskRow
+from storage.upsert import insert_new
+
+CHUNK = 500
+"""Ids in one IN list: SQLite and PostgreSQL both bound the parameters of a statement."""
+
+
+class Tasks:
+    """Reservations and what became of them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._reader = engine, reading(engine)
+
+    def reserve(
+        self, texts: Sequence[Text], purpose: Purpose, batch_id: str, owner: str, lasts: timedelta
+    ) -> list[LabelTask]:
+        """Reserve those of the texts that were never reserved, for one batch; returns what is now ours."""
+        moment = now()
+        with self._engine.begin() as connection:
+            for text in texts:
+                connection.execute(
+                    insert_new(connection, TaskRow).values(
+                        text_id=text.text_id,
+                        text=text.text,
+                        source=text.source,
+                        purpose=purpose,
+                        state=TaskState.RESERVED,
+                        batch_id=batch_id,
+                        prediction=prediction_to_json(text.prediction),
+                        reserved_at=moment,
+                        lease_owner=owner,
+                        lease_until=moment + lasts,
+                    )
+                )
+        return self.batch(batch_id)
+
+    def batch(self, batch_id: str) -> list[LabelTask]:
+        """The tasks of a batch, in whatever state."""
+        return self._tasks(TaskRow.batch_id == batch_id)
+
+    def known(self, text_ids: Collection[str]) -> set[str]:
+        """Which of these texts have a task already."""
+        found: set[str] = set()
+        ids = list(text_ids)
+        with self._reader.connect() as connection:
+            for start in range(0, len(ids), CHUNK):
+                chunk = ids[start : start + CHUNK]
+                found.update(connection.scalars(select(TaskRow.text_id).where(TaskRow.text_id.in_(chunk))))
+        return found
+
+    def take_over(self, owner: str, lasts: timedelta) -> list[str]:
+        """Make the unsent batches whose lease ran out one's own, and return their batch ids."""
+        expired = (TaskRow.state == TaskState.RESERVED) & (TaskRow.lease_until < now())
+        with self._engine.begin() as connection:
+            batches = list(connection.scalars(select(TaskRow.batch_id).where(expired).distinct()))
+            connection.execute(update(TaskRow).where(expired).values(lease_owner=owner, lease_until=now() + lasts))
+        return batches
+
+    def mark_sent(self, server: str, project_id: int, task_ids: Mapping[str, int]) -> None:
+        """Note the Label Studio task id of each text id; a task that was answered meanwhile stays answered."""
+        with self._engine.begin() as connection:
+            for text_id, task_id in task_ids.items():
+                here = {"server": server, "project_id": project_id, "task_id": task_id, "sent_at": now()}
+                connection.execute(
+                    update(TaskRow)
+                    .where(TaskRow.text_id == text_id, TaskRow.state == TaskState.RESERVED)
+                    .values(state=TaskState.SENT, lease_owner=None, lease_until=None, **here)
+                )
+
+    def get(self, text_id: str) -> LabelTask | None:
+        """The task of a text."""
+        return next(iter(self._tasks(TaskRow.text_id == text_id)), None)
+
+    def by_task_id(self, server: str, project_id: int, task_id: int) -> LabelTask | None:
+        """The task with that id on that server, if it is one of ours."""
+        here = tuple_(TaskRow.server, TaskRow.project_id, TaskRow.task_id) == (server, project_id, task_id)
+        return next(iter(self._tasks(here)), None)
+
+    def on_server(self, server: str, project_id: int) -> list[LabelTask]:
+        """Every task that was sent to a project."""
+        return self._tasks((TaskRow.server == server) & (TaskRow.project_id == project_id))
+
+    def mark_missing(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
+        """These tasks are gone from Label Studio: reported by `status`; their labels stay."""
+        self._set_missing(server, project_id, task_ids, now())
+
+    def mark_found(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
+        """These tasks are there (again)."""
+        self._set_missing(server, project_id, task_ids, None)
+
+    def missing(self) -> int:
+        """How many tasks are gone from Label Studio."""
+        with self._reader.connect() as connection:
+            query = select(func.count()).select_from(TaskRow).where(TaskRow.missing_since.is_not(None))
+            return connection.scalar(query) or 0
+
+    def counts(self) -> dict[Purpose, dict[TaskState, int]]:
+        """Tasks by purpose and state; what has none is left out."""
+        query = select(TaskRow.purpose, TaskRow.state, func.count()).group_by(TaskRow.purpose, TaskRow.state)
+        counts: dict[Purpose, dict[TaskState, int]] = {}
+        with self._reader.connect() as connection:
+            for purpose, state, count in connection.execute(query):
+                counts.setdefault(Purpose(purpose), {})[TaskState(state)] = count
+        return counts
+
+    def text_ids(self) -> Iterator[str]:
+        """The ids of every text that has a task."""
+        with self._reader.connect() as connection:
+            yield from connection.scalars(select(TaskRow.text_id))
+
+    def _set_missing(self, server: str, project_id: int, task_ids: Collection[int], moment: Any) -> None:
+        ids = list(task_ids)
+        with self._engine.begin() as connection:
+            for start in range(0, len(ids), CHUNK):
+                here = (TaskRow.server == server) & (TaskRow.project_id == project_id)
+                changed = TaskRow.missing_since.is_(None) if moment else TaskRow.missing_since.is_not(None)
+                connection.execute(
+                    update(TaskRow)
+                    .where(here, changed, TaskRow.task_id.in_(ids[start : start + CHUNK]))
+                    .values(missing_since=moment)
+                )
+
+    def _tasks(self, condition: Any) -> list[LabelTask]:
+        query = select(TaskRow.__table__).where(condition).order_by(TaskRow.text_id)
+        with self._reader.connect() as connection:
+            return [_task(row) for row in connection.execute(query).mappings()]
+
+
+def _task(row: RowMapping) -> LabelTask:
+    prediction: Prediction | None = prediction_from_json(row["prediction"])
+    return LabelTask(
+        text_id=row["text_id"],
+        text=row["text"],
+        source=row["source"],
+        purpose=Purpose(row["purpose"]),
+        state=TaskState(row["state"]),
+        batch_id=row["batch_id"],
+        prediction=prediction,
+        server=row["server"],
+        project_id=row["project_id"],
+        task_id=row["task_id"],
+    )
