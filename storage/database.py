@@ -26,7 +26,11 @@ def open_database(url: str) -> Engine:
         raise BadInput(f"{SETTING} is not a database URL: {error}") from error
     if parsed.get_backend_name() == "postgresql":
         return create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args={"connect_timeout": 5}
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 5},
+            # Without it an INSERT ... ON CONFLICT DO NOTHING reports -1 rows here, and "was it new?" has no answer.
+            execution_options={"preserve_rowcount": True},
         )
     if parsed.get_backend_name() != "sqlite":
         raise BadInput(f"{SETTING} names {parsed.get_backend_name()}; finloop keeps labels in sqlite or postgresql")
