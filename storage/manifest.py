@@ -1,0 +1,105 @@
+"""What a model folder must hold, byte for byte.
+
+Weights travel with their metadata: the manifest names the dataset, base model and recipe a model came from and the
+SHA-256 sum of every file beside it, so a half-copied or damaged folder is refused before anything is loaded from it.
+"""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from storage.errors import BadInput, CorruptModel
+
+MANIFEST_NAME = "manifest.json"
+
+
+class Manifest(BaseModel):
+    """Where a model came from, how it was made, and the sums of its files (relative posix path -> SHA-256).
+
+    `exposed` marks a base model that had already seen PhraseBank labels; `labels` is the order of its outputs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = 1
+    base_model: str
+    exposed: bool
+    dataset_version: str
+    recipe: dict[str, Any]
+    recipe_hash: str
+    metrics: dict[str, float]
+    labels: tuple[str, str, str]
+    created_at: datetime
+    files: dict[str, str] = {}
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
+    """Sum every file of `folder` but the manifest itself, write `manifest.json`, and return what was written.
+
+    Written aside and renamed, so a folder never holds half a manifest. Raises BadInput where there is no file to sum.
+    """
+    files = {name: _sum(folder / name) for name in sorted(_names(folder)) if name != MANIFEST_NAME}
+    if not files:
+        raise BadInput(f"{folder} holds no model files")
+    written = manifest.model_copy(update={"files": files})
+    aside = folder.with_name(f".{folder.name}.{MANIFEST_NAME}")
+    aside.write_text(written.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    aside.replace(folder / MANIFEST_NAME)
+    return written
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest as it stands in `folder`, sums unchecked; raises CorruptModel where it is missing or unreadable."""
+    path = folder / MANIFEST_NAME
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise CorruptModel(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise CorruptModel(f"{path} is not a manifest: {error.errors()[0]['msg']}") from error
+    if manifest.format != 1:
+        raise CorruptModel(f"{path} has format {manifest.format}; this finloop reads format 1")
+    return manifest
+
+
+def check_manifest(folder: Path) -> Manifest:
+    """The manifest of `folder`, after comparing every file with it.
+
+    Raises CorruptModel naming the file that is missing, additional, changed, a link, or outside the folder.
+    """
+    manifest = read_manifest(folder)
+    for name in manifest.files:
+        if not _inside(name):
+            raise CorruptModel(f"{folder / MANIFEST_NAME} names {name!r}, a path outside the model folder")
+    present = _names(folder) - {MANIFEST_NAME}
+    for name in sorted(present | set(manifest.files)):
+        if name not in present:
+            raise CorruptModel(f"{folder / name} is missing; the manifest names it")
+        if name not in manifest.files:
+            raise CorruptModel(f"{folder / name} is not in the manifest")
+        if (folder / name).is_symlink():
+            raise CorruptModel(f"{folder / name} is a link; a model folder holds its own files")
+        if _sum(folder / name) != manifest.files[name]:
+            raise CorruptModel(f"{folder / name} does not match its SHA-256 sum in the manifest")
+    return manifest
+
+
+def _names(folder: Path) -> set[str]:
+    # A link to a directory counts as a file, so that it is refused rather than followed.
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+
+
+def _inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
+
+
+def _sum(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CorruptModel(f"{path} cannot be read: {error.strerror}") from error
