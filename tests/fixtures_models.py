@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from training.base_model import BaseModel
+
 WORDS = """
 [PAD] [UNK] [CLS] [SEP] [MASK] . , % $ - ' the a of to and in its it company profit sales loss revenue forecast shares
 quarter year rose fell grew dropped raised cut will said from million euros net operating sharply strong weak record
@@ -32,6 +34,7 @@ def write_tiny_base(folder: Path) -> Path:
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=128,
+        initializer_range=0.3,  # a wide start: it learns a word in a few steps
     )
     BertModel(config).save_pretrained(folder)
     BertTokenizerFast(vocab=vocabulary, do_lower_case=True).save_pretrained(folder)
@@ -63,3 +66,8 @@ def tiny_base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tiny_base_folder: Path) -> BaseModel:
+    return BaseModel("tiny", tiny_base_folder, exposed=False)

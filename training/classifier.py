@@ -17,6 +17,7 @@ import torch
 
 from storage.errors import BadInput
 from storage.records import LABELS, Prediction, Sentiment
+from training.progress import silence
 
 MAX_TOKENS = 128
 """Longer texts are cut: a headline or a post has about 30 tokens, and attention costs the square of the length."""
@@ -58,10 +59,11 @@ class Classifier:
         if not (folder / "config.json").is_file():
             raise BadInput(f"{folder} is not a model: it has no config.json")
         try:
-            model, loading = AutoModelForSequenceClassification.from_pretrained(
-                folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True,
-                output_loading_info=True,
-            )  # fmt: skip
+            with silence():
+                model, loading = AutoModelForSequenceClassification.from_pretrained(
+                    folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True,
+                    output_loading_info=True,
+                )  # fmt: skip
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         except (OSError, ValueError, RuntimeError) as error:
             raise BadInput(f"{folder} cannot be loaded as a classifier: {error}") from error
@@ -82,7 +84,8 @@ class Classifier:
 
     def save(self, folder: Path) -> None:
         """Write configuration, tokenizer and weights (safetensors only) into `folder`, made if need be."""
-        self._model.save_pretrained(folder)
+        with silence():
+            self._model.save_pretrained(folder)
         self._tokenizer.save_pretrained(folder)
 
     def _encode(self, texts: Sequence[str]) -> dict[str, list[list[int]]]:
@@ -101,7 +104,8 @@ class Classifier:
         }
         with torch.inference_mode():
             answer: npt.NDArray[np.float32] = self._model(**inputs).logits.float().cpu().numpy()
-        return answer[:, self._columns]
+        ordered: Logits = answer[:, self._columns]
+        return ordered
 
 
 def choose_device() -> str:

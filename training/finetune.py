@@ -1,0 +1,215 @@
+"""A base model and labelled rows become a classifier folder, by the transformers Trainer.
+
+Always from the base model, never from the last champion: what a version knows then follows from its dataset and
+recipe alone. bf16 goes by the processor, since on one without AVX-512 bf16 it trains at half the speed of float32
+while every library still calls it supported.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel as PydanticModel
+from pydantic import ConfigDict, Field
+
+from storage.errors import BadInput
+from storage.records import LABELS, Row, Split
+from training.base_model import BaseModel
+from training.progress import Progress, reporter, silence
+
+
+class Recipe(PydanticModel):
+    """How a model is trained; everything here alters the result, so `hash` names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(default=4, ge=1, le=20, description="Passes over the training rows.")
+    learning_rate: float = Field(default=5e-5, ge=1e-6, le=1e-2, description="Peak of the linear schedule.")
+    batch_size: int = Field(default=16, ge=1, le=256, description="Rows per step.")
+    max_length: int = Field(default=128, ge=8, le=128, description="Tokens of a text that are read.")
+    weight_decay: float = Field(default=0.01, ge=0, le=0.5)
+    warmup: float = Field(default=0.1, ge=0, le=0.5, description="Share of the steps that the learning rate rises.")
+    label_weight: int = Field(
+        default=1, ge=1, le=10, description="How often each of our own labels is seen for one look at a PhraseBank row."
+    )
+    limit: int | None = Field(default=None, ge=3, description="At most so many training rows, for a quick trial.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    def hash(self) -> str:
+        """SHA-256 of the fields as canonical JSON."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Finetuned:
+    """A trained model's folder (safetensors, tokenizer, configuration), its validation metrics, and what it took."""
+
+    folder: Path
+    metrics: dict[str, float]
+    seconds: float
+
+
+def finetune(
+    rows: Sequence[Row], base: BaseModel, recipe: Recipe, output: Path, progress: Progress | None = None
+) -> Finetuned:
+    """Train on the train rows, keep the epoch with the best macro-F1 on the validation rows, write it to `output`.
+
+    `output` appears only when it is whole; checkpoints lie beside it while training and are removed. The order of
+    `rows` does not matter. Raises BadInput where `output` is taken, or a split that is needed has no row.
+    """
+    started = time.monotonic()
+    train, validation = _training_rows(rows, recipe), [row for row in rows if row.split is Split.VALIDATION]
+    if not train or not validation:
+        raise BadInput(f"training needs train and validation rows; there are {len(train)} and {len(validation)}")
+    if output.exists() and any(output.iterdir()):
+        raise BadInput(f"{output} is not empty; name another folder for the model")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    workplace = output.parent / f".{output.name}.training"  # a fixed name, so that the next try clears a killed one
+    shutil.rmtree(workplace, ignore_errors=True)
+    try:
+        with silence():
+            metrics = _train(train, validation, base, recipe, workplace, progress=progress)
+        (workplace / "model").replace(output)
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)
+    return Finetuned(output, metrics, time.monotonic() - started)
+
+
+def bf16_pays(device: str) -> bool:
+    """Whether this GPU or processor multiplies bf16 in hardware; emulated, it is slower than float32."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _training_rows(rows: Sequence[Row], recipe: Recipe) -> list[Row]:
+    """Train rows in an order that only their ids fix (the Trainer shuffles by seed), labels repeated by weight."""
+    ordered = sorted((row for row in rows if row.split is Split.TRAIN), key=lambda row: row.text_id)
+    if recipe.limit is not None:
+        ordered = ordered[: recipe.limit]  # ids are hashes: the first of them are a random sample
+    return [row for row in ordered for _ in range(recipe.label_weight if row.origin == "label" else 1)]
+
+
+def _train(
+    train: Sequence[Row],
+    validation: Sequence[Row],
+    base: BaseModel,
+    recipe: Recipe,
+    workplace: Path,
+    *,
+    progress: Progress | None,
+) -> dict[str, float]:
+    """Run the Trainer and leave the best epoch in workplace/model."""
+    from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, set_seed
+    from transformers.trainer_callback import PrinterCallback
+
+    set_seed(recipe.seed)  # before the model: its head is drawn at random
+    model = _with_our_labels(base.folder)
+    tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
+    trainer = Trainer(
+        model=model,
+        args=_arguments(recipe, workplace / "checkpoints"),
+        train_dataset=_encode(train, tokenizer, model.config.label2id, recipe.max_length),
+        eval_dataset=_encode(validation, tokenizer, model.config.label2id, recipe.max_length),
+        data_collator=DataCollatorWithPadding(tokenizer),
+        compute_metrics=_validation_metrics,
+        callbacks=[reporter(progress)] if progress else None,
+    )
+    trainer.remove_callback(PrinterCallback)
+    outcome = trainer.train()
+    model.float().save_pretrained(workplace / "model")
+    tokenizer.save_pretrained(workplace / "model")
+    evaluations = [entry for entry in trainer.state.log_history if "eval_macro_f1" in entry]
+    best = max(evaluations, key=lambda entry: entry["eval_macro_f1"])
+    return {
+        "validation_macro_f1": float(best["eval_macro_f1"]),
+        "validation_accuracy": float(best["eval_accuracy"]),
+        "best_epoch": float(round(best["epoch"])),
+        "train_loss": float(outcome.training_loss),
+        "train_rows": float(len(train)),
+        "validation_rows": float(len(validation)),
+    }
+
+
+def _with_our_labels(folder: Path) -> Any:
+    """The base model with a three-way head named by our labels.
+
+    A base that already knows our names (ProsusAI/finbert: positive, negative, neutral) keeps its head and its own
+    order, since everything goes by name; any other head is replaced by a new one in the order of LABELS.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    names = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True).id2label
+    order = [names[index].lower() for index in sorted(names)]
+    if sorted(order) != sorted(LABELS):
+        order = [label.value for label in LABELS]
+    return AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        num_labels=len(LABELS),
+        id2label=dict(enumerate(order)),
+        label2id={name: index for index, name in enumerate(order)},
+        ignore_mismatched_sizes=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        local_files_only=True,
+        dtype="float32",
+    )
+
+
+def _encode(rows: Sequence[Row], tokenizer: Any, label2id: dict[str, int], max_length: int) -> list[dict[str, Any]]:
+    """Token ids without padding: each batch is padded to its own longest text."""
+    encoded = tokenizer([row.text for row in rows], truncation=True, max_length=max_length)
+    return [
+        {**{name: column[index] for name, column in encoded.items()}, "labels": label2id[row.label.value]}
+        for index, row in enumerate(rows)
+    ]
+
+
+def _arguments(recipe: Recipe, checkpoints: Path) -> Any:
+    from transformers import TrainingArguments
+
+    from training.classifier import choose_device
+
+    device = choose_device()
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+        per_device_train_batch_size=recipe.batch_size,
+        per_device_eval_batch_size=64,
+        weight_decay=recipe.weight_decay,
+        warmup_steps=recipe.warmup,  # below 1 it is a share of all steps
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        bf16=bf16_pays(device),
+        use_cpu=device == "cpu",
+        dataloader_pin_memory=device != "cpu",
+        train_sampling_strategy="group_by_length",
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=1,
+        save_only_model=True,
+        load_best_model_at_end=True,
+        metric_for_best_model="macro_f1",
+        greater_is_better=True,
+        logging_steps=20,
+        disable_tqdm=not sys.stderr.isatty(),
+        report_to="none",
+    )
+
+
+def _validation_metrics(evaluated: Any) -> dict[str, float]:
+    """Accuracy and macro-F1; both are the same in any order of the labels."""
+    from training.metrics import score_codes
+
+    scores = score_codes(evaluated.label_ids, evaluated.predictions.argmax(axis=1))
+    return {"macro_f1": scores.macro_f1, "accuracy": scores.accuracy}

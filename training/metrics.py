@@ -1,0 +1,182 @@
+"""How good a model is on some rows, with intervals, and how two models differ on the same rows.
+
+Macro-F1 is the mean of three ratios, so its error bars come from influence functions (the change of the metric by one
+row), not from a binomial: McNemar or Wilson on accuracy promotes wrongly when accuracy moves and F1 does not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from storage.errors import BadInput
+from storage.records import LABELS, Sentiment
+
+Codes = npt.NDArray[np.int64]
+"""(rows,) positions in LABELS."""
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One model on n rows; `confusion[i, j]` counts rows truly LABELS[i] that were called LABELS[j].
+
+    A label that is neither true nor predicted anywhere has no F1 and is left out of the mean; one that occurs on only
+    one side counts as 0. The recall of a label that is nowhere true is given as 0. Intervals are 95 %.
+    """
+
+    n: int
+    accuracy: float
+    macro_f1: float
+    recall: dict[Sentiment, float]
+    confusion: tuple[tuple[int, ...], ...]
+    accuracy_interval: Interval
+    macro_f1_interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Candidate less champion in macro-F1 on the same rows, its 95 % interval, and on how many rows they disagree."""
+
+    macro_f1: float
+    low: float
+    high: float
+    disagreements: int
+    standard_error: float
+
+
+def codes(labels: Sequence[Sentiment]) -> Codes:
+    """Labels as positions in LABELS."""
+    positions = {label: index for index, label in enumerate(LABELS)}
+    return np.array([positions[label] for label in labels], dtype=np.int64)
+
+
+def score(truth: Sequence[Sentiment], predicted: Sequence[Sentiment]) -> Scores:
+    """All the metrics of one model; raises BadInput without rows, or where the two differ in length."""
+    return score_codes(codes(truth), codes(predicted))
+
+
+def score_codes(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> Scores:
+    """The same for positions in LABELS."""
+    _check(truth, predicted)
+    confusion = _confusion(truth, predicted)
+    n, right = int(confusion.sum()), int(np.trace(confusion))
+    true_counts = confusion.sum(axis=1)
+    recall = np.divide(np.diag(confusion), true_counts, out=np.zeros(len(LABELS)), where=true_counts > 0)
+    return Scores(
+        n=n,
+        accuracy=right / n,
+        macro_f1=_macro_f1(confusion),
+        recall={label: float(recall[index]) for index, label in enumerate(LABELS)},
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        accuracy_interval=wilson(right, n),
+        macro_f1_interval=macro_f1_interval(truth, predicted),
+    )
+
+
+def wilson(right: int, n: int, confidence: float = 0.95) -> Interval:
+    """The score interval of a share (Wilson 1927): never outside 0 and 1, and honest at 0 and n of n."""
+    from scipy.stats import norm
+
+    z = float(norm.ppf(0.5 + confidence / 2))
+    share = right / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def macro_f1_interval(truth: Codes, predicted: Codes, confidence: float = 0.95) -> Interval:
+    """Logit-delta interval of macro-F1, with t of the smallest true class less one degree of freedom.
+
+    On the logit scale the interval stays inside 0 and 1; t, since the rarest label holds most of the error. Without two
+    rows of every label that occurs, or at exactly 0 or 1, where the delta method has no width, it is Wilson's for n
+    rows of the rarest label: wide on purpose.
+    """
+    from scipy.stats import t
+
+    confusion = _confusion(truth, predicted)
+    estimate, n = _macro_f1(confusion), len(truth)
+    present = confusion.sum(axis=1)
+    rarest = int(present[present > 0].min())
+    if rarest < 2 or not 0 < estimate < 1:
+        return wilson(round(estimate * rarest), rarest, confidence)
+    error = float(influence(truth, predicted).std(ddof=1)) / float(np.sqrt(n))
+    half = float(t.ppf(0.5 + confidence / 2, rarest - 1)) * error / (estimate * (1 - estimate))
+    centre = float(np.log(estimate / (1 - estimate)))
+    return _logistic(centre - half), _logistic(centre + half)
+
+
+def influence(truth: Codes, predicted: Codes) -> npt.NDArray[np.float64]:
+    """(rows,) how much each row moves macro-F1: its mean is zero, its deviation over root n the standard error.
+
+    F_c = 2 tp_c / den_c with den_c = true + predicted of c, so a row (y, p) moves it by
+    (2 [y = p] - F_y) / den_y - [y != p] F_p / den_p, with den as a share of the rows, over the labels that occur.
+    """
+    confusion = _confusion(truth, predicted)
+    n = len(truth)
+    denominator = (confusion.sum(axis=0) + confusion.sum(axis=1)) / n
+    f1 = _f1(confusion)
+    labels = int(np.count_nonzero(denominator))
+    right = truth == predicted
+    own = (2 * right - f1[truth]) / denominator[truth]
+    other = np.where(right, 0.0, f1[predicted] / denominator[predicted])
+    moved: npt.NDArray[np.float64] = (own - other) / labels
+    return moved
+
+
+def paired_difference(
+    truth: Sequence[Sentiment],
+    champion: Sequence[Sentiment],
+    candidate: Sequence[Sentiment],
+    confidence: float = 0.95,
+) -> Difference:
+    """Macro-F1 of the candidate less the champion's on the same rows.
+
+    Rows where both agree hardly count, so t has the disagreements less one degrees of freedom. With fewer than two
+    disagreements there is nothing to estimate an error from: the interval is then -1 to 1, unless the two are equal
+    everywhere, when it is 0 to 0.
+    """
+    from scipy.stats import t
+
+    y, old, new = codes(truth), codes(champion), codes(candidate)
+    _check(y, old)
+    _check(y, new)
+    difference = _macro_f1(_confusion(y, new)) - _macro_f1(_confusion(y, old))
+    disagreements = int(np.count_nonzero(old != new))
+    if disagreements == 0:
+        return Difference(0.0, 0.0, 0.0, 0, 0.0)
+    moved = influence(y, new) - influence(y, old)
+    error = float(moved.std(ddof=1)) / float(np.sqrt(len(y))) if len(y) > 1 else 0.0
+    if disagreements < 2:
+        return Difference(difference, -1.0, 1.0, disagreements, error)
+    half = float(t.ppf(0.5 + confidence / 2, disagreements - 1)) * error
+    return Difference(difference, max(-1.0, difference - half), min(1.0, difference + half), disagreements, error)
+
+
+def _check(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> None:
+    if len(truth) == 0:
+        raise BadInput("there are no rows to score")
+    if len(truth) != len(predicted):
+        raise BadInput(f"{len(predicted)} answers for {len(truth)} rows")
+
+
+def _confusion(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> Codes:
+    counts = np.bincount(truth * len(LABELS) + predicted, minlength=len(LABELS) ** 2)
+    return counts.reshape(len(LABELS), len(LABELS)).astype(np.int64)
+
+
+def _f1(confusion: Codes) -> npt.NDArray[np.float64]:
+    """(labels,) F1, 0 where a label does not occur."""
+    denominator = confusion.sum(axis=0) + confusion.sum(axis=1)
+    return np.divide(2.0 * np.diag(confusion), denominator, out=np.zeros(len(LABELS)), where=denominator > 0)
+
+
+def _macro_f1(confusion: Codes) -> float:
+    occurring = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
+    return float(_f1(confusion)[occurring].mean())
+
+
+def _logistic(value: float) -> float:
+    return float(1 / (1 + np.exp(-value)))
