@@ -1,0 +1,114 @@
+"""A line to Elasticsearch on which an overloaded or restarting server costs time and nothing else.
+
+The client's own retries are off: they know neither backoff nor single items refused inside a bulk that "succeeded".
+Every call here is repeated with exponential backoff until `patience` is over, then fails with the setting's name.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError, UnsupportedProductError
+from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from storage.errors import BadInput, Refused, Unreachable
+
+SETTING = "FINLOOP_ELASTICSEARCH_URL"
+CURE = "Start it, correct the address, or unset the variable to keep texts in the embedded store."
+OLDEST = (8, 19)
+BUSY = frozenset({429, 502, 503, 504})
+"""Full queues, and a node (or the proxy before it) that is starting: worth another try."""
+CONNECT_SECONDS = 9.0
+"""All of connecting: an address where nobody answers has to be named within ten seconds."""
+
+Answer = TypeVar("Answer")
+LOGGER = logging.getLogger(__name__)
+
+
+class Overloaded(Exception):
+    """The server left some items of a bulk undone; kept inside the storage room, where it only means: try again."""
+
+
+class ElasticConnection:
+    """A checked client; `version` is the server's. Raises Unreachable, Refused or BadInput within ten seconds."""
+
+    def __init__(self, url: str, patience: float = 60.0) -> None:
+        self.address = public_address(url)
+        self._patience = patience
+        self._deadline = time.monotonic() + CONNECT_SECONDS
+        try:
+            self.client = Elasticsearch(url, request_timeout=30, max_retries=0, retry_on_timeout=False)
+        except ValueError as error:
+            raise BadInput(f"{SETTING} is not an address: {error}.\n{CURE}") from error
+        with self._named():
+            self.version = str(self.connecting().info()["version"]["number"])
+        if tuple(int(part) for part in self.version.split(".")[:2]) < OLDEST:
+            self.close()
+            raise BadInput(
+                f"Elasticsearch {self.version} answers at {self.address} ({SETTING}), older than 8.19.\n"
+                "Update it, correct the address, or unset the variable to keep texts in the embedded store."
+            )
+
+    def connecting(self) -> Elasticsearch:
+        """The client with only what is left of the ten seconds to answer in."""
+        return self.client.options(request_timeout=max(0.1, self._deadline - time.monotonic()))
+
+    def call(self, action: Callable[[], Answer]) -> Answer:
+        """What the action returns, tried again while the server is busy or away.
+
+        NotFoundError passes (the caller knows what was looked for); all else is raised as Unreachable or Refused.
+        """
+        again = Retrying(
+            retry=retry_if_exception(_is_passing),
+            wait=wait_random_exponential(multiplier=0.1, max=5),
+            stop=stop_after_delay(self._patience),
+            before_sleep=before_sleep_log(LOGGER, logging.INFO),
+            reraise=True,
+        )
+        with self._named():
+            return again(action)
+
+    def once(self, action: Callable[[Elasticsearch], Answer]) -> Answer:
+        """A first call, while connecting: no second try, and failures named as in `call`."""
+        with self._named():
+            return action(self.connecting())
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self.client.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except NotFoundError:
+            raise
+        except UnsupportedProductError as error:
+            raise BadInput(f"what answers at {self.address} ({SETTING}) is not Elasticsearch.\n{CURE}") from error
+        except ApiError as error:
+            if error.status_code in (401, 403):
+                raise Refused(
+                    f"Elasticsearch at {self.address} ({SETTING}) refuses us: {error.message}.\n"
+                    "Put user and password of an account that may write into the address."
+                ) from error
+            raise self._unreachable(f"status {error.status_code}, {error.message}") from error
+        except (TransportError, Overloaded) as error:
+            raise self._unreachable(str(error)) from error
+
+    def _unreachable(self, reason: str) -> Unreachable:
+        return Unreachable("Elasticsearch", self.address, SETTING, reason, CURE)
+
+
+def public_address(url: str) -> str:
+    """The address as messages may show it: without user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _is_passing(error: BaseException) -> bool:
+    if isinstance(error, ApiError):
+        return error.status_code in BUSY
+    return isinstance(error, TransportError | Overloaded)

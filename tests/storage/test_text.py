@@ -1,0 +1,83 @@
+"""A text is one text for ever, and so is its place in or outside the audit."""
+
+import math
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.errors import BadInput
+from storage.text import MAX_CHARACTERS, checked, in_audit, normalise, text_id
+
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1)
+SPACE = st.text(st.sampled_from(" \t\r\n\u00a0\u2003\u2028"), min_size=1)
+
+
+@given(st.lists(WORDS, min_size=1), st.data())
+def test_whitespace_does_not_change_the_id(words: list[str], data: st.DataObject) -> None:
+    spaced = data.draw(SPACE) + "".join(word + data.draw(SPACE) for word in words)
+    assert text_id(spaced) == text_id(" ".join(words))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_compatible_forms_of_unicode_have_one_id(text: str) -> None:
+    assert text_id(unicodedata.normalize("NFKC", text)) == text_id(unicodedata.normalize("NFD", text)) == text_id(text)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_normalising_twice_changes_nothing(text: str) -> None:
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@given(WORDS, WORDS)
+def test_texts_that_differ_when_normalised_have_two_ids(one: str, other: str) -> None:
+    assert (text_id(one) == text_id(other)) == (normalise(one) == normalise(other))
+
+
+def test_the_id_never_changes_between_releases() -> None:
+    assert text_id("Ｎｏｋｉａ's  profit\nrose") == text_id("Nokia's profit rose") == "dafe30d399575578a19be96a01691ff2"
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "a\x00b", "a\ud800b", "x" * (MAX_CHARACTERS + 1), "x" * 100_000])
+def test_what_cannot_be_stored_is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        checked(text)
+
+
+def test_the_longest_text_passes() -> None:
+    assert checked(" " + "x" * MAX_CHARACTERS) == "x" * MAX_CHARACTERS
+
+
+@given(st.text(), st.text(max_size=20), st.floats(0, 1))
+def test_a_text_is_in_the_audit_or_not_whenever_it_is_asked(identity: str, salt: str, share: float) -> None:
+    identity = text_id(identity.encode(errors="replace").decode())
+    salt = salt.encode(errors="replace").decode()
+    assert in_audit(identity, salt, share) == in_audit(identity, salt, share)
+
+
+@given(st.integers(), st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_share_only_adds_texts(number: int, one: float, other: float) -> None:
+    identity = text_id(str(number))
+    assert in_audit(identity, "salt", min(one, other)) <= in_audit(identity, "salt", max(one, other))
+
+
+def test_no_share_takes_nothing_and_the_whole_share_everything() -> None:
+    identities = [text_id(str(number)) for number in range(1000)]
+    assert not any(in_audit(identity, "salt", 0) for identity in identities)
+    assert all(in_audit(identity, "salt", 1) for identity in identities)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("salt", ["", "salt", "another"])
+def test_the_share_is_what_was_asked_for(share: float, salt: str) -> None:
+    number = 20_000
+    taken = sum(in_audit(text_id(f"text {each}"), salt, share) for each in range(number))
+    five_deviations = 5 * math.sqrt(number * share * (1 - share))
+    assert abs(taken - number * share) <= five_deviations
+
+
+def test_another_salt_takes_other_texts() -> None:
+    identities = [text_id(str(number)) for number in range(4000)]
+    both = sum(in_audit(each, "one", 0.5) and in_audit(each, "two", 0.5) for each in identities)
+    assert abs(both - 1000) <= 5 * math.sqrt(4000 * 0.25 * 0.75)
