@@ -21,7 +21,7 @@ CURE = "Start it, correct the address, or unset the variable to keep texts in th
 OLDEST = (8, 19)
 BUSY = frozenset({429, 502, 503, 504})
 """Full queues, and a node (or the proxy before it) that is starting: worth another try."""
-CONNECT_SECONDS = 9.0
+CONNECT_SECONDS = 6.0
 """All of connecting: an address where nobody answers has to be named within ten seconds."""
 
 Answer = TypeVar("Answer")
@@ -36,8 +36,10 @@ class ElasticConnection:
     """A checked client; `version` is the server's. Raises Unreachable, Refused or BadInput within ten seconds."""
 
     def __init__(self, url: str, patience: float = 60.0) -> None:
-        self.address = public_address(url)
+        self.address = _checked_address(url)
         self._patience = patience
+        # Its warnings are about choosing between nodes; there is one, and its failures are ours to name.
+        logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
         self._deadline = time.monotonic() + CONNECT_SECONDS
         try:
             self.client = Elasticsearch(url, request_timeout=30, max_retries=0, retry_on_timeout=False)
@@ -68,7 +70,7 @@ class ElasticConnection:
             before_sleep=before_sleep_log(LOGGER, logging.INFO),
             reraise=True,
         )
-        with self._named():
+        with self._named(passing=NotFoundError):
             return again(action)
 
     def once(self, action: Callable[[Elasticsearch], Answer]) -> Answer:
@@ -81,10 +83,10 @@ class ElasticConnection:
         self.client.close()
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
+    def _named(self, passing: type[ApiError] | tuple[()] = ()) -> Iterator[None]:
         try:
             yield
-        except NotFoundError:
+        except passing:
             raise
         except UnsupportedProductError as error:
             raise BadInput(f"what answers at {self.address} ({SETTING}) is not Elasticsearch.\n{CURE}") from error
@@ -96,7 +98,7 @@ class ElasticConnection:
                 ) from error
             raise self._unreachable(f"status {error.status_code}, {error.message}") from error
         except (TransportError, Overloaded) as error:
-            raise self._unreachable(str(error)) from error
+            raise self._unreachable(_reason(error)) from error
 
     def _unreachable(self, reason: str) -> Unreachable:
         return Unreachable("Elasticsearch", self.address, SETTING, reason, CURE)
@@ -106,6 +108,23 @@ def public_address(url: str) -> str:
     """The address as messages may show it: without user and password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _checked_address(url: str) -> str:
+    try:
+        return public_address(url)
+    except ValueError as error:
+        raise BadInput(f"{SETTING} is not an address: {error}.\n{CURE}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """The system's own words at the bottom of a chain of wrapped errors: `connection refused`."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__cause__ or cause.__context__
+    return str(error).rstrip(".")
 
 
 def _is_passing(error: BaseException) -> bool:

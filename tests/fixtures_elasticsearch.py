@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,17 @@ import pytest
 START_SECONDS = 120
 
 
+@dataclass(frozen=True)
+class Node:
+    """A running server: its address, and its process for tests that hurt it."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+
+
 @contextmanager
-def running_node(folder: Path, *settings: str, port: int = 0) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """Address and process of a node on `folder`; skips when FINLOOP_TEST_ELASTICSEARCH names no start script."""
+def running_node(folder: Path, *settings: str, port: int = 0) -> Iterator[Node]:
+    """A node that keeps its data in `folder`; skips when FINLOOP_TEST_ELASTICSEARCH names no start script."""
     script = os.environ.get("FINLOOP_TEST_ELASTICSEARCH")
     if not script:
         pytest.skip("FINLOOP_TEST_ELASTICSEARCH is not set: no script that starts an Elasticsearch node")
@@ -27,7 +36,7 @@ def running_node(folder: Path, *settings: str, port: int = 0) -> Iterator[tuple[
     with output.open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
     try:
-        yield _address_when_ready(process, output), process
+        yield Node(_address_when_ready(process, output), process)
     finally:
         process.kill()
         process.wait(timeout=30)
@@ -44,8 +53,8 @@ def elasticsearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         return
     if not os.environ.get("FINLOOP_TEST_ELASTICSEARCH"):
         pytest.skip("neither FINLOOP_TEST_ELASTICSEARCH_URL nor FINLOOP_TEST_ELASTICSEARCH is set: no Elasticsearch")
-    with running_node(tmp_path_factory.mktemp("elasticsearch")) as (address, _):
-        yield address
+    with running_node(tmp_path_factory.mktemp("elasticsearch")) as node:
+        yield node.url
 
 
 @pytest.fixture
