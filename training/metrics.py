@@ -72,7 +72,7 @@ def score_codes(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> Scores:
         recall={label: float(recall[index]) for index, label in enumerate(LABELS)},
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         accuracy_interval=wilson(right, n),
-        macro_f1_interval=macro_f1_interval(truth, predicted),
+        macro_f1_interval=macro_f1_interval(confusion),
     )
 
 
@@ -87,7 +87,7 @@ def wilson(right: int, n: int, confidence: float = 0.95) -> Interval:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def macro_f1_interval(truth: Codes, predicted: Codes, confidence: float = 0.95) -> Interval:
+def macro_f1_interval(confusion: Codes, confidence: float = 0.95) -> Interval:
     """Logit-delta interval of macro-F1, with t of the smallest true class less one degree of freedom.
 
     On the logit scale the interval stays inside 0 and 1; t, since the rarest label holds most of the error. Without two
@@ -96,34 +96,31 @@ def macro_f1_interval(truth: Codes, predicted: Codes, confidence: float = 0.95) 
     """
     from scipy.stats import t
 
-    confusion = _confusion(truth, predicted)
-    estimate, n = _macro_f1(confusion), len(truth)
+    estimate, n = _macro_f1(confusion), int(confusion.sum())
     present = confusion.sum(axis=1)
     rarest = int(present[present > 0].min())
     if rarest < 2 or not 0 < estimate < 1:
         return wilson(round(estimate * rarest), rarest, confidence)
-    error = float(influence(truth, predicted).std(ddof=1)) / float(np.sqrt(n))
+    variance = float((confusion * influence(confusion) ** 2).sum()) / (n - 1)  # of a mean of zero
+    error = float(np.sqrt(variance / n))
     half = float(t.ppf(0.5 + confidence / 2, rarest - 1)) * error / (estimate * (1 - estimate))
     centre = float(np.log(estimate / (1 - estimate)))
     return _logistic(centre - half), _logistic(centre + half)
 
 
-def influence(truth: Codes, predicted: Codes) -> npt.NDArray[np.float64]:
-    """(rows,) how much each row moves macro-F1: its mean is zero, its deviation over root n the standard error.
+def influence(confusion: Codes) -> npt.NDArray[np.float64]:
+    """(truth, predicted) how much a row of each kind moves macro-F1; over the rows its mean is zero.
 
-    F_c = 2 tp_c / den_c with den_c = true + predicted of c, so a row (y, p) moves it by
-    (2 [y = p] - F_y) / den_y - [y != p] F_p / den_p, with den as a share of the rows, over the labels that occur.
+    Its standard deviation over root n is the standard error. F_c = 2 tp_c / den_c with den_c = true + predicted of c,
+    as shares of the rows, so a row (y, p) adds (2 [y = p] - F_y) / den_y - F_p / den_p, divided by the number of labels
+    that occur. (A right row loses F_y twice, being in den_y twice: forgetting one makes every interval far too wide.)
     """
-    confusion = _confusion(truth, predicted)
-    n = len(truth)
-    denominator = (confusion.sum(axis=0) + confusion.sum(axis=1)) / n
-    f1 = _f1(confusion)
-    labels = int(np.count_nonzero(denominator))
-    right = truth == predicted
-    own = (2 * right - f1[truth]) / denominator[truth]
-    other = np.where(right, 0.0, f1[predicted] / denominator[predicted])
-    moved: npt.NDArray[np.float64] = (own - other) / labels
-    return moved
+    denominator = (confusion.sum(axis=0) + confusion.sum(axis=1)) / confusion.sum()
+    occurs = denominator > 0
+    per_label = np.divide(1.0, denominator, out=np.zeros(len(LABELS)), where=occurs)
+    lost = _f1(confusion) * per_label
+    moved: npt.NDArray[np.float64] = np.diag(2 * per_label) - lost[:, None] - lost[None, :]
+    return moved / int(occurs.sum())
 
 
 def paired_difference(
@@ -143,12 +140,13 @@ def paired_difference(
     y, old, new = codes(truth), codes(champion), codes(candidate)
     _check(y, old)
     _check(y, new)
-    difference = _macro_f1(_confusion(y, new)) - _macro_f1(_confusion(y, old))
+    before, after = _confusion(y, old), _confusion(y, new)
+    difference = _macro_f1(after) - _macro_f1(before)
     disagreements = int(np.count_nonzero(old != new))
     if disagreements == 0:
         return Difference(0.0, 0.0, 0.0, 0, 0.0)
-    moved = influence(y, new) - influence(y, old)
-    error = float(moved.std(ddof=1)) / float(np.sqrt(len(y))) if len(y) > 1 else 0.0
+    moved = np.sort(influence(after)[y, new] - influence(before)[y, old])  # sorted: sums round alike in any order
+    error = float(np.sqrt((moved**2).sum() / max(len(y) - 1, 1) / len(y)))
     if disagreements < 2:
         return Difference(difference, -1.0, 1.0, disagreements, error)
     half = float(t.ppf(0.5 + confidence / 2, disagreements - 1)) * error
