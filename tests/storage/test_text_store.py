@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -87,6 +88,19 @@ def test_a_text_ingested_twice_is_stored_once(store: TextStore) -> None:
 
 def test_a_repeat_within_one_ingest_is_known(store: TextStore) -> None:
     assert store.add([a_text(1), a_text(2), a_text(1)]) == Added(new=2, known=1)
+
+
+def test_feeds_that_overlap_store_each_text_once(store: TextStore) -> None:
+    """Opposite orders: writers that lock rows as they come would deadlock."""
+    texts = [a_text(number) for number in range(400)]
+    feeds = [texts, texts[::-1], texts[200:] + texts[:200], texts]
+    with ThreadPoolExecutor(len(feeds)) as pool:
+        added = list(pool.map(store.add, feeds))
+        answers = [[(text.text_id, a_prediction(0.5)) for text in feed] for feed in feeds]
+        assert list(pool.map(store.record_predictions, answers)) == [400] * 4
+    assert sum(each.new for each in added) == 400
+    assert sum(each.known for each in added) == 1200
+    assert store.counts() == Counts(400, 0, {"1": 400})
 
 
 def test_the_first_of_a_repeat_within_one_ingest_is_kept(store: TextStore) -> None:
