@@ -138,8 +138,8 @@ def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
             found = HfApi(endpoint=endpoint).model_info(name, timeout=10, files_metadata=True)
             sums = {file.rfilename: file.lfs.sha256 if file.lfs else None for file in found.siblings or ()}
             for file in _needed(name, list(sums)):
-                path = hf_hub_download(name, file, revision=found.sha, local_dir=folder, endpoint=endpoint)
-                _check(Path(path), sums[file], name)
+                fetched = hf_hub_download(name, file, revision=found.sha, local_dir=folder, endpoint=endpoint)
+                _check(Path(fetched), sums[file], name)
             if pickled := sorted(folder.glob("pytorch_model*.bin")):
                 convert(pickled, folder / "model.safetensors")
                 for path in pickled:

@@ -125,7 +125,8 @@ def label_columns(id2label: Mapping[int, str]) -> list[int]:
 def softmax(logits: Logits) -> Probabilities:
     """Rows of probabilities, computed in float64 and shifted by the row's largest, so that nothing overflows."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    rows: Probabilities = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    return rows
 
 
 def to_predictions(predicted: Predicted, version: str, when: datetime) -> list[Prediction]:

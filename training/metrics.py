@@ -168,7 +168,9 @@ def _confusion(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> Codes:
 def _f1(confusion: Codes) -> npt.NDArray[np.float64]:
     """(labels,) F1, 0 where a label does not occur."""
     denominator = confusion.sum(axis=0) + confusion.sum(axis=1)
-    return np.divide(2.0 * np.diag(confusion), denominator, out=np.zeros(len(LABELS)), where=denominator > 0)
+    none = np.zeros(len(LABELS))
+    f1: npt.NDArray[np.float64] = np.divide(2.0 * np.diag(confusion), denominator, out=none, where=denominator > 0)
+    return f1
 
 
 def _macro_f1(confusion: Codes) -> float:

@@ -182,10 +182,10 @@ def test_a_folder_of_pickled_weights_answers_the_same_as_safetensors(tiny_model:
     before = sorted(path.name for path in folder.iterdir())
     base = find_base_model(str(folder), tmp_path / "cache")
     assert sorted(path.name for path in folder.iterdir()) == before  # the user's folder is left alone
-    answers = [
+    before_it, after_it = (
         Classifier.load(path, device="cpu").predict(["profit rose"]).logits for path in (tiny_model, base.folder)
-    ]
-    assert np.array_equal(*answers)
+    )
+    assert np.array_equal(before_it, after_it)
     assert find_base_model(str(folder), tmp_path / "cache") == base
 
 

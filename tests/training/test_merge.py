@@ -205,5 +205,5 @@ def test_the_order_of_the_input_changes_nothing(
 ) -> None:
     merged = merge(bank(*first), answers, audit, {}, WIDE)
     for part in (first, answers, audit):
-        random.shuffle(part)  # type: ignore[arg-type]
+        random.shuffle(part)
     assert merge(bank(*first), answers, audit, {}, WIDE) == merged

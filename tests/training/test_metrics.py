@@ -151,6 +151,6 @@ def answers(generator: np.random.Generator, truth: Codes, right: float) -> Codes
 
 
 def _difference(truth: Codes, one: Codes, other: Codes) -> tuple[float, float]:
-    named = [[LABELS[index] for index in codes] for codes in (truth, one, other)]
-    found = paired_difference(*named)
+    y, champion, candidate = ([LABELS[index] for index in codes] for codes in (truth, one, other))
+    found = paired_difference(y, champion, candidate)
     return found.low, found.high
