@@ -1,0 +1,82 @@
+"""A small seeded grammar: templates with slots become texts, so that the sample needs no sentence from elsewhere.
+
+Syntax of a template: `{name}` draws from the list of that name, `{name1}` draws once and stays the same within the
+text, `{3..9}` and `{1.5..9.9}` draw numbers, `[one|other]` picks. The signs are what makes the language hard: a list
+`thing-` holds what is bad when it grows, `moved-` what shrinks, and `{thing?} {moved?}` draws both signs at random such
+that their product is the sign asked for: "costs fell" is good, "sales fell" and "costs rose" are bad.
+"""
+
+import random
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_SLOT = re.compile(r"\{([^{}]+)\}")
+_CHOICE = re.compile(r"\[([^\[\]]+)\]")
+_NUMBER = re.compile(r"(\d+(?:\.\d)?)\.\.(\d+(?:\.\d)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """Rules (lists of alternatives by name), templates by section, and how many texts each section gives."""
+
+    rules: Mapping[str, Sequence[str]]
+    templates: Mapping[str, Sequence[str]]
+    rows: Mapping[str, int]
+
+
+def load_grammar(*paths: Path) -> Grammar:
+    """One grammar from TOML files with the tables rules, templates and rows; the last file's templates count."""
+    parts = [tomllib.loads(path.read_text("utf-8")) for path in paths]
+    rules = {name: alternatives for part in parts for name, alternatives in part["rules"].items()}
+    return Grammar(rules, parts[-1]["templates"], parts[-1]["rows"])
+
+
+class Expansion:
+    """One text being made: what its numbered slots were bound to is remembered until it is finished."""
+
+    def __init__(self, rules: Mapping[str, Sequence[str]], draw: random.Random) -> None:
+        self._rules, self._draw = rules, draw
+        self._bound: dict[str, str] = {}
+
+    def expand(self, template: str, sign: int = 1) -> str:
+        """The template with every slot filled; the signs of its `?` slots multiply to `sign` (1 or -1)."""
+        while match := _CHOICE.search(template):
+            chosen = self._draw.choice(match[1].split("|"))
+            template = template[: match.start()] + chosen + template[match.end() :]
+        signs = self._signs(template.count("?}"), sign)
+        return _SLOT.sub(lambda match: self._fill(match[1], signs), template)
+
+    def _signs(self, count: int, sign: int) -> list[int]:
+        signs = [self._draw.choice((1, -1)) for _ in range(count - 1)]
+        product = sign
+        for each in signs:
+            product *= each
+        return [*signs, product] if count else []
+
+    def _fill(self, slot: str, signs: list[int]) -> str:
+        if number := _NUMBER.fullmatch(slot):
+            return self._number(number[1], number[2])
+        if slot.endswith("?"):
+            slot = slot[:-1] + ("+" if signs.pop(0) > 0 else "-")
+        if slot[-1].isdigit():
+            return self._bind(slot)
+        if slot in self._rules:
+            return self.expand(self._draw.choice(self._rules[slot]))
+        return self.expand(self._draw.choice(self._rules[slot[:-1]]), -1 if slot.endswith("-") else 1)
+
+    def _bind(self, slot: str) -> str:
+        rule = slot.rstrip("0123456789")
+        taken = {value for name, value in self._bound.items() if name != slot and name.startswith(rule)}
+        while slot not in self._bound:
+            drawn = self.expand(self._draw.choice(self._rules[rule]))
+            if drawn not in taken:
+                self._bound[slot] = drawn
+        return self._bound[slot]
+
+    def _number(self, low: str, high: str) -> str:
+        if "." in low:
+            return f"{self._draw.uniform(float(low), float(high)):.1f}"
+        return str(self._draw.randint(int(low), int(high)))
