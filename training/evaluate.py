@@ -3,16 +3,20 @@
 Nothing stored can enter: `Answers` are only made by running a model, so a judgement is of two models on the same rows.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from storage.errors import BadInput
 from storage.records import LABELS, Row, Sentiment
-from training.classifier import Predicted, Probabilities
 from training.metrics import Difference, Scores, paired_difference, score
+
+if TYPE_CHECKING:  # torch is behind it, and a form of the gate's policy must not pay for that
+    from training.classifier import Predicted, Probabilities
 
 
 class Model(Protocol):
@@ -52,7 +56,7 @@ class Answers:
         """All metrics with their intervals; raises BadInput where there are no rows."""
         return score(self.truth, self.predicted)
 
-    def against(self, champion: "Answers") -> Difference:
+    def against(self, champion: Answers) -> Difference:
         """How much better these answers are than the champion's for the same examples."""
         if self.truth != champion.truth:
             raise BadInput("two models are compared on different rows")

@@ -1,6 +1,8 @@
 """When a candidate may be served. The models are answer keys with mistakes: what is judged is the gate, not a BERT."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -151,3 +153,13 @@ def test_a_policy_is_bounded() -> None:
     for fields in ({"max_phrasebank_loss": -0.01}, {"max_phrasebank_loss": 0.5}, {"min_audit_rows": 0}, {"other": 1}):
         with pytest.raises(ValidationError):
             GatePolicy.model_validate(fields)
+
+
+def test_the_policies_are_there_without_the_libraries_that_train() -> None:
+    """A dashboard's form and the command line need them at every start."""
+    code = (
+        "import sys, training.gate, training.merge, training.finetune, training.phrasebank\n"
+        "print(sorted({'torch', 'transformers', 'matplotlib', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
