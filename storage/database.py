@@ -2,43 +2,52 @@
 
 SQLite runs with WAL and synchronous FULL: an acknowledged label survives a power cut. Writers begin with
 BEGIN IMMEDIATE, because a deferred transaction that turns to writing fails at once instead of waiting its turn.
+PostgreSQL runs READ COMMITTED whatever the server's default is: after waiting for a lock, a statement must see
+what the one before it committed.
 """
 
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from storage.errors import BadInput, Unreachable
 
 SETTING = "FINLOOP_DATABASE_URL"
+CURE = "Start it, correct the address, or unset the variable to keep labels in the embedded database."
+CONNECT_SECONDS = 4
+"""For each address of a host: a name that stands for two (IPv6 and IPv4) is given up within 10 s."""
 
 
 def open_database(url: str) -> Engine:
     """An engine for SQLite or PostgreSQL (`postgresql+psycopg://` is chosen for a bare `postgresql://`).
 
-    Raises BadInput for anything else. Nothing is connected yet.
+    Nothing is connected yet; whoever connects while no database answers gets Unreachable. Raises BadInput for any
+    other database and for a folder that cannot be made.
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise BadInput(f"{SETTING} is not a database URL: {error}") from error
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 5},
+            isolation_level="READ COMMITTED",
+            connect_args={"connect_timeout": CONNECT_SECONDS},
             # Without it an INSERT ... ON CONFLICT DO NOTHING reports -1 rows here, and "was it new?" has no answer.
             execution_options={"preserve_rowcount": True},
         )
-    if parsed.get_backend_name() != "sqlite":
+    elif parsed.get_backend_name() == "sqlite":
+        _make_folder(parsed.database)
+        engine = create_engine(parsed, connect_args={"timeout": 30})
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
         raise BadInput(f"{SETTING} names {parsed.get_backend_name()}; finloop keeps labels in sqlite or postgresql")
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": 30})
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    _name_the_setting(engine)
     return engine
 
 
@@ -47,31 +56,63 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(finloop_reading=True)
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest migration; safe when several processes start at once.
+def snapshot(engine: Engine) -> Engine:
+    """The same engine for several reads that must agree: all see the database as it was at the first."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return reading(engine)
 
-    Raises Unreachable when the database does not answer.
+
+def take_turn(connection: Connection, number: int) -> None:
+    """Let the transactions that ask for the same number pass one by one, each seeing what the last one committed.
+
+    A writer on SQLite has had its turn since BEGIN IMMEDIATE.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({number})")
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest migration, all of it or nothing; safe when several processes start at once.
+
+    Raises Unreachable when the database does not answer and BadInput when a newer finloop wrote it.
     """
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    try:
-        with engine.connect() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4711)")
-            config.attributes["connection"] = connection
+    folder = Path(__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    with engine.connect() as connection:
+        take_turn(connection, 4711)
+        config.attributes["connection"] = connection
+        try:
             command.upgrade(config, "head")
-            connection.commit()
-    except OperationalError as error:
-        raise Unreachable(
-            "database",
-            engine.url.render_as_string(hide_password=True),
-            SETTING,
-            str(error.orig).strip().splitlines()[0],
-            "Start it, correct the address, or unset the variable to keep labels in the embedded database.",
-        ) from error
+        except CommandError as error:
+            raise BadInput(f"{SETTING}: the database is not one that this finloop can read: {error}") from error
+        connection.commit()
+
+
+def _make_folder(database: str | None) -> None:
+    if database:
+        try:
+            Path(database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"{SETTING}: the folder of {database} cannot be made: {error.strerror}") from error
+
+
+def _name_the_setting(engine: Engine) -> None:
+    """Turn every failure to connect into Unreachable; a failed ping is only the pool's reason to connect anew."""
+
+    def unreachable(context: ExceptionContext) -> Unreachable | None:
+        error = context.sqlalchemy_exception
+        if context.connection is not None or context.is_pre_ping or not isinstance(error, DBAPIError):
+            return None
+        reason = str(error.orig).strip().partition("\n")[0]
+        return Unreachable("database", engine.url.render_as_string(hide_password=True), SETTING, reason, CURE)
+
+    event.listen(engine, "handle_error", unreachable)
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -83,6 +124,6 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     # The driver's own transaction control would begin late and deferred: leave BEGIN to the event above.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

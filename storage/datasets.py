@@ -5,17 +5,20 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 
 from storage.clock import now
-from storage.database import reading
-from storage.errors import UnknownVersion
+from storage.database import reading, snapshot
+from storage.errors import BadInput, UnknownVersion
 from storage.records import DatasetVersion, Row, Sentiment, Split
 from storage.schema import DatasetRow, ExampleRow, SplitRow
 from storage.upsert import insert_new
 
 KnownSplits = Mapping[str, tuple[str, Split]]
 """text id -> (cluster, split)."""
+
+CHUNK = 500
+_NEWEST_FIRST = (DatasetRow.label_watermark.desc(), DatasetRow.created_at.desc(), DatasetRow.version)
 
 
 def dataset_hash(rows: Iterable[Row]) -> str:
@@ -34,9 +37,11 @@ class Datasets:
         """Store a version with its rows and splits at once; known splits stay as they are.
 
         Saving a version that is there already changes no row; its label watermark moves forward, because
-        labels that changed nothing must not be counted as new for ever.
+        labels that changed nothing must not be counted as new for ever. Raises BadInput, and stores nothing, where
+        a row stands in another split than its text has had before.
         """
         with self._engine.begin() as connection:
+            _keep_splits(connection, dataset.rows, splits)
             made = connection.execute(
                 insert_new(connection, DatasetRow).values(
                     version=dataset.version,
@@ -56,13 +61,8 @@ class Datasets:
                     .values(label_watermark=dataset.label_watermark)
                 )
                 return
-            connection.execute(insert(ExampleRow), [_example(dataset.version, row) for row in dataset.rows])
-            if splits:
-                values = [
-                    {"text_id": text_id, "cluster": cluster, "split": split}
-                    for text_id, (cluster, split) in splits.items()
-                ]
-                connection.execute(insert_new(connection, SplitRow), values)
+            if dataset.rows:
+                connection.execute(insert(ExampleRow), [_example(dataset.version, row) for row in dataset.rows])
 
     def load(self, version: str) -> DatasetVersion:
         """A version with its rows, sorted by text id. Raises UnknownVersion."""
@@ -70,7 +70,7 @@ class Datasets:
             head = connection.execute(select(DatasetRow.__table__).where(DatasetRow.version == version))
             found = head.mappings().first()
             if found is None:
-                raise UnknownVersion(f"there is no dataset {version!r}; `finloop datasets` lists them")
+                raise _unknown(version)
             query = select(ExampleRow.__table__).where(ExampleRow.dataset == version).order_by(ExampleRow.text_id)
             rows = tuple(_row(row) for row in connection.execute(query).mappings())
         return DatasetVersion(
@@ -85,13 +85,13 @@ class Datasets:
         )
 
     def latest(self) -> str | None:
-        """The version created last."""
+        """The version that the newest labels were read into."""
         with self._reader.connect() as connection:
-            return connection.scalar(select(DatasetRow.version).order_by(DatasetRow.created_at.desc()).limit(1))
+            return connection.scalar(select(DatasetRow.version).order_by(*_NEWEST_FIRST).limit(1))
 
     def unjudged(self) -> str | None:
         """The newest version, if no model of it was judged yet: a retrain of it was cut short."""
-        query = select(DatasetRow.version, DatasetRow.judged_at).order_by(DatasetRow.created_at.desc()).limit(1)
+        query = select(DatasetRow.version, DatasetRow.judged_at).order_by(*_NEWEST_FIRST).limit(1)
         with self._reader.connect() as connection:
             row = connection.execute(query).first()
             return row.version if row is not None and row.judged_at is None else None
@@ -108,22 +108,46 @@ class Datasets:
             return {row.text_id: (row.cluster, Split(row.split)) for row in rows}
 
     def record_verdict(self, version: str, verdict: dict[str, Any]) -> None:
-        """Note how the model of this dataset was judged; from then on there is nothing new in it."""
+        """Note how the model of this dataset was judged; from then on there is nothing new in it.
+
+        Raises UnknownVersion.
+        """
         with self._engine.begin() as connection:
-            connection.execute(
+            done = connection.execute(
                 update(DatasetRow).where(DatasetRow.version == version).values(judged_at=now(), verdict=verdict)
             )
+            if done.rowcount == 0:
+                raise _unknown(version)
 
     def summaries(self) -> list[dict[str, Any]]:
         """One mapping a version, newest first: its parents, its counts by split and origin, its verdict."""
         count = select(ExampleRow.dataset, ExampleRow.split, ExampleRow.origin, func.count().label("rows"))
-        with self._reader.connect() as connection:
-            heads = connection.execute(select(DatasetRow.__table__).order_by(DatasetRow.created_at.desc()))
+        with snapshot(self._engine).connect() as connection:
+            heads = connection.execute(select(DatasetRow.__table__).order_by(*_NEWEST_FIRST))
             found = {row["version"]: {**row, "rows": {}} for row in heads.mappings()}
             grouped = count.group_by(ExampleRow.dataset, ExampleRow.split, ExampleRow.origin)
             for dataset, split, origin, rows in connection.execute(grouped):
                 found[dataset]["rows"][f"{origin} {split}"] = rows
         return [{key: _plain(value) for key, value in one.items()} for one in found.values()]
+
+
+def _keep_splits(connection: Connection, rows: Iterable[Row], splits: KnownSplits) -> None:
+    """Store the splits that are new, and check that no row contradicts the one that its text has for ever."""
+    of_rows = {row.text_id: (row.cluster, row.split) for row in rows}
+    new = sorted({**splits, **of_rows}.items())
+    if new:
+        values = [{"text_id": text_id, "cluster": cluster, "split": split} for text_id, (cluster, split) in new]
+        connection.execute(insert_new(connection, SplitRow), values)
+    text_ids = list(of_rows)
+    for start in range(0, len(text_ids), CHUNK):
+        known = select(SplitRow.text_id, SplitRow.split).where(SplitRow.text_id.in_(text_ids[start : start + CHUNK]))
+        for text_id, split in connection.execute(known):
+            if split != of_rows[text_id][1]:
+                raise BadInput(f"text {text_id} is in the {split} split for ever, not in {of_rows[text_id][1]}")
+
+
+def _unknown(version: str) -> UnknownVersion:
+    return UnknownVersion(f"there is no dataset {version!r}; `finloop datasets` lists them")
 
 
 def _example(version: str, row: Row) -> dict[str, Any]:

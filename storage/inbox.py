@@ -53,10 +53,12 @@ class Inbox:
             return [Delivery(*row) for row in rows]
 
     def settle(self, row_id: int, state: InboxState, reason: str | None = None) -> None:
-        """Say what became of a webhook."""
+        """Say what became of a webhook; the first word stands where two processes worked on the same one."""
         with self._engine.begin() as connection:
             connection.execute(
-                update(InboxRow).where(InboxRow.id == row_id).values(state=state, reason=reason, processed_at=now())
+                update(InboxRow)
+                .where(InboxRow.id == row_id, InboxRow.state == InboxState.NEW)
+                .values(state=state, reason=reason, processed_at=now())
             )
 
     def counts(self) -> dict[str, int]:

@@ -13,6 +13,9 @@ from storage.database import reading
 from storage.schema import IntentRow
 from storage.upsert import insert_new
 
+_BY_AGE = (IntentRow.created_at, IntentRow.key)
+_BY_AGE_REVERSED = (IntentRow.created_at.desc(), IntentRow.key.desc())
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:
@@ -45,11 +48,18 @@ class Outbox:
 
     def open(self, kind: str | None = None) -> list[Intent]:
         """The intents not brought about yet, oldest first."""
-        query = select(IntentRow.__table__).where(IntentRow.closed_at.is_(None)).order_by(IntentRow.created_at)
+        query = select(IntentRow.__table__).where(IntentRow.closed_at.is_(None)).order_by(*_BY_AGE)
         if kind is not None:
             query = query.where(IntentRow.kind == kind)
         with self._reader.connect() as connection:
             return [Intent(**row) for row in connection.execute(query).mappings()]
+
+    def troubled(self) -> list[Intent]:
+        """The intents with an error: open ones that failed at least once, and those given up; newest first."""
+        query = select(IntentRow.__table__).where(IntentRow.last_error.is_not(None))
+        with self._reader.connect() as connection:
+            rows = connection.execute(query.order_by(IntentRow.created_at.desc())).mappings()
+            return [Intent(**row) for row in rows]
 
     def get(self, key: str) -> Intent | None:
         """The intent of that key."""
@@ -59,9 +69,9 @@ class Outbox:
 
     def newest(self, kind: str) -> Intent | None:
         """The intent of a kind that was added last."""
-        query = select(IntentRow.__table__).where(IntentRow.kind == kind).order_by(IntentRow.created_at.desc())
+        query = select(IntentRow.__table__).where(IntentRow.kind == kind)
         with self._reader.connect() as connection:
-            row = connection.execute(query.limit(1)).mappings().first()
+            row = connection.execute(query.order_by(*_BY_AGE_REVERSED).limit(1)).mappings().first()
             return None if row is None else Intent(**row)
 
     def close(self, key: str) -> None:
@@ -75,6 +85,15 @@ class Outbox:
     def failed(self, key: str, error: str) -> None:
         """An attempt failed; the intent stays open, with the reason."""
         self._update(key, attempts=IntentRow.attempts + 1, last_error=error)
+
+    def reopen(self, key: str) -> None:
+        """Intend a closed effect anew, with its attempts forgotten; an open one is left as it is."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(IntentRow)
+                .where(IntentRow.key == key, IntentRow.closed_at.is_not(None))
+                .values(closed_at=None, attempts=0, last_error=None, created_at=now())
+            )
 
     def _update(self, key: str, **values: Any) -> None:
         with self._engine.begin() as connection:

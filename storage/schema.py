@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Float, ForeignKey, Index, Integer, String, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, ForeignKey, Index, Integer, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -29,7 +29,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """What alembic compares with the migrations."""
 
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON}  # noqa: RUF012 (SQLAlchemy's own idiom)
+    # The annotation is SQLAlchemy's own idiom, hence the noqa.
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON(none_as_null=True)}  # noqa: RUF012
 
 
 class TextRow(Base):
@@ -74,8 +75,8 @@ class TaskRow(Base):
     lease_owner: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None]
     server: Mapped[str | None] = mapped_column(String(300))
-    project_id: Mapped[int | None]
-    task_id: Mapped[int | None]
+    project_id: Mapped[int | None] = mapped_column(BigInteger)
+    task_id: Mapped[int | None] = mapped_column(BigInteger)
     sent_at: Mapped[datetime | None]
     missing_since: Mapped[datetime | None]
     __table_args__ = (Index("task_by_server_id", "server", "project_id", "task_id"),)
@@ -99,10 +100,10 @@ class AnnotationRow(Base):
 
     __tablename__ = "annotation"
     server: Mapped[str] = mapped_column(String(300), primary_key=True)
-    project_id: Mapped[int] = mapped_column(primary_key=True)
-    annotation_id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     updated_at: Mapped[datetime] = mapped_column(primary_key=True)
-    task_id: Mapped[int]
+    task_id: Mapped[int] = mapped_column(BigInteger)
     text_id: Mapped[str] = mapped_column(String(32), index=True)
     label: Mapped[str | None] = mapped_column(String(10))
     annotator: Mapped[str] = mapped_column(String(200))
@@ -114,8 +115,8 @@ class TombstoneRow(Base):
 
     __tablename__ = "tombstone"
     server: Mapped[str] = mapped_column(String(300), primary_key=True)
-    project_id: Mapped[int] = mapped_column(primary_key=True)
-    annotation_id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     recorded_at: Mapped[datetime]
 
 
@@ -165,8 +166,8 @@ class ProjectRow(Base):
 
     __tablename__ = "project"
     server: Mapped[str] = mapped_column(String(300), primary_key=True)
-    project_id: Mapped[int]
-    webhook_id: Mapped[int | None]
+    project_id: Mapped[int] = mapped_column(BigInteger)
+    webhook_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class DatasetRow(Base):

@@ -1,12 +1,13 @@
 """Label tasks: which texts were put before annotators. The text id is the primary key, so that a text cannot be
 reserved twice however many selects run; a lease says who may send a reserved batch.
+
+Statements that touch many rows take them in the order of the text ids, so that two processes never deadlock.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, RowMapping, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, bindparam, case, func, select, update
 
 from storage.clock import now
 from storage.database import reading
@@ -28,25 +29,34 @@ class Tasks:
     def reserve(
         self, texts: Sequence[Text], purpose: Purpose, batch_id: str, owner: str, lasts: timedelta
     ) -> list[LabelTask]:
-        """Reserve those of the texts that were never reserved, for one batch; returns what is now ours."""
+        """Reserve those of the texts that were never reserved, for one new batch; returns what is now ours."""
         moment = now()
+        batch = {"purpose": purpose, "state": TaskState.RESERVED, "batch_id": batch_id, "reserved_at": moment}
+        lease = {"lease_owner": owner, "lease_until": moment + lasts}
+        rows = [
+            {
+                "text_id": text.text_id,
+                "text": text.text,
+                "source": text.source[:100],
+                "prediction": prediction_to_json(text.prediction),
+                **batch,
+                **lease,
+            }
+            for text in sorted(texts, key=lambda text: text.text_id)
+        ]
         with self._engine.begin() as connection:
-            for text in texts:
-                connection.execute(
-                    insert_new(connection, TaskRow).values(
-                        text_id=text.text_id,
-                        text=text.text,
-                        source=text.source,
-                        purpose=purpose,
-                        state=TaskState.RESERVED,
-                        batch_id=batch_id,
-                        prediction=prediction_to_json(text.prediction),
-                        reserved_at=moment,
-                        lease_owner=owner,
-                        lease_until=moment + lasts,
-                    )
-                )
+            if rows:
+                connection.execute(insert_new(connection, TaskRow), rows)
         return self.batch(batch_id)
+
+    def renew(self, batch_id: str, owner: str, lasts: timedelta) -> bool:
+        """Keep the lease on a batch that is being sent; False where it has passed to another: then stop sending."""
+        mine = (TaskRow.batch_id == batch_id) & (TaskRow.state == TaskState.RESERVED) & (TaskRow.lease_owner == owner)
+        with self._engine.begin() as connection:
+            if not _locked_batches(connection, mine):
+                return False
+            connection.execute(update(TaskRow).where(mine).values(lease_until=now() + lasts))
+            return True
 
     def batch(self, batch_id: str) -> list[LabelTask]:
         """The tasks of a batch, in whatever state."""
@@ -64,22 +74,30 @@ class Tasks:
 
     def take_over(self, owner: str, lasts: timedelta) -> list[str]:
         """Make the unsent batches whose lease ran out one's own, and return their batch ids."""
-        expired = (TaskRow.state == TaskState.RESERVED) & (TaskRow.lease_until < now())
+        moment = now()
+        expired = (TaskRow.state == TaskState.RESERVED) & (TaskRow.lease_until < moment)
         with self._engine.begin() as connection:
-            batches = list(connection.scalars(select(TaskRow.batch_id).where(expired).distinct()))
-            connection.execute(update(TaskRow).where(expired).values(lease_owner=owner, lease_until=now() + lasts))
+            batches = _locked_batches(connection, expired)
+            connection.execute(update(TaskRow).where(expired).values(lease_owner=owner, lease_until=moment + lasts))
         return batches
 
     def mark_sent(self, server: str, project_id: int, task_ids: Mapping[str, int]) -> None:
-        """Note the Label Studio task id of each text id; a task that was answered meanwhile stays answered."""
+        """Note the Label Studio task id of each text id; a task that was answered meanwhile stays answered.
+
+        The first id of a text stands: saying it twice, or saying another, changes nothing.
+        """
+        if not task_ids:
+            return
+        sent = case((TaskRow.state == TaskState.RESERVED, TaskState.SENT), else_=TaskRow.state)
+        statement = (
+            update(TaskRow.__table__)  # type: ignore[arg-type]
+            .where(TaskRow.text_id == bindparam("of_text"), TaskRow.task_id.is_(None))
+            .values(server=server, project_id=project_id, task_id=bindparam("its_id"), state=sent)
+            .values(sent_at=now(), lease_owner=None, lease_until=None)
+        )
         with self._engine.begin() as connection:
-            for text_id, task_id in task_ids.items():
-                here = {"server": server, "project_id": project_id, "task_id": task_id, "sent_at": now()}
-                connection.execute(
-                    update(TaskRow)
-                    .where(TaskRow.text_id == text_id, TaskRow.state == TaskState.RESERVED)
-                    .values(state=TaskState.SENT, lease_owner=None, lease_until=None, **here)
-                )
+            rows = [{"of_text": text_id, "its_id": task_id} for text_id, task_id in sorted(task_ids.items())]
+            connection.execute(statement, rows)
 
     def get(self, text_id: str) -> LabelTask | None:
         """The task of a text."""
@@ -87,7 +105,7 @@ class Tasks:
 
     def by_task_id(self, server: str, project_id: int, task_id: int) -> LabelTask | None:
         """The task with that id on that server, if it is one of ours."""
-        here = tuple_(TaskRow.server, TaskRow.project_id, TaskRow.task_id) == (server, project_id, task_id)
+        here = (TaskRow.server == server) & (TaskRow.project_id == project_id) & (TaskRow.task_id == task_id)
         return next(iter(self._tasks(here)), None)
 
     def on_server(self, server: str, project_id: int) -> list[LabelTask]:
@@ -118,26 +136,32 @@ class Tasks:
         return counts
 
     def text_ids(self) -> Iterator[str]:
-        """The ids of every text that has a task."""
+        """The ids of every text that has a task, as of now."""
         with self._reader.connect() as connection:
-            yield from connection.scalars(select(TaskRow.text_id))
+            return iter(connection.scalars(select(TaskRow.text_id)).all())
 
-    def _set_missing(self, server: str, project_id: int, task_ids: Collection[int], moment: Any) -> None:
-        ids = list(task_ids)
+    def _set_missing(self, server: str, project_id: int, task_ids: Collection[int], moment: datetime | None) -> None:
+        ids = sorted(task_ids)
         with self._engine.begin() as connection:
             for start in range(0, len(ids), CHUNK):
                 here = (TaskRow.server == server) & (TaskRow.project_id == project_id)
-                changed = TaskRow.missing_since.is_(None) if moment else TaskRow.missing_since.is_not(None)
+                changed = TaskRow.missing_since.is_(None) if moment is not None else TaskRow.missing_since.is_not(None)
                 connection.execute(
                     update(TaskRow)
                     .where(here, changed, TaskRow.task_id.in_(ids[start : start + CHUNK]))
                     .values(missing_since=moment)
                 )
 
-    def _tasks(self, condition: Any) -> list[LabelTask]:
+    def _tasks(self, condition: ColumnElement[bool]) -> list[LabelTask]:
         query = select(TaskRow.__table__).where(condition).order_by(TaskRow.text_id)
         with self._reader.connect() as connection:
             return [_task(row) for row in connection.execute(query).mappings()]
+
+
+def _locked_batches(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
+    """The batches of the tasks that fulfil a condition, still or again once nobody else changes them."""
+    query = select(TaskRow.batch_id).where(condition).order_by(TaskRow.text_id).with_for_update()
+    return sorted(set(connection.scalars(query)))
 
 
 def _task(row: RowMapping) -> LabelTask:
