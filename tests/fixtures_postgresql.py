@@ -1,15 +1,16 @@
-"""A PostgreSQL database of a test's own, made on the server of FINLOOP_TEST_POSTGRESQL and dropped afterwards."""
+"""PostgreSQL databases of the tests' own, made on the server of FINLOOP_TEST_POSTGRESQL and dropped afterwards."""
 
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
 
-@pytest.fixture
-def postgresql_url() -> Iterator[str]:
+@contextmanager
+def new_database() -> Iterator[str]:
     """The URL of an empty database; skips when FINLOOP_TEST_POSTGRESQL names no server."""
     given = os.environ.get("FINLOOP_TEST_POSTGRESQL")
     if not given:
@@ -24,3 +25,17 @@ def postgresql_url() -> Iterator[str]:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     finally:
         server.dispose()
+
+
+@pytest.fixture
+def postgresql_url() -> Iterator[str]:
+    """An empty database for one test."""
+    with new_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_session_url() -> Iterator[str]:
+    """One database for a whole session, for tests that clean up after themselves: making one takes .1 to 2 s."""
+    with new_database() as url:
+        yield url

@@ -1,0 +1,136 @@
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, inspect, text
+
+from storage.database import migrate, open_database, reading, snapshot
+from storage.errors import BadInput, Unreachable
+from storage.inbox import Inbox
+from storage.schema import Base
+from tests.storage.processes import at_once
+
+
+def test_sqlite_survives_a_power_cut_and_readers_do_not_wait(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/finloop.db")
+    with engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA synchronous")) == 2, "2 is FULL"
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+        assert connection.scalar(text("PRAGMA busy_timeout")) == 30_000
+    engine.dispose()
+
+
+def test_a_reader_sees_the_last_commit_while_a_writer_is_busy(engine: Engine) -> None:
+    inbox = Inbox(engine)
+    inbox.put("ONE", {})
+    with engine.begin() as writer:
+        writer.execute(text("DELETE FROM inbox"))
+        begun = time.monotonic()
+        assert inbox.counts() == {"new": 1}
+        assert time.monotonic() - begun < 1.0
+    assert inbox.counts() == {}
+
+
+def test_reads_of_one_snapshot_agree(engine: Engine) -> None:
+    inbox = Inbox(engine)
+    with snapshot(engine).connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM inbox")) == 0
+        inbox.put("ONE", {})
+        assert connection.scalar(text("SELECT count(*) FROM inbox")) == 0
+    with reading(engine).connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM inbox")) == 1
+
+
+MIGRATE = """
+import sys
+from alembic import command
+from storage.database import migrate, open_database
+engine = open_database(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+migrate(engine)
+"""
+
+
+def test_processes_that_start_at_once_migrate_once(empty_url: str) -> None:
+    at_once(MIGRATE, [[empty_url]] * 3)
+    engine = open_database(empty_url)
+    assert set(Base.metadata.tables) < set(inspect(engine).get_table_names())
+    engine.dispose()
+
+
+def test_a_migration_that_is_cut_short_leaves_nothing(empty_url: str) -> None:
+    engine = open_database(empty_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE split (unexpected INTEGER)"))
+    with pytest.raises(Exception, match="already exists"):
+        migrate(engine)
+    assert inspect(engine).get_table_names() == ["split"]
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_finloop_is_refused_by_name(empty_url: str) -> None:
+    engine = open_database(empty_url)
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(BadInput, match=r"FINLOOP_DATABASE_URL.*9999"):
+        migrate(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("folder", ["100% sure", "a space", "ünï"])
+def test_any_folder_may_hold_the_database(tmp_path: Path, folder: str) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / folder / 'deep' / 'finloop.db'}")
+    migrate(engine)
+    assert (tmp_path / folder / "deep" / "finloop.db").exists()
+    engine.dispose()
+
+
+def test_a_silent_postgresql_is_unreachable_within_ten_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        begun = time.monotonic()
+        with pytest.raises(Unreachable, match=r"FINLOOP_DATABASE_URL") as caught:
+            migrate(open_database(f"postgresql://me:secret@127.0.0.1:{port}/labels"))
+        assert time.monotonic() - begun < 10.0
+    assert "unset the variable" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_closed_postgresql_is_unreachable_for_every_verb_and_not_only_at_the_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        port = closing.getsockname()[1]
+    inbox = Inbox(open_database(f"postgresql://127.0.0.1:{port}/labels"))
+    with pytest.raises(Unreachable, match=r"FINLOOP_DATABASE_URL"):
+        inbox.put("ANY", {})
+
+
+def test_connections_that_the_server_dropped_are_made_anew(postgresql_url: str) -> None:
+    engine = open_database(postgresql_url)
+    migrate(engine)
+    with open_database(postgresql_url).connect() as other:
+        drop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        other.execute(text(f"{drop} WHERE datname = current_database() AND pid <> pg_backend_pid()"))
+        other.commit()
+    assert Inbox(engine).put("ANY", {}) == 1
+    engine.dispose()
+
+
+def test_a_sqlite_file_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "finloop.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(Unreachable, match=r"finloop\.db \(FINLOOP_DATABASE_URL\): file is not a database"):
+        migrate(open_database(f"sqlite:///{tmp_path}/finloop.db"))
+
+
+@pytest.mark.parametrize("url", ["mysql://127.0.0.1/x", "labels.db", "", "postgresql://host:port/x"])
+def test_an_address_that_is_no_database_url_is_bad_input(url: str) -> None:
+    with pytest.raises(BadInput, match="FINLOOP_DATABASE_URL"):
+        open_database(url)
+
+
+def test_a_folder_that_cannot_be_made_is_bad_input() -> None:
+    with pytest.raises(BadInput, match="cannot be made"):
+        open_database("sqlite:////proc/nowhere/finloop.db")
