@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from storage.database import migrate, open_database
 from storage.labels import Labels
-from storage.records import Annotation, AnnotationKey, Purpose, Sentiment, Text
+from storage.records import Annotation, AnnotationKey, Purpose, Sentiment, TaskState, Text
 from storage.schema import Base
 from storage.tasks import Tasks
 
@@ -122,3 +122,16 @@ def an_annotation(
     """Revision `revision` of annotation `number` of a text; the number is the text's own unless given."""
     key = AnnotationKey(SERVER, PROJECT, task_of(text_id) if number is None else number)
     return Annotation(key, task_of(text_id), text_id, label, "ann@example.org", NOON + timedelta(seconds=revision))
+
+
+def label_of(labels: Labels, text_id: str) -> Sentiment | None:
+    """The label of a text, None also where it was never answered."""
+    row = labels.get(text_id)
+    return None if row is None else row.label
+
+
+def state_of(tasks: Tasks, text_id: str) -> TaskState:
+    """The state of the task of a text."""
+    task = tasks.get(text_id)
+    assert task is not None
+    return task.state
