@@ -52,7 +52,7 @@ class SqlTextStore:
     def record_predictions(self, predictions: Iterable[tuple[str, Prediction]]) -> int:
         """One prepared update a batch; the last prediction of a text in the batch wins."""
         statement = (
-            update(TextRow.__table__)  # type: ignore[arg-type]
+            update(TextRow)
             .where(TextRow.text_id == bindparam("of_text"))
             .values({name: bindparam(name) for name in NO_PREDICTION})
         )
