@@ -1,0 +1,52 @@
+"""Works on what was committed, after the answer went out: one thread, woken by each webhook, that nothing ends."""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class InboxWorker:
+    """Calls `process` whenever there may be work; a call that fails is logged and made again, later each time."""
+
+    def __init__(self, process: Callable[[], None], first_pause: float = FIRST_PAUSE) -> None:
+        """`process` must do all that waits, and be safe to repeat; `first_pause` is in seconds."""
+        self._process, self._first_pause = process, first_pause
+        self._work, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="inbox-worker", daemon=True)
+        self.failures = 0
+
+    def start(self) -> None:
+        """Begin with what an earlier process left over."""
+        self._work.set()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._work.set()
+
+    def stop(self, patience: float = 5.0) -> None:
+        """Let the call that is under way finish, for at most `patience` seconds; what is left stays in the inbox."""
+        self._stop.set()
+        self._work.set()
+        self._thread.join(patience)
+
+    def _run(self) -> None:
+        # A future hands over whatever went wrong, so that no error, foreseen or not, ends the thread in silence.
+        with ThreadPoolExecutor(1, thread_name_prefix="inbox") as pool:
+            while self._work.wait() and not self._stop.is_set():
+                self._work.clear()
+                error = pool.submit(self._process).exception()
+                if error is None:
+                    self.failures = 0
+                    continue
+                self.failures += 1
+                pause = min(self._first_pause * 2 ** (self.failures - 1), LONGEST_PAUSE)
+                logger.error("working on the inbox failed, again in %.1f s", pause, exc_info=error)
+                self._stop.wait(pause)
+                self._work.set()
