@@ -42,7 +42,13 @@ class Inbox:
     def put(self, action: str, payload: dict[str, Any]) -> int:
         """Commit a webhook and return its row id; on return it survives a crash."""
         with self._engine.begin() as connection:
-            row = insert(InboxRow).values(received_at=now(), action=action[:60], payload=payload, state=InboxState.NEW)
+            row = insert(InboxRow).values(
+                # Label Studio's actions are plain words; whatever else comes must not keep a webhook from its row.
+                action=action[:60].encode("ascii", "replace").decode().replace("\x00", "?"),
+                received_at=now(),
+                payload=payload,
+                state=InboxState.NEW,
+            )
             return connection.execute(row.returning(InboxRow.id)).scalar_one()
 
     def waiting(self, limit: int = 100) -> list[Delivery]:

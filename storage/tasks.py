@@ -29,7 +29,7 @@ class Tasks:
     def reserve(
         self, texts: Sequence[Text], purpose: Purpose, batch_id: str, owner: str, lasts: timedelta
     ) -> list[LabelTask]:
-        """Reserve those of the texts that were never reserved, for one new batch; returns what is now ours."""
+        """Reserve those of the texts that were never reserved, for a batch; returns all that is now the batch's."""
         moment = now()
         batch = {"purpose": purpose, "state": TaskState.RESERVED, "batch_id": batch_id, "reserved_at": moment}
         lease = {"lease_owner": owner, "lease_until": moment + lasts}

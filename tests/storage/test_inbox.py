@@ -57,6 +57,13 @@ def test_any_json_comes_back_as_it_came(inbox: Inbox, payload: dict[str, object]
     inbox.settle(row, InboxState.DONE)
 
 
+@pytest.mark.parametrize("odd", ["\x00", "\ud800", "ü" * 100, "“"])
+def test_no_character_keeps_a_webhook_from_its_row(inbox: Inbox, odd: str) -> None:
+    inbox.put(odd, {"text": odd})
+    (delivery,) = inbox.waiting()
+    assert delivery.payload == {"text": odd}
+
+
 WRITE = """
 import sys
 from storage.database import open_database
