@@ -70,18 +70,29 @@ def test_registering_the_same_dataset_and_recipe_twice_gives_one_version(registr
 
 
 def test_two_processes_that_register_at_once_make_one_version(registry: Registry, tmp_path: Path) -> None:
-    source = write_model(tmp_path / "m")
+    sources = [str(write_model(tmp_path / str(number), dataset=f"data-{number}")) for number in range(5)]
     script = (
         "import sys; from pathlib import Path; from storage.registry import Registry\n"
-        "registry = Registry(sys.argv[1], Path(sys.argv[2]))\n"
-        "print(registry.register(Path(sys.argv[3])).version)"
+        "registry = Registry(sys.argv[1], Path(sys.argv[2])); registry.prepare()\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "print(*[registry.register(Path(source)).version for source in sys.argv[3:]])"
     )
-    arguments = [sys.executable, "-c", script, f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts")]
-    both = [subprocess.Popen([*arguments, str(source)], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    printed = [process.communicate(timeout=120)[0].strip() for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert printed[0] == printed[1]
-    assert len(registry.versions()) == 1
+    address = [f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts")]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, *address, *sources], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for process in both:  # both are past their imports: now they register side by side
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    printed = [process.communicate(timeout=120)[0] for process in both]
+    assert printed[0] == printed[1] == "1 2 3 4 5\n"
+    assert len(registry.versions()) == 5
 
 
 @pytest.mark.parametrize("name", ["champion", "7", "nonsense"])
