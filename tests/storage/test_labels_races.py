@@ -24,7 +24,8 @@ EVENTS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3) | st.none()), m
 
 def answer(number: int, revision: int) -> Sentiment | None:
     """Every revision has one content, as on a real server."""
-    return (*Sentiment, None)[(number * 7 + revision * 5) % 4]
+    answers: tuple[Sentiment | None, ...] = (*Sentiment, None)
+    return answers[(number * 7 + revision * 5) % 4]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -101,6 +101,15 @@ def test_the_heartbeat_keeps_a_lease_beyond_its_length(leases: Leases) -> None:
             time.sleep(0.1)
 
 
+def test_the_heartbeat_does_not_win_back_a_lease_that_another_had(leases: Leases) -> None:
+    with leases.hold("retrain", timedelta(seconds=0.9)) as owner:
+        leases.release("retrain", owner)
+        assert leases.acquire("retrain", "another", MINUTE)
+        leases.release("retrain", "another")
+        time.sleep(1.2)
+        assert not leases.held("retrain")
+
+
 def test_the_heartbeat_outlives_a_database_that_is_away_for_a_moment(engine: Engine, leases: Leases) -> None:
     failures = [Unreachable("database", "here", "FINLOOP_DATABASE_URL", "away", "wait")]
 

@@ -53,21 +53,21 @@ from storage.database import open_database
 from storage.records import Purpose, Text
 from storage.tasks import Tasks
 url, batch = sys.argv[1:]
-texts = [Text(f"{number:032x}", "text", "feed", False, now()) for number in range(400)]
+texts = [Text(f"{number:032x}", "text", "feed", False, now()) for number in range(1000)]
 random.Random(batch).shuffle(texts)
 tasks = Tasks(open_database(url))
 tasks.known([])
 print("ready", flush=True)
 sys.stdin.readline()
-mine = [tasks.reserve(texts[start:start + 40], Purpose.SELECT, f"{batch} {start}", batch, timedelta(minutes=1))
-        for start in range(0, 400, 40)]
+mine = [tasks.reserve(texts[start:start + 250], Purpose.SELECT, f"{batch} {start}", batch, timedelta(minutes=1))
+        for start in range(0, 1000, 250)]
 print(json.dumps([task.text_id for part in mine for task in part]))
 """
 
 
 def test_two_processes_that_reserve_at_once_share_no_text(engine: Engine, database_url: str) -> None:
     mine, theirs = map(json.loads, at_once(RESERVE, [[database_url, "one"], [database_url, "two"]]))
-    assert sorted(mine + theirs) == [f"{number:032x}" for number in range(400)]
+    assert sorted(mine + theirs) == [f"{number:032x}" for number in range(1000)]
 
 
 TAKE_OVER = """
