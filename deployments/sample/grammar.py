@@ -15,6 +15,8 @@ from pathlib import Path
 
 _SLOT = re.compile(r"\{([^{}]+)\}")
 _CHOICE = re.compile(r"\[([^\[\]]+)\]")
+_FIRST_SIGNS = (1, 1, 1, -1)
+"""News is more often of what is good when it grows (sales, profit) than of what is bad (costs, losses)."""
 _NUMBER = re.compile(r"(\d+(?:\.\d)?)\.\.(\d+(?:\.\d)?)")
 
 
@@ -50,7 +52,7 @@ class Expansion:
         return _SLOT.sub(lambda match: self._fill(match[1], signs), template)
 
     def _signs(self, count: int, sign: int) -> list[int]:
-        signs = [self._draw.choice((1, -1)) for _ in range(count - 1)]
+        signs = [self._draw.choice(_FIRST_SIGNS) for _ in range(count - 1)]
         product = sign
         for each in signs:
             product *= each
