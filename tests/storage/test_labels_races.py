@@ -1,15 +1,16 @@
 """Webhooks come in any order, more than once, and to several processes at the same time."""
 
-import json
 import random
+import threading
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
+from storage.database import open_database
 from storage.labels import Labels
 from storage.records import AnnotationKey, Purpose, Sentiment, TaskState
 from storage.tasks import Tasks
@@ -63,6 +64,7 @@ RACE = """
 import sys
 from datetime import timedelta
 from storage.database import open_database
+from storage.database import open_database
 from storage.labels import Labels
 from tests.storage.conftest import an_annotation, majority
 labels = Labels(open_database(sys.argv[1]), majority)
@@ -86,30 +88,31 @@ def test_a_deletion_beside_its_creation_is_never_lost(
     assert [text_id for text_id in texts if label_of(labels, text_id) is not None] == []
 
 
-NUMBERS = """
-import json, sys
-from storage.database import open_database
-from storage.labels import Labels
-from tests.storage.conftest import an_annotation, majority
-labels = Labels(open_database(sys.argv[1]), majority)
-labels.watermark()
-print("ready", flush=True)
-sys.stdin.readline()
-seen = []
-for text_id in sys.argv[2].split(","):
-    if text_id != "watch":
-        labels.record(an_annotation(text_id))
-    taken = labels.snapshot()
-    seen.append([taken.watermark, len(taken.trainable)])
-print(json.dumps(seen))
-"""
-
-
 def test_no_label_appears_below_a_watermark_that_was_read(
-    engine: Engine, database_url: str, sent: Callable[..., str]
+    engine: Engine, database_url: str, labels: Labels, sent: Callable[..., str]
 ) -> None:
-    texts = [sent() for _ in range(40)]
-    work = [",".join(texts[:20]), ",".join(texts[20:]), ",".join(["watch"] * 40)]
-    for output in at_once(NUMBERS, [[database_url, part] for part in work]):
-        for watermark, count in json.loads(output):
-            assert count == watermark, "each label here changes once, so a gap would be a label that came below"
+    first, second = sent(), sent()
+    numbered, go_on = threading.Event(), threading.Event()
+    slow = open_database(database_url)
+
+    def pause(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE counter"):
+            numbered.set()
+            assert go_on.wait(30)
+
+    event.listen(slow, "after_cursor_execute", pause)
+    threads = [
+        threading.Thread(target=Labels(slow, majority).record, args=(an_annotation(first),)),
+        threading.Thread(target=labels.record, args=(an_annotation(second),)),
+    ]
+    threads[0].start()
+    assert numbered.wait(30)
+    threads[1].start()
+    threads[1].join(0.5)
+    during = labels.snapshot()
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    slow.dispose()
+    assert during.watermark == len(during.trainable), "the second label was seen while the first was still to come"
+    assert [label.text_id for label in labels.snapshot().trainable] == [first, second]
