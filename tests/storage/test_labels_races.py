@@ -96,7 +96,7 @@ def test_no_label_appears_below_a_watermark_that_was_read(
     slow = open_database(database_url)
 
     def pause(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("UPDATE counter"):
+        if statement.startswith("INSERT INTO label "):
             numbered.set()
             assert go_on.wait(30)
 
