@@ -1,0 +1,31 @@
+"""The command `finloop`: thin verbs over the rooms; what each does lies in the module that it calls.
+
+Heavy packages are imported inside the verbs, so that `finloop --help` answers at once.
+"""
+
+import typer
+
+from deployments import verbs_loop, verbs_model, verbs_stack
+from deployments.terminal import exit_codes
+
+app = typer.Typer(
+    name="finloop",
+    help="A served sentiment model that gets better from the texts it is unsure about.",
+    epilog="Begin with:  finloop demo",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+verbs_stack.add_to(app)
+verbs_loop.add_to(app)
+verbs_model.add_to(app)
+
+
+def main() -> None:
+    """The entry point: named errors become a message and an exit code."""
+    with exit_codes():
+        app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Fails where a report.json does not show a loop that closed: for CI, after a demo on real data.
+
+python -m deployments.demo.check_report WORKDIR/report.json [--promoted]
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+MAX_PHRASEBANK_LOSS = 0.02
+"""Written here again on purpose: the rule is recomputed from the report, not taken from the gate's own code."""
+
+
+def faults(report: dict[str, Any], must_promote: bool) -> list[str]:
+    """What is wrong with a report, in words; empty where nothing is."""
+    requests = report["requests"]
+    found = [f"{requests[name]} requests {name}" for name in ("failed", "mixed") if requests[name] != 0]
+    if requests["sent"] == 0:
+        found.append("no request was sent")
+    if report["tasks_duplicated"] != 0:
+        found.append(f"{report['tasks_duplicated']} tasks duplicated")
+    if report["promoted"] != by_the_rule(report):
+        found.append(f"the verdict is promoted={report['promoted']}, the rule says {by_the_rule(report)}")
+    for step in ("retrain", "deploy") if report["promoted"] else ("retrain",):
+        if report["runs"][step]["created_by"] != "event":
+            found.append(f"{step} was started by {report['runs'][step]['created_by']}, not by an event")
+    if must_promote and not report["promoted"]:
+        found.append(f"nothing was promoted: {report['verdict']['reason']}")
+    if report["promoted"] and len(report["requests"]["versions"]) < 2:
+        found.append("only one version answered")
+    return found
+
+
+def by_the_rule(report: dict[str, Any]) -> bool:
+    """Better in macro-F1 on the audit slice, at most 2 points worse on the PhraseBank, and the absolute checks pass."""
+    audit, phrasebank = report["audit"], report["phrasebank"]
+    comparative = {"better on the audit slice", "PhraseBank kept"}
+    absolute = all(check["passed"] for check in report["verdict"]["checks"] if check["name"] not in comparative)
+    better = audit["after"]["macro_f1"] > audit["before"]["macro_f1"]
+    kept = phrasebank["after"]["macro_f1"] >= phrasebank["before"]["macro_f1"] - MAX_PHRASEBANK_LOSS
+    return bool(absolute and better and kept)
+
+
+def main() -> None:
+    """Print the faults and exit with 1 where there are any."""
+    report = json.loads(Path(sys.argv[1]).read_text())
+    found = faults(report, must_promote="--promoted" in sys.argv[2:])
+    for fault in found:
+        sys.stderr.write(f"report: {fault}\n")
+    if found:
+        raise SystemExit(1)
+    sys.stdout.write(f"report: {sys.argv[1]} holds; promoted={report['promoted']}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""A client of the served model while it is swapped: five requests a second, no retry, every answer kept."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import httpx
+
+from storage.records import LABELS
+
+RATE = 5.0
+TIMEOUT = 5.0
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: when it came (monotonic seconds), the version it names, its three scores in the order of LABELS."""
+
+    moment: float
+    text: str
+    version: str
+    scores: tuple[float, ...]
+
+
+@dataclass
+class Traffic:
+    """What the client saw."""
+
+    sent: int = 0
+    failures: list[str] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+    def versions(self) -> list[str]:
+        """The versions that answered, in the order in which they first did."""
+        return list(dict.fromkeys(answer.version for answer in self.answers))
+
+    def first_answer_of(self, version: str) -> float | None:
+        """When a version first answered, in monotonic seconds."""
+        return next((answer.moment for answer in self.answers if answer.version == version), None)
+
+
+class Client:
+    """Sends requests from threads of its own between `with` and its end; a late answer does not delay the next."""
+
+    def __init__(self, serving_url: str, texts: Sequence[str]) -> None:
+        self.traffic = Traffic()
+        self._http = httpx.Client(base_url=serving_url, timeout=TIMEOUT)
+        self._texts = itertools.cycle(texts)
+        self._stop, self._lock = threading.Event(), threading.Lock()
+        self._sending = threading.Thread(target=self._send_all, daemon=True)
+        self._requests: list[threading.Thread] = []
+
+    def __enter__(self) -> "Client":
+        self._sending.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._sending.join()
+        for request in self._requests:
+            request.join()
+        self._http.close()
+
+    def _send_all(self) -> None:
+        due = time.monotonic()
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            due += 1 / RATE
+            request = threading.Thread(target=self._ask, args=(next(self._texts),), daemon=True)
+            self._requests = [one for one in self._requests if one.is_alive()] + [request]
+            request.start()
+
+    def _ask(self, text: str) -> None:
+        with self._lock:
+            self.traffic.sent += 1
+        try:
+            answer = self._http.post("/predict", json={"text": text})
+            answer.raise_for_status()
+            body = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            with self._lock:
+                self.traffic.failures.append(f"{type(error).__name__}: {error}")
+            return
+        scores = tuple(float(body["scores"][label]) for label in LABELS)
+        with self._lock:
+            self.traffic.answers.append(Answer(time.monotonic(), text, str(body["model_version"]), scores))
+
+
+Scores = Callable[[str, Sequence[str]], Sequence[Sequence[float]]]
+"""(version, texts) -> their scores by that version, computed offline."""
+
+
+def mixed(traffic: Traffic, offline: Scores) -> int:
+    """How many answers are not what the version that they name says offline, to 1e-4."""
+    wrong = 0
+    for version in traffic.versions():
+        answers = [answer for answer in traffic.answers if answer.version == version]
+        for answer, expected in zip(answers, offline(version, [one.text for one in answers]), strict=True):
+            wrong += any(abs(one - other) > TOLERANCE for one, other in zip(answer.scores, expected, strict=True))
+    return wrong

@@ -1,0 +1,61 @@
+"""A live line per step with its seconds, so that a person sees what goes on and how long it takes."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+
+class Step:
+    """The line of a running step."""
+
+    def __init__(self, number: int, name: str) -> None:
+        self.name, self.note, self._number = name, "", number
+        self._began = time.monotonic()
+
+    def say(self, note: str) -> None:
+        """What goes on now."""
+        self.note = note
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """The same as a share of the step's work."""
+        self.note = f"{fraction:4.0%} {message}"
+
+    @property
+    def seconds(self) -> float:
+        """Since the step began."""
+        return time.monotonic() - self._began
+
+    def line(self) -> Text:
+        """The line as it stands."""
+        return Text.assemble((f"{self._number}. {self.name:<15}", "bold"), f"{self.seconds:6.1f} s  {self.note}")
+
+    def __rich__(self) -> Spinner:
+        return Spinner("dots", self.line())
+
+
+class Steps:
+    """The steps of a run; `seconds` holds what each took, summed where one is done twice."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """One step: live while it runs, a plain line when it is done, a red one when it failed."""
+        number = list(self.seconds).index(name) + 1 if name in self.seconds else len(self.seconds) + 1
+        step = Step(number, name)
+        mark = ("✗ ", "red")
+        live = Live(step, console=self._console, transient=True, refresh_per_second=4)
+        try:
+            with live:
+                yield step
+            mark = ("✓ ", "green")
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + step.seconds, 1)
+            self._console.print(Text.assemble(mark, step.line()))

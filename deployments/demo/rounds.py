@@ -1,0 +1,190 @@
+"""One round: answers go in, an event starts the retrain, another the deploy; a second round where the gate refused."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rich.console import Console
+
+from deployments.annotator import AnswerKey, annotate
+from deployments.demo.client import Client
+from deployments.demo.console import Step, Steps
+from deployments.runs import Run, RunFailed, Runs
+from deployments.stack import Stack
+from flows.labelwork import Project
+from flows.wiring import Parts
+from storage.clock import now
+from storage.records import Purpose, Sentiment, TaskState
+from storage.registry import ModelVersion
+
+SKIP_SHARE = 0.02
+EVENT_DEADLINE = 90.0
+LABELS_DEADLINE = 30.0
+POLL = 0.25
+
+
+@dataclass
+class Round:
+    """What a round came to: the judged version, its runs, and the moments of the last label and its first answer."""
+
+    candidate: ModelVersion
+    promoted: bool
+    runs: dict[str, Run]
+    task_seconds: dict[str, float]
+    last_label: float
+    last_label_at: datetime
+    first_answer: float | None = None
+    answered: int = 0
+
+
+@dataclass
+class Rounds:
+    """The rounds of one demo."""
+
+    labels: int
+    seed: int
+    console: Console
+    steps: Steps
+    parts: Parts
+    stack: Stack
+    runs: Runs
+    project: Project
+    _key: dict[str, Sentiment] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._key = AnswerKey(self.parts.settings.home).read()
+
+    def until_promoted(self, rounds: int, client: Client) -> Round:
+        """Do rounds until one promotes, at most so many; the last one is returned, promoted or not."""
+        done = self._round(client)
+        for _ in range(rounds - 1):
+            if done.promoted:
+                break
+            self.console.print(f"[yellow]the gate refused:[/yellow] {done.candidate.verdict}", highlight=False)
+            self._start_select(self.labels)
+            done = self._round(client)
+        return done
+
+    def _round(self, client: Client) -> Round:
+        began = now()
+        with self.steps.step("annotate") as step:
+            self._answer_audit(step)
+            self._answer_selected(step)
+            last_label, last_label_at = time.monotonic(), now()
+        with self.steps.step("retrain") as step:
+            retrain = served_by_event(self.runs, self.stack, "retrain", began, step)
+            candidate = self.parts.registry.versions()[-1]
+            promoted = bool(candidate.verdict and candidate.verdict["promoted"])
+            step.say(f"version {candidate.version} {'promoted' if promoted else 'refused'}: {retrain.message}")
+        done = Round(
+            candidate, promoted, {"retrain": retrain}, self.runs.task_seconds(retrain), last_label, last_label_at
+        )
+        if promoted:
+            with self.steps.step("deploy") as step:
+                done.runs["deploy"] = served_by_event(self.runs, self.stack, "deploy", last_label_at, step)
+                self._until(lambda: client.traffic.first_answer_of(candidate.version) is not None, LABELS_DEADLINE)
+                done.first_answer = client.traffic.first_answer_of(candidate.version)
+                step.say(f"version {candidate.version} is served")
+        return done
+
+    def _answer_audit(self, step: Step) -> None:
+        open_tasks = self._key_of(Purpose.AUDIT)
+        if not open_tasks:
+            return
+        self._answer(step, "audit", open_tasks)
+        audit = self.parts.labels.audit()
+        right = self._champion_right()
+        low, high = _wilson(right, len(audit))
+        step.say(
+            f"production accuracy {right / len(audit):.3f} ({low:.3f} to {high:.3f}) on {len(audit)} audit answers"
+        )
+        self.console.print(step.line())
+
+    def _champion_right(self) -> int:
+        labels = {label.text_id: label.label for label in self.parts.labels.audit()}
+        texts = self.parts.texts.get(list(labels))
+        return sum(
+            text.prediction is not None and text.prediction.label is labels[text_id] for text_id, text in texts.items()
+        )
+
+    def _answer_selected(self, step: Step) -> None:
+        """Answer until there are enough trainable labels; a skipped task is made up for by another select."""
+        watermark = self.parts.datasets.watermark()
+        while True:
+            self._answer(step, "select", self._key_of(Purpose.SELECT))
+            missing = self.labels - self.parts.labels.trainable_since(watermark)
+            if missing <= 0 or self.parts.datasets.watermark() != watermark:
+                step.say(
+                    f"{len(self.parts.labels.trainable())} trainable labels, {sum(self._webhooks().values())} webhooks"
+                )
+                return
+            step.say(f"{missing} answers were skips: selecting as many again")
+            self._start_select(missing)
+
+    def _answer(self, step: Step, what: str, key: dict[str, Sentiment]) -> None:
+        def progress(fraction: float, message: str = "") -> None:
+            step.say(f"{what} answers: {fraction:4.0%} {message}")
+            self.stack.check()
+
+        project_id = self.project.ids.project_id
+        annotate(self.parts.studio, project_id, key, skip_share=SKIP_SHARE, seed=self.seed, progress=progress)
+        if not self._until(lambda: not self._unanswered(key), LABELS_DEADLINE):
+            # Webhooks are hints: what they missed is found by a reconciliation.
+            step.say("webhooks were lost: reconciling")
+            await_run(self.runs, self.stack, self.runs.start("sync", {}), step)
+
+    def _unanswered(self, key: dict[str, Sentiment]) -> bool:
+        return bool(self._key_of(Purpose.AUDIT).keys() & key.keys() or self._key_of(Purpose.SELECT).keys() & key.keys())
+
+    def _key_of(self, purpose: Purpose) -> dict[str, Sentiment]:
+        """The answers to the tasks of a purpose that have none yet."""
+        sent = self.parts.tasks.on_server(self.project.server, self.project.ids.project_id)
+        waiting = [task.text_id for task in sent if task.purpose is purpose and task.state is TaskState.SENT]
+        return {text_id: self._key[text_id] for text_id in waiting if text_id in self._key}
+
+    def _start_select(self, size: int) -> None:
+        with self.steps.step("select") as step:
+            await_run(self.runs, self.stack, self.runs.start("select", {"policy": {"size": size}}), step)
+
+    def _webhooks(self) -> dict[str, int]:
+        return self.parts.inbox.counts()
+
+    def _until(self, met: Callable[[], bool], deadline: float) -> bool:
+        pause, end = threading.Event(), time.monotonic() + deadline
+        while not (done := met()) and time.monotonic() < end:
+            self.stack.check()
+            pause.wait(POLL)
+        return done
+
+
+def served_by_event(runs: Runs, stack: Stack, name: str, since: datetime, step: Step | None = None) -> Run:
+    """Wait for the run of a deployment that an event started after `since`, and for its end."""
+    pause, end = threading.Event(), time.monotonic() + EVENT_DEADLINE
+    while time.monotonic() < end:
+        stack.check()
+        started = [run for run in runs.since(name, since) if run.created_by == "event"]
+        if started:
+            return await_run(runs, stack, started[-1], step)
+        pause.wait(POLL)
+    raise RunFailed(f"no event started {name} within {EVENT_DEADLINE:.0f} s; Prefect's event feed shows what came")
+
+
+def await_run(runs: Runs, stack: Stack, run: Run, step: Step | None) -> Run:
+    """Wait for a run's end while the parts are watched; shows its progress."""
+    pause = threading.Event()
+    while not (run := runs.get(run)).finished:
+        stack.check()
+        shown = runs.progress(run)
+        if step is not None:
+            step.say(f"{run.state.lower()}" + (f", {shown[0]:.0%} {shown[1]}" if shown else ""))
+        pause.wait(POLL)
+    return runs.finish(run)
+
+
+def _wilson(right: int, n: int) -> tuple[float, float]:
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)

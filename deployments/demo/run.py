@@ -1,0 +1,190 @@
+"""The loop once round, on real parts: ingest, first champion, score, audit, select, annotate, retrain, deploy.
+
+The demo starts the score, audit and select runs. It never starts retrain or deploy: events do, and it waits.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+
+from deployments.data import phrasebank_folder, sample_texts
+from deployments.demo.client import Client
+from deployments.demo.console import Steps
+from deployments.demo.rounds import Round, Rounds, await_run, served_by_event
+from deployments.demo.summary import summarise
+from deployments.house import House, plan
+from deployments.ingest import Ingested, ingest
+from deployments.runs import Run, Runs
+from deployments.stack import Stack, interrupts
+from flows import events, labelwork, wiring
+from flows.candidate import build_dataset, judge_candidate, settle_candidate, train_candidate
+from flows.policies import RetrainPolicy
+from flows.recovery import LEASE, RETRAIN_LEASE
+from flows.settings import Settings, load_settings
+from flows.wiring import Parts
+from storage.clock import now
+from storage.csv_texts import read_texts
+from storage.errors import BadInput, FinloopError
+from storage.records import Purpose
+from storage.text import text_id
+
+SPARE = 1.25
+"""How many times the audit tasks the expected audit share must hold, so that a random share is large enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says; `texts` None means the sample."""
+
+    texts: Path | None
+    labels: int
+    audit: int
+    home: Path
+    rounds: int
+    seed: int
+    keep: bool
+
+
+class DemoFailed(FinloopError):
+    """The loop did not close; the message says at which step and why."""
+
+
+def run_demo(options: Options) -> None:
+    """Run the loop and print what it brought; everything it keeps lies under `options.home`."""
+    console = Console()
+    if options.home.exists() and any(options.home.iterdir()):
+        raise BadInput(f"{options.home} is not empty; name a new folder with --workdir")
+    settings = _settings(options)
+    with wiring.parts(settings) as parts:
+        texts = options.texts or sample_texts(parts)
+    settings = _with_audit_share(settings, texts, options.audit)
+    house = plan(settings)
+    console.print(_header(house, texts))
+    stack = Stack(house.parts, house.settings.home / "logs")
+    with interrupts(), wiring.parts(house.settings) as parts, stack.launched():
+        _loop(options, console, house, parts, stack, texts)
+        if options.keep:
+            console.print(f"Everything is up; Ctrl-C stops it. Logs are in {house.settings.home / 'logs'}.")
+            stack.watch()
+
+
+def _settings(options: Options) -> Settings:
+    """The user's settings with a home of this run's own, so that no earlier label or text gets into its numbers."""
+    stamp = now().strftime("%Y%m%d%H%M%S")
+    own = {
+        "home": options.home.resolve(),
+        "database_url": None,
+        "elasticsearch_index": f"finloop-demo-{stamp}",
+        "retrain_after": options.labels,
+    }
+    return load_settings(written_by_up=False).model_copy(update=own)
+
+
+def _with_audit_share(settings: Settings, texts: Path, audit: int) -> Settings:
+    distinct = len({text_id(row.text) for row in read_texts(texts).rows})
+    wanted = max(settings.audit_share, SPARE * audit / distinct)
+    if wanted > 0.5:
+        raise BadInput(
+            f"{texts} has {distinct} texts, too few for an audit of {audit}; give more, or a smaller --audit"
+        )
+    return settings.model_copy(update={"audit_share": wanted})
+
+
+def _header(house: House, texts: Path) -> Panel:
+    from training.classifier import choose_device
+
+    settings = house.settings
+    store = settings.elasticsearch_url
+    lines = [
+        ("texts", str(texts), "--texts FILE.csv"),
+        ("text store", f"Elasticsearch at {store}" if store else "embedded (SQLite)", "FINLOOP_ELASTICSEARCH_URL"),
+        ("PhraseBank", f"{settings.phrasebank}, agreement {settings.phrasebank_agreement}", "FINLOOP_PHRASEBANK"),
+        ("base model", settings.base_model, "FINLOOP_BASE_MODEL=ProsusAI/finbert"),
+        ("device", choose_device(), "a GPU, where PyTorch sees one"),
+        ("Label Studio", f"real, at {settings.label_studio_url}", "FINLOOP_LABEL_STUDIO_URL"),
+        ("Prefect", f"real, at {settings.prefect_url}", "FINLOOP_PREFECT_URL"),
+        ("annotator", "a stand-in with the answer key, if the texts have one", "texts without labels"),
+    ]
+    width = max(len(value) for _, value, _ in lines)
+    said = "\n".join(f"{name:<13} {value:<{width}}  [dim]{setting}[/dim]" for name, value, setting in lines)
+    return Panel(said, title="finloop demo: what is real in this run, and what would change it", title_align="left")
+
+
+def _loop(options: Options, console: Console, house: House, parts: Parts, stack: Stack, texts: Path) -> None:
+    steps = Steps(console)
+    runs = Runs(house.settings.needed("prefect_url"))
+    found: dict[str, Run] = {}
+    with steps.step("ingest") as step:
+        done = ingest(parts, texts, step.progress)
+        step.say(_ingested(done))
+    with steps.step("first champion") as step:
+        first = _first_champion(parts, stack, runs, step.progress)
+        step.say(f"version {first} trained on the PhraseBank alone, registered and served")
+    for name, policy in (
+        ("score", {}),
+        ("audit", {"size": options.audit, "seed": options.seed}),
+        ("select", {"size": options.labels}),
+    ):
+        with steps.step(name) as step:
+            found[name] = await_run(runs, stack, runs.start(name, {"policy": policy}), step)
+            step.say(_tasks(parts, name))
+    project = labelwork.our_project(parts)
+    rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project)
+    with _client(parts) as client:
+        last = rounds.until_promoted(options.rounds, client)
+    found.update(last.runs)
+    with steps.step("summary"):
+        summary = summarise(options.seed, parts, first, last, client.traffic, found, steps.seconds)
+    summary.show(console, house)
+
+
+def _ingested(done: Ingested) -> str:
+    said = f"{done.new:,} texts, {done.audit:,} set aside for the audit"
+    if done.problems:
+        first = done.problems[0]
+        said += f", {len(done.problems)} lines left out (first: line {first.line}, {first.reason})"
+    return said
+
+
+def _tasks(parts: Parts, name: str) -> str:
+    if name == "score":
+        counts = parts.texts.counts()
+        return ", ".join(f"{count:,} texts scored by version {version}" for version, count in counts.predicted.items())
+    counts_by_state = parts.tasks.counts().get(Purpose(name), {})
+    return f"{sum(counts_by_state.values())} tasks in Label Studio"
+
+
+def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: object) -> str:
+    """Train on the PhraseBank alone while the servers come up; an event deploys it like any other version."""
+    assert callable(progress)
+    phrasebank_folder(parts)
+    policy, began = RetrainPolicy(), now()
+    with parts.leases.hold(RETRAIN_LEASE, LEASE):
+        dataset = build_dataset(parts, policy)
+        if dataset is None:
+            raise DemoFailed("the PhraseBank's dataset was judged before; the demo needs an empty home")
+        version = train_candidate(parts, dataset, policy, progress)
+        candidate = judge_candidate(parts, version, dataset, policy)
+        settle_candidate(parts, candidate, dataset)
+    if not candidate.judgement.verdict.promoted:
+        raise DemoFailed(f"the first champion is not sound: {candidate.judgement.verdict.reason}")
+    progress(1.0, "waiting for the servers")
+    stack.wait_until_ready()
+    labelwork.our_project(parts)
+    events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
+    served_by_event(runs, stack, "deploy", began)
+    return version.version
+
+
+@contextmanager
+def _client(parts: Parts) -> Iterator[Client]:
+    sample = [text.text for _, text in zip(range(500), parts.texts.random_audit(seed=1), strict=False)]
+    with Client(parts.settings.needed("serving_url"), sample) as client:
+        yield client
+
+
+__all__ = ["Options", "Round", "run_demo"]

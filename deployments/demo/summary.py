@@ -1,0 +1,176 @@
+"""What the loop brought: the first champion and the last candidate on the same rows, and everything for report.json."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from deployments.annotator import AnswerKey
+from deployments.demo.client import Traffic, mixed
+from deployments.demo.report import Comparison, compared, table
+from deployments.demo.rounds import Round
+from deployments.house import House
+from deployments.runs import Run
+from flows import labelwork
+from flows.candidate import audit_slice
+from flows.wiring import Parts
+from storage.records import Split
+from storage.registry import ModelVersion
+from training.classifier import Classifier, choose_device
+from training.clusters import near_duplicates
+from training.evaluate import Examples, evaluate, examples, rows_as_examples
+
+HELD_OUT = 2400
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The report, and the comparisons that its table shows."""
+
+    report: dict[str, Any]
+    comparisons: list[Comparison]
+    path: Path
+
+    def show(self, console: Console, house: House) -> None:
+        """Print the tables and where to look; the report is written already."""
+        report = self.report
+        console.print(table(self.comparisons, report["first_champion"], report["candidate"]))
+        verdict = "[green]promoted[/green]" if report["promoted"] else "[yellow]refused[/yellow]"
+        console.print(f"The gate {verdict} version {report['candidate']}: {report['verdict']['reason']}")
+        if report["base_model_exposed"]:
+            console.print(
+                "[yellow]The base model had seen PhraseBank labels: its PhraseBank scores flatter it.[/yellow]"
+            )
+        console.print(_facts(report))
+        console.print(_places(house, self.path))
+
+
+def summarise(
+    seed: int, parts: Parts, first: str, last: Round, traffic: Traffic, runs: dict[str, Run], seconds: dict[str, float]
+) -> Summary:
+    """Evaluate both models on the audit slice, held-out texts and PhraseBank test rows; write report.json."""
+    models = {version: parts.registry.resolve(version) for version in (first, last.candidate.version)}
+    loaded = {version: Classifier.load(parts.registry.folder(version)) for version in models}
+    before, after = models[first], models[last.candidate.version]
+    comparisons = [
+        Comparison(name, title, *(evaluate(loaded[one.version], rows) for one in (before, after)))
+        for name, title, rows in _slices(parts, before, after, seed)
+        if len(rows)
+    ]
+
+    def offline(version: str, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        model = loaded.get(version) or Classifier.load(parts.registry.folder(version))
+        rows: Sequence[Sequence[float]] = model.predict(texts).probabilities.tolist()
+        return rows
+
+    sent = labelwork.text_ids_in_studio(parts)
+    report: dict[str, Any] = {one.name: compared(one) for one in comparisons}
+    report |= {
+        "first_champion": first,
+        "candidate": after.version,
+        "champion": parts.registry.aliases()["champion"],
+        "promoted": last.promoted,
+        "verdict": after.verdict,
+        "labels": len(parts.labels.trainable()),
+        "tasks_created": len(sent),
+        "tasks_duplicated": sum(count - 1 for count in Counter(sent).values()),
+        "webhooks": sum(parts.inbox.counts().values()),
+        "requests": {
+            "sent": traffic.sent,
+            "failed": len(traffic.failures),
+            "mixed": mixed(traffic, offline),
+            "versions": traffic.versions(),
+            "failures": traffic.failures[:10],
+        },
+        "seconds": seconds,
+        "latency": latency(last, runs),
+        "runs": {
+            name: {"flow_run_id": run.id, "created_by": run.created_by, "event_id": run.event_id}
+            for name, run in runs.items()
+        },
+        "text_store": parts.texts.describe(),
+        "base_model": after.manifest.base_model,
+        "base_model_exposed": after.manifest.exposed,
+        "device": choose_device(),
+        "phrasebank_source": parts.datasets.load(after.manifest.dataset_version).phrasebank_source,
+    }
+    path = parts.settings.home / "report.json"
+    path.write_text(json.dumps(report, indent=2, default=str) + "\n")
+    return Summary(report, comparisons, path)
+
+
+def latency(last: Round, runs: dict[str, Run]) -> dict[str, float]:
+    """Seconds from the last label to the new model's first answer, and what they are made of."""
+    deploy, retrain = runs.get("deploy"), runs["retrain"]
+    if last.first_answer is None or deploy is None or not (retrain.started and retrain.ended and deploy.started):
+        return {}
+    training, judging = last.task_seconds.get("train", 0.0), last.task_seconds.get("judge", 0.0)
+    total = last.first_answer - last.last_label
+    parts = {
+        "last label to start of retrain": (retrain.started - last.last_label_at).total_seconds(),
+        "retrain less training and evaluation": (retrain.ended - retrain.started).total_seconds() - training - judging,
+        "end of retrain to start of deploy": (deploy.started - retrain.ended).total_seconds(),
+    }
+    parts["deploy until the first answer"] = total - training - judging - sum(parts.values())
+    figures = {"total": total, "training": training, "evaluation": judging, "rest": total - training - judging, **parts}
+    return {name: round(value, 2) for name, value in figures.items()}
+
+
+def _slices(parts: Parts, before: ModelVersion, after: ModelVersion, seed: int) -> list[tuple[str, str, Examples]]:
+    versions = [before.manifest.dataset_version, after.manifest.dataset_version]
+    dataset = parts.datasets.load(after.manifest.dataset_version)
+    test = rows_as_examples(row for row in dataset.rows if row.split is Split.TEST)
+    return [
+        ("audit", "audit slice", audit_slice(parts, versions)),
+        ("heldout", "production texts sent to nobody", _held_out(parts, versions, seed)),
+        ("phrasebank", "PhraseBank test rows", test),
+    ]
+
+
+def _held_out(parts: Parts, dataset_versions: Sequence[str], seed: int) -> Examples:
+    """Texts with a known answer that nobody was asked about and nothing that trained resembles, drawn at random."""
+    key = AnswerKey(parts.settings.home).read()
+    never_sent = sorted(key.keys() - set(parts.tasks.text_ids()))
+    random.Random(seed).shuffle(never_sent)
+    texts = parts.texts.get(never_sent[: 2 * HELD_OUT])
+    trained = [
+        row.text
+        for version in set(dataset_versions)
+        for row in parts.datasets.load(version).rows
+        if row.split is not Split.TEST
+    ]
+    chosen = [(text_id, texts[text_id].text) for text_id in never_sent if text_id in texts]
+    seen = {mine for mine, _ in near_duplicates([text for _, text in chosen], trained)}
+    clean = [(text, key[text_id]) for index, (text_id, text) in enumerate(chosen) if index not in seen]
+    return examples(clean[:HELD_OUT])
+
+
+def _facts(report: dict[str, Any]) -> Table:
+    made = Table(title="What happened", title_justify="left", show_header=False)
+    requests, latency_ = report["requests"], report["latency"]
+    made.add_row("tasks", f"{report['tasks_created']} made, {report['tasks_duplicated']} duplicated")
+    made.add_row("labels", f"{report['labels']} trainable, by {report['webhooks']} webhooks")
+    made.add_row("requests", f"{requests['sent']} sent, {requests['failed']} failed, {requests['mixed']} mixed")
+    made.add_row("answered by", ", ".join(f"version {version}" for version in requests["versions"]))
+    if latency_:
+        made.add_row("last label to first answer", f"{latency_['rest']:.1f} s beside training and evaluation")
+    made.add_row("seconds", ", ".join(f"{name} {value:.0f}" for name, value in report["seconds"].items()))
+    return made
+
+
+def _places(house: House, report: Path) -> Table:
+    settings = house.settings
+    made = Table(title="Where to look (while it is up)", title_justify="left", show_header=False)
+    made.add_row("Label Studio", settings.label_studio_url)
+    if house.account is not None:
+        made.add_row("  login", f"{house.account.username}  {house.account.password}")
+    made.add_row("Prefect", f"{settings.prefect_url}/dashboard")
+    made.add_row("Serving", settings.serving_url)
+    made.add_row("Report", str(report))
+    return made

@@ -1,0 +1,181 @@
+"""Which processes `finloop up` starts: a part for everything that has no address in the settings.
+
+What was started is written to FINLOOP_HOME/finloop.env, where the other verbs and the flow runs find it.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+
+from deployments import orchestration
+from deployments.label_studio import Account, label_studio_command, prepare_data, template_of
+from deployments.parts import Part
+from deployments.ports import LOOPBACK, choose_port
+from flows.settings import REPOSITORY, WRITTEN_BY_UP, Settings
+from storage.errors import BadInput
+
+USUAL_PORTS = {"label_studio": 8080, "prefect": 4200, "serving": 8000, "receiver": 8001}
+
+
+@dataclass(frozen=True)
+class House:
+    """The settings with every address filled in, the parts to start, and the login of our own Label Studio."""
+
+    settings: Settings
+    parts: list[Part]
+    account: Account | None
+    environment: dict[str, str] = field(repr=False)
+
+
+def plan(given: Settings) -> House:
+    """Choose ports and secrets for what has no address, and write finloop.env; starts nothing.
+
+    Raises BadInput where Label Studio is to be started and is not installed.
+    """
+    home = given.home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    kept = dotenv_values(home / WRITTEN_BY_UP)
+    ports = _ports(given)
+    account = None if given.label_studio_url else _account(kept)
+    filled = {
+        **{f"{name}_url": f"http://{LOOPBACK}:{port}" for name, port in ports.items()},
+        "home": home,
+        "webhook_secret": given.webhook_secret or _secret(kept, "FINLOOP_WEBHOOK_SECRET"),
+        "admin_token": given.admin_token or _secret(kept, "FINLOOP_ADMIN_TOKEN"),
+    }
+    if account is not None:
+        filled["label_studio_token"] = SecretStr(account.token)
+    settings = given.model_copy(update=filled)
+    environment = as_environment(settings)
+    write_environment(home / WRITTEN_BY_UP, environment, account)
+    return House(settings, _parts(settings, ports, account, environment), account, environment)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The settings as the environment variables that give them back."""
+    values = {f"FINLOOP_{name.upper()}": getattr(settings, name) for name in Settings.model_fields}
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def write_environment(path: Path, environment: Mapping[str, str], account: Account | None) -> None:
+    """Write finloop.env whole, readable by its owner only; the login of our Label Studio goes with it."""
+    login = {"LOGIN_USERNAME": account.username, "LOGIN_PASSWORD": account.password} if account else {}
+    lines = [f"{name}={_quoted(value)}" for name, value in {**environment, **login}.items()]
+    aside = path.with_suffix(".new")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write("# Written by `finloop up`: addresses and secrets of what it started.\n" + "\n".join(lines) + "\n")
+    aside.replace(path)
+
+
+def prefect_environment(settings: Settings) -> dict[str, str]:
+    """For every Prefect process: a home of its own, our server's address, nothing sent to anybody."""
+    prefect_home = settings.home.resolve() / "prefect"
+    return {
+        "PREFECT_HOME": str(prefect_home),
+        "PREFECT_PROFILES_PATH": str(prefect_home / "profiles.toml"),
+        "PREFECT_API_URL": f"{settings.needed('prefect_url')}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def _ports(given: Settings) -> dict[str, int]:
+    ports: dict[str, int] = {}
+    for name, usual in USUAL_PORTS.items():
+        if getattr(given, f"{name}_url") is None:
+            ports[name] = choose_port(usual, avoid=ports.values())
+    return ports
+
+
+def _account(kept: Mapping[str, str | None]) -> Account:
+    return Account(
+        username=kept.get("LOGIN_USERNAME") or "finloop@example.com",
+        password=kept.get("LOGIN_PASSWORD") or secrets.token_urlsafe(12),
+        token=kept.get("FINLOOP_LABEL_STUDIO_TOKEN") or secrets.token_hex(20),
+    )
+
+
+def _secret(kept: Mapping[str, str | None], name: str) -> SecretStr:
+    return SecretStr(kept.get(name) or secrets.token_urlsafe(24))
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _parts(
+    settings: Settings, ports: dict[str, int], account: Account | None, environment: dict[str, str]
+) -> list[Part]:
+    parts = []
+    if account is not None:
+        parts.append(_label_studio(settings, ports["label_studio"], account))
+    if "prefect" in ports:
+        parts.append(_prefect(settings, ports["prefect"]))
+    for name in ("receiver", "serving"):
+        if name in ports:
+            argv = (sys.executable, "-m", f"deployments.{name}", "--port", str(ports[name]))
+            url = f"http://{LOOPBACK}:{ports[name]}/healthz"
+            parts.append(Part(name, argv, environment, REPOSITORY, url, ports[name]))
+    needs = ("prefect",) if "prefect" in ports else ()
+    return [*parts, *(_worker(settings, pool, environment, needs) for pool in ("cpu", "gpu"))]
+
+
+def _label_studio(settings: Settings, port: int, account: Account) -> Part:
+    executable = settings.label_studio
+    if not executable.exists():
+        raise BadInput(
+            f"there is no Label Studio at {executable} (FINLOOP_LABEL_STUDIO).\n"
+            "Run `make install`, or set FINLOOP_LABEL_STUDIO_URL and FINLOOP_LABEL_STUDIO_TOKEN to a server of yours."
+        )
+    data = settings.home.resolve() / "label-studio"
+    command = label_studio_command(executable, data, port, account)
+    url = f"http://{LOOPBACK}:{port}/health"
+
+    def prepare() -> None:
+        prepare_data(data, template_of(executable))
+
+    return Part("label-studio", command.argv, command.env, data.parent, url, port, prepare=prepare)
+
+
+def _prefect(settings: Settings, port: int) -> Part:
+    argv = (sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port))
+    environment = {
+        **prefect_environment(settings),
+        # A run that waits for its deployment's only slot looks again every 2 s, not every 30.
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
+    }
+    return Part("prefect", argv, environment, settings.home, f"http://{LOOPBACK}:{port}/api/health", port)
+
+
+def _worker(settings: Settings, pool: str, environment: dict[str, str], needs: tuple[str, ...]) -> Part:
+    argv = (sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", pool)
+    worker_environment = {
+        **environment,
+        **prefect_environment(settings),
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(orchestration.HEARTBEAT_SECONDS),
+    }
+
+    def prepare() -> None:
+        orchestration.apply(REPOSITORY, settings.needed("prefect_url"), prefect_environment(settings))
+
+    return Part(
+        f"worker-{pool}",
+        argv,
+        worker_environment,
+        REPOSITORY,
+        needs=needs,
+        prepare=prepare if pool == "cpu" else None,
+    )

@@ -1,0 +1,80 @@
+"""How the loop stands, from the stores themselves; a part that does not answer is said to be down, not an error."""
+
+from typing import Any
+
+import httpx
+
+from flows.wiring import Parts
+from storage.records import Purpose, TaskState
+
+
+def standing(parts: Parts) -> dict[str, Any]:
+    """Counts, labels until the next retrain, served and registered models, problems: fit for JSON."""
+    settings = parts.settings
+    counts = parts.texts.counts()
+    new = parts.labels.trainable_since(parts.datasets.watermark())
+    return {
+        "text_store": parts.texts.describe(),
+        "texts": {"all": counts.texts, "audit": counts.audit},
+        "scored_last_by_version": counts.predicted,
+        "tasks": _tasks(parts),
+        "webhooks": parts.inbox.counts(),
+        "until_the_next_retrain": f"{new} of {settings.retrain_after} labels",
+        "models": parts.registry.aliases(),
+        "served": _served(settings.serving_url),
+        "label_studio": _answers(settings.label_studio_url, "/health"),
+        "prefect": _answers(settings.prefect_url, "/api/health"),
+        "problems": problems(parts),
+    }
+
+
+def problems(parts: Parts) -> list[str]:
+    """What a person should know: failed promotions, unsent events, failed webhooks, tasks gone from the server."""
+    found = [f"{intent.key}: {intent.last_error} (tried {intent.attempts} times)" for intent in parts.outbox.troubled()]
+    failed = parts.inbox.counts().get("failed", 0)
+    if failed:
+        found.append(f"{failed} webhooks could not be understood; their rows in the inbox say why")
+    missing = parts.tasks.missing()
+    if missing:
+        found.append(f"{missing} tasks are gone from Label Studio; their labels are kept")
+    model = _model(parts.settings.serving_url)
+    if model is not None and model.get("last_error"):
+        found.append(f"serving: {model['last_error']}")
+    return found
+
+
+def _tasks(parts: Parts) -> dict[str, int]:
+    counts = parts.tasks.counts()
+    return {
+        f"{purpose} {state}": counts[purpose][state]
+        for purpose in Purpose
+        for state in TaskState
+        if counts.get(purpose, {}).get(state)
+    }
+
+
+def _served(url: str | None) -> str:
+    model = _model(url)
+    if model is None:
+        return "down" if url else "not started"
+    return f"version {model['version']}" if model.get("version") else "no model yet"
+
+
+def _model(url: str | None) -> dict[str, Any] | None:
+    if url is None:
+        return None
+    try:
+        answer = httpx.get(f"{url}/model", timeout=3)
+    except httpx.TransportError:
+        return None
+    return dict(answer.json()) if answer.headers.get("content-type", "").startswith("application/json") else None
+
+
+def _answers(url: str | None, path: str) -> str:
+    if url is None:
+        return "not started"
+    try:
+        httpx.get(url + path, timeout=3).raise_for_status()
+    except httpx.HTTPError:
+        return f"down at {url}"
+    return f"up at {url}"

@@ -1,0 +1,99 @@
+"""The verbs about processes: start all of it, show the loop once, say how things stand."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from deployments.terminal import console, print_json
+from flows.settings import load_settings
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    app.command(epilog="Example:  finloop up")(up)
+    app.command(epilog="Example:  finloop demo --texts posts.csv --labels 300 --audit 200")(demo)
+    app.command(epilog="Example:  finloop status --json")(status)
+
+
+def up() -> None:
+    """Start every part that has no address in the settings, keep them up, and stop all on Ctrl-C."""
+    from deployments.data import phrasebank_folder
+    from deployments.house import House, plan
+    from deployments.parts import PartEvent
+    from deployments.stack import Stack
+    from flows import labelwork, wiring
+
+    house: House = plan(load_settings(written_by_up=False))
+
+    def report(event: PartEvent) -> None:
+        console.print(f"{event.seconds:6.1f} s  {event.part} {event.kind} {event.detail}", highlight=False)
+
+    def when_ready() -> None:
+        with wiring.parts(house.settings) as parts:
+            labelwork.our_project(parts)
+        show_addresses(house)
+
+    with wiring.parts(house.settings) as parts:
+        phrasebank_folder(parts)
+        parts.registry.prepare()
+    Stack(house.parts, house.settings.home / "logs", report).run_until_interrupted(when_ready)
+
+
+def show_addresses(house: "object") -> None:
+    """Where to look, and how to log in."""
+    from deployments.house import House
+
+    assert isinstance(house, House)
+    settings = house.settings
+    table = Table(title="finloop is up; Ctrl-C stops it", title_justify="left", show_header=False)
+    for name, url in (
+        ("Label Studio", settings.label_studio_url),
+        ("Prefect", f"{settings.prefect_url}/dashboard"),
+        ("Serving", settings.serving_url),
+        ("Receiver", settings.receiver_url),
+        ("Logs", str(settings.home / "logs")),
+    ):
+        table.add_row(name, url)
+    if house.account is not None:
+        table.add_row("Label Studio login", f"{house.account.username}  {house.account.password}")
+    console.print(table)
+
+
+def demo(
+    texts: Annotated[Path | None, typer.Option(help="CSV text,label; unset: the sample.")] = None,
+    labels: Annotated[int, typer.Option(min=10, max=5000, help="Trainable answers until the retrain.")] = 300,
+    audit: Annotated[int, typer.Option(min=20, max=5000, help="Audit tasks.")] = 200,
+    workdir: Annotated[Path | None, typer.Option(help="FINLOOP_HOME for this run; must be new or empty.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=5, help="Rounds of labels until a promotion.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes draws and training.")] = 0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything up at the end, until Ctrl-C.")] = False,
+) -> None:
+    """Run the whole loop once, on real parts, and show what it brought."""
+    from deployments.demo.run import Options, run_demo
+
+    home = workdir or Path(os.environ.get("FINLOOP_HOME") or "demo-run")
+    run_demo(Options(texts=texts, labels=labels, audit=audit, home=home, rounds=rounds, seed=seed, keep=keep))
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
+    """How things stand: texts, tasks, labels until the next retrain, the served model, what went wrong."""
+    from deployments.status import standing
+    from flows import wiring
+
+    with wiring.parts() as parts:
+        found = standing(parts)
+    if as_json:
+        print_json(found)
+        return
+    table = Table(title="finloop", title_justify="left", show_header=False)
+    for name, value in found.items():
+        shown = value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{key} {one}" for key, one in value.items())
+        elif isinstance(value, list):
+            shown = "\n".join(str(one) for one in value) or "none"
+        table.add_row(name.replace("_", " "), str(shown))
+    console.print(table)

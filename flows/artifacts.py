@@ -1,0 +1,154 @@
+"""What a run leaves behind for a person to read in Prefect's dashboard: tables, pictures, a verdict in words."""
+
+import base64
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import cast
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from flows.candidate import Candidate
+from flows.promotion import Promotion
+from labeling.reconcile import Reconciled
+from storage.records import LABELS, DatasetVersion, LabelTask, Purpose
+from storage.registry import ModelVersion
+from storage.text_store import Counts
+
+SHOWN = 50
+"""Texts in a table: enough to see what kind they are."""
+
+
+class Progress:
+    """A progress bar in the dashboard; moves at most once a second, since each move is a request to the server."""
+
+    def __init__(self, key: str, description: str) -> None:
+        self._id = cast(UUID, create_progress_artifact(0.0, key=key, description=description))
+        self._last = time.monotonic()
+
+    def __call__(self, fraction: float, message: str = "") -> None:
+        """Move the bar; `fraction` is from 0 to 1."""
+        if fraction < 1 and time.monotonic() - self._last < 1:
+            return
+        self._last = time.monotonic()
+        update_progress_artifact(self._id, progress=round(100 * min(fraction, 1.0), 1), description=message or None)
+
+
+def scores(counts: Counts, champion: ModelVersion | None) -> None:
+    """How many texts there are, and by which version each was scored last."""
+    lines = [f"| {version} | {count:,} |" for version, count in sorted(counts.predicted.items())]
+    create_markdown_artifact(
+        f"**{counts.texts:,}** texts, **{counts.audit:,}** of them set aside for the audit. "
+        f"The champion is version **{champion.version if champion else 'none'}**.\n\n"
+        "| scored last by version | texts |\n|---|---|\n" + "\n".join(lines),
+        key="scores",
+        description="Texts by the version that scored them last",
+    )
+
+
+def sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) -> None:
+    """What was put before annotators, and why."""
+    why = {
+        Purpose.AUDIT: "drawn at random from the audit share; annotators do not see the model's answer",
+        Purpose.SELECT: "the lowest margins between the two likeliest labels, by the champion's scores",
+    }[purpose]
+    create_table_artifact(
+        [_task_line(task) for task in tasks[:SHOWN]] or [{"text": "nothing was left to send"}],
+        key=f"{purpose}-tasks",
+        description=f"{len(tasks)} texts sent: {why}. The first {min(SHOWN, len(tasks))}:",
+    )
+    create_link_artifact(project_url, "Label them in Label Studio", key=f"{purpose}-project")
+
+
+def _task_line(task: LabelTask) -> dict[str, str]:
+    if task.prediction is None or task.purpose is Purpose.AUDIT:
+        return {"text": task.text, "source": task.source}
+    return {
+        "text": task.text,
+        "model says": task.prediction.label.value,
+        "margin": f"{task.prediction.margin:.3f}",
+        "confidence": f"{task.prediction.confidence:.3f}",
+        "source": task.source,
+    }
+
+
+def judged(candidate: Candidate, dataset: DatasetVersion) -> None:
+    """The dataset, the confusion matrices and the verdict of a retrain."""
+    _dataset(dataset)
+    _confusion(candidate)
+    verdict = candidate.judgement.verdict
+    rows = [
+        f"| {'yes' if check.passed else '**no**'} | {check.name} | {check.value:.4f} | {check.threshold:.4f} "
+        f"| {check.why} |"
+        for check in verdict.checks
+    ]
+    exposed = "\n\nIts base model had already seen PhraseBank labels." if candidate.version.manifest.exposed else ""
+    champion = f"version {candidate.champion.version}" if candidate.champion else "no champion: this is the first"
+    create_markdown_artifact(
+        f"# {'Promoted' if verdict.promoted else 'Refused'}: version {candidate.version.version}\n\n"
+        f"{verdict.reason}\n\nAgainst {champion}.{exposed}\n\n"
+        "| passed | check | value | threshold | why |\n|---|---|---|---|---|\n" + "\n".join(rows),
+        key="verdict",
+        description="What the gate said of the candidate",
+    )
+
+
+def _dataset(dataset: DatasetVersion) -> None:
+    counts = Counter((row.origin, row.split, row.label) for row in dataset.rows)
+    groups = sorted({(origin, split) for origin, split, _ in counts})
+    create_table_artifact(
+        [
+            {"from": origin, "split": split, **{label: counts[origin, split, label] for label in LABELS}}
+            for origin, split in groups
+        ],
+        key="dataset",
+        description=f"Dataset {dataset.version[:12]}: PhraseBank {dataset.phrasebank_source}, agreement "
+        f"{dataset.agreement}, labels up to change {dataset.label_watermark}",
+    )
+
+
+def _confusion(candidate: Candidate) -> None:
+    from training.pictures import confusion_matrices
+
+    judgement = candidate.judgement
+    for name, title in (("audit", "audit slice"), ("phrasebank", "PhraseBank test rows")):
+        if not len(getattr(judgement.candidate, name)):
+            continue
+        models = [(f"version {candidate.version.version}", getattr(judgement.candidate, name).scores())]
+        if judgement.champion is not None and candidate.champion is not None:
+            champion = getattr(judgement.champion, name).scores()
+            models.insert(0, (f"champion, version {candidate.champion.version}", champion))
+        png = base64.b64encode(confusion_matrices(models, title)).decode()
+        create_image_artifact(
+            f"data:image/png;base64,{png}", key=f"confusion-{name}", description=f"Confusion on the {title}"
+        )
+
+
+def promoted(promotion: Promotion, serving_url: str) -> None:
+    """Which version serves now, and which it replaced."""
+    create_markdown_artifact(
+        f"# Version {promotion.version} is served\n\nIt replaced version {promotion.previous or '(none)'}; "
+        "`finloop rollback` brings that one back.",
+        key="served",
+        description="The version that the service answers with",
+    )
+    create_link_artifact(serving_url, "Try it", key="serving")
+
+
+def synced(found: Reconciled, restarted: Sequence[str]) -> None:
+    """What a reconciliation found that the webhooks had missed."""
+    lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in found.counts().items()]
+    again = "\n\nStarted again: " + ", ".join(restarted) if restarted else ""
+    create_markdown_artifact(
+        "| found in Label Studio | how many |\n|---|---|\n" + "\n".join(lines) + again,
+        key="sync",
+        description="What the webhooks had missed",
+    )

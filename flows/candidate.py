@@ -1,0 +1,174 @@
+"""From labels to a judged and registered candidate, in steps that each can be repeated after a crash.
+
+The steps are plain functions over the parts: the retrain flow, the demo's first champion and the tests run the same
+ones. What names a candidate is its dataset's hash and its recipe's, so a step that was done is found, not repeated.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.events import CHALLENGER
+from flows.policies import RetrainPolicy
+from flows.wiring import Parts
+from storage.clock import now
+from storage.datasets import dataset_hash
+from storage.records import LABELS, DatasetVersion, Split
+from storage.registry import ModelVersion
+
+if TYPE_CHECKING:
+    from training.evaluate import Examples
+    from training.gate import Judgement
+
+PROMOTE = "promote"
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A registered model that was judged: the champion it met is None for the first."""
+
+    version: ModelVersion
+    champion: ModelVersion | None
+    judgement: "Judgement"
+
+
+def champion_of(parts: Parts) -> ModelVersion | None:
+    """The version that the alias champion names, if any."""
+    name = parts.registry.aliases().get("champion")
+    return None if name is None else parts.registry.resolve(name)
+
+
+def build_dataset(parts: Parts, policy: RetrainPolicy) -> DatasetVersion | None:
+    """The dataset to train on now: an unjudged one left by a killed run first, else PhraseBank plus all labels.
+
+    None where the newest labels are in a dataset whose model was judged already: there is nothing new.
+    """
+    unfinished = parts.datasets.unjudged()
+    if unfinished is not None:
+        return parts.datasets.load(unfinished)
+    from training.merge import merge
+
+    labels = parts.labels.snapshot()
+    audit_texts = [text.text for text in parts.texts.random_audit(seed=0)]
+    audit_texts += [label.text for label in labels.audit]
+    merged = merge(parts.phrasebank, labels.trainable, audit_texts, parts.datasets.splits(), policy.merge)
+    dataset = DatasetVersion(
+        version=dataset_hash(merged.rows),
+        created_at=now(),
+        phrasebank_sha256=parts.phrasebank.sha256,
+        phrasebank_source=f"{parts.settings.phrasebank} ({Path(parts.phrasebank.source).name})",
+        agreement=parts.settings.phrasebank_agreement,
+        label_watermark=labels.watermark,
+        policy=policy.merge.hash(),
+        rows=merged.rows,
+    )
+    judged = parts.registry.find(dataset.version, recipe_hash(parts, policy))
+    parts.datasets.save(dataset, merged.splits)
+    if judged is not None and judged.verdict is not None:
+        parts.datasets.record_verdict(dataset.version, judged.verdict)
+        return None
+    return dataset
+
+
+def recipe_hash(parts: Parts, policy: RetrainPolicy) -> str:
+    """What, beside the dataset, decides a training's outcome: the recipe and the base model."""
+    return hashlib.sha256(f"{policy.recipe.hash()} {parts.settings.base_model}".encode()).hexdigest()
+
+
+def train_candidate(
+    parts: Parts, dataset: DatasetVersion, policy: RetrainPolicy, progress: Progress | None = None
+) -> ModelVersion:
+    """Train on a dataset from the base model and register the result; one that is registered already is returned."""
+    from storage.manifest import Manifest, write_manifest
+    from training.finetune import finetune
+
+    recipe = recipe_hash(parts, policy)
+    known = parts.registry.find(dataset.version, recipe)
+    if known is not None:
+        return known
+    home = parts.settings.home.resolve()
+    workplace = Path(tempfile.mkdtemp(prefix="training-", dir=home))
+    try:
+        made = finetune(dataset.rows, parts.base_model, policy.recipe, workplace / "model", progress)
+        write_manifest(
+            made.folder,
+            Manifest(
+                base_model=parts.base_model.name,
+                exposed=parts.base_model.exposed,
+                dataset_version=dataset.version,
+                recipe=policy.recipe.model_dump(mode="json"),
+                recipe_hash=recipe,
+                metrics={**made.metrics, "training_seconds": made.seconds},
+                labels=LABELS,
+                created_at=now(),
+            ),
+        )
+        return parts.registry.register(made.folder)
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def judge_candidate(parts: Parts, version: ModelVersion, dataset: DatasetVersion, policy: RetrainPolicy) -> Candidate:
+    """Run champion and candidate on the same frozen rows, now, and have the gate decide.
+
+    The audit rows are those answered so far that no row of either training set resembles.
+    """
+    from training.classifier import Classifier
+    from training.evaluate import rows_as_examples
+    from training.gate import judge
+
+    champion = champion_of(parts)
+    if champion is not None and champion.version == version.version:
+        champion = None
+    judgement = judge(
+        None if champion is None else Classifier.load(parts.registry.folder(champion.version)),
+        Classifier.load(parts.registry.folder(version.version)),
+        audit_slice(parts, [dataset.version, *([champion.manifest.dataset_version] if champion else [])]),
+        rows_as_examples(row for row in dataset.rows if row.split is Split.TEST),
+        policy.gate,
+    )
+    return Candidate(version, champion, judgement)
+
+
+def audit_slice(parts: Parts, dataset_versions: list[str]) -> "Examples":
+    """The answered audit rows that are no near-duplicate of a row that trained in any of these datasets."""
+    from training.clusters import near_duplicates
+    from training.evaluate import examples
+
+    labels = parts.labels.audit()
+    trained = {
+        row.text
+        for version in set(dataset_versions)
+        for row in parts.datasets.load(version).rows
+        if row.split is not Split.TEST
+    }
+    seen = {mine for mine, _ in near_duplicates([label.text for label in labels], list(trained))}
+    return examples(
+        (label.text, label.label) for index, label in enumerate(labels) if index not in seen and label.label is not None
+    )
+
+
+def settle_candidate(parts: Parts, candidate: Candidate, dataset: DatasetVersion) -> None:
+    """Keep the verdict; a promoted candidate becomes the challenger, and its deployment is intended.
+
+    The intents are committed before the verdict closes the dataset, so that a crash in between repeats the judging
+    and intends the same once more, under the same keys.
+    """
+    version = candidate.version.version
+    verdict = {
+        **candidate.judgement.verdict.model_dump(mode="json"),
+        "champion": candidate.champion.version if candidate.champion else None,
+        "candidate": version,
+        "dataset": dataset.version,
+    }
+    parts.registry.record_verdict(version, verdict)
+    if candidate.judgement.verdict.promoted:
+        parts.registry.set_alias("challenger", version)
+        parts.outbox.add(f"{PROMOTE}:{version}", PROMOTE, {"version": version})
+        parts.outbox.add(f"deploy:{version}:1", CHALLENGER, {"version": version})
+    parts.datasets.record_verdict(dataset.version, verdict)

@@ -1,0 +1,21 @@
+"""Puts a model version into the running service: loaded, checked, aliased, swapped.
+
+A failed promotion is a failed run.
+"""
+
+from prefect import flow
+
+from flows import artifacts, wiring
+from flows.promotion import check_verdict, promote
+from flows.recovery import DEPLOY_LEASE, LEASE
+
+
+@flow(name="deploy", log_prints=True)
+def deploy(version: str = "challenger", force: bool = False, event: str | None = None) -> str:
+    """Promote a version that the gate passed; `force` also takes one that it did not (a rollback does)."""
+    with wiring.parts() as parts, parts.leases.hold(DEPLOY_LEASE, LEASE, wait=2 * LEASE):
+        if not force:
+            check_verdict(parts, version)
+        promotion = promote(parts, version)
+        artifacts.promoted(promotion, parts.settings.needed("serving_url"))
+    return promotion.version

@@ -1,0 +1,69 @@
+"""Delivers the intents that are Prefect events, over plain HTTP, so that the receiver needs no Prefect import.
+
+An event's id is made from its intent's key: however often an intent is replayed, the server starts one run.
+"""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from storage.clock import now
+from storage.errors import Unreachable
+from storage.outbox import Intent, Outbox
+
+NAMESPACE = uuid.UUID("6f1b2f0e-6f0e-5d0b-9d0a-66696e6c6f70")
+ENOUGH_LABELS = "enough-labels"
+CHALLENGER = "challenger"
+RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of intent looks as a Prefect event."""
+
+    event: str
+    resource: str
+
+
+KINDS = {
+    ENOUGH_LABELS: Kind("finloop.labels.enough", "finloop.label-store"),
+    RESUME: Kind("finloop.labels.enough", "finloop.label-store"),
+    CHALLENGER: Kind("finloop.model.challenger", "finloop.registry"),
+}
+
+
+def event_id(key: str) -> uuid.UUID:
+    """The id of the event that an intent becomes."""
+    return uuid.uuid5(NAMESPACE, key)
+
+
+def deliver(outbox: Outbox, prefect_url: str) -> int:
+    """Send every open event and close its intent; returns how many went out.
+
+    One that fails stays open, with the reason. Raises Unreachable when no Prefect server answers.
+    """
+    waiting = [intent for intent in outbox.open() if intent.kind in KINDS]
+    for intent in waiting:
+        try:
+            _post(prefect_url, intent)
+        except httpx.HTTPError as error:
+            outbox.failed(intent.key, f"{type(error).__name__}: {error}")
+            raise Unreachable(
+                "Prefect", prefect_url, "FINLOOP_PREFECT_URL", str(error), "The event is kept; sync sends it later."
+            ) from error
+        outbox.close(intent.key)
+    return len(waiting)
+
+
+def _post(prefect_url: str, intent: Intent) -> None:
+    kind = KINDS[intent.kind]
+    event: dict[str, Any] = {
+        "id": str(event_id(intent.key)),
+        "occurred": now().isoformat(),
+        "event": kind.event,
+        "resource": {"prefect.resource.id": kind.resource},
+        "payload": {**intent.payload, "key": intent.key},
+    }
+    httpx.post(f"{prefect_url}/api/events", json=[event], timeout=5.0).raise_for_status()

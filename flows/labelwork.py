@@ -1,0 +1,73 @@
+"""The labeling room with the parts filled in: what the audit, select and sync flows and the receiver have in common."""
+
+from dataclasses import dataclass
+
+from flows.candidate import champion_of
+from flows.policies import AuditPolicy, SelectPolicy
+from flows.wiring import Parts
+from labeling import batch, enough, project, reconcile, tasks
+from storage.errors import BadInput
+from storage.projects import ProjectIds
+from storage.records import LabelTask
+
+WEBHOOK_PATH = "/webhooks/label-studio"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Our project on a Label Studio server."""
+
+    server: str
+    ids: ProjectIds
+
+    @property
+    def url(self) -> str:
+        """Where annotators work."""
+        return f"{self.server}/projects/{self.ids.project_id}/data"
+
+
+def our_project(parts: Parts) -> Project:
+    """Our project and its webhook, made or healed."""
+    webhook = parts.settings.needed("receiver_url") + WEBHOOK_PATH
+    secret = parts.settings.needed("webhook_secret")
+    ids = project.ensure_project(parts.studio, parts.projects, parts.leases, webhook, secret)
+    return Project(parts.studio.url, ids)
+
+
+def recover(parts: Parts, where: Project) -> list[LabelTask]:
+    """Finish the batches whose sender was killed."""
+    return tasks.recover(parts.studio, where.ids, parts.tasks)
+
+
+def reserve_uncertain(parts: Parts, policy: SelectPolicy) -> batch.Batch:
+    """Reserve the texts of lowest margin by the champion's scores. Raises BadInput while there is no champion."""
+    champion = champion_of(parts)
+    if champion is None:
+        raise BadInput("there is no champion to be unsure yet; run `finloop retrain` first")
+    return batch.choose(parts.texts, parts.tasks, champion.version, policy.size)
+
+
+def reserve_audit(parts: Parts, policy: AuditPolicy) -> batch.Batch:
+    """Reserve a random part of the audit share."""
+    return batch.choose_audit(parts.texts, parts.tasks, policy.size, policy.seed)
+
+
+def send(parts: Parts, where: Project, reserved: batch.Batch) -> list[LabelTask]:
+    """Put a reserved batch before annotators."""
+    return tasks.send(parts.studio, where.ids, parts.tasks, reserved.batch_id, reserved.owner)
+
+
+def reconciled(parts: Parts, where: Project) -> reconcile.Reconciled:
+    """Find what the webhooks missed."""
+    return reconcile.reconcile(parts.studio, where.ids, parts.tasks, parts.labels)
+
+
+def announce(parts: Parts) -> bool:
+    """Intend the event that starts a retrain, if there are enough labels since the last dataset."""
+    return enough.announce(parts.labels, parts.datasets.watermark(), parts.settings.retrain_after, parts.outbox)
+
+
+def text_ids_in_studio(parts: Parts) -> list[str]:
+    """The text id of every task that Label Studio holds for us: one that comes twice was sent twice."""
+    where = our_project(parts)
+    return [str(task["data"]["text_id"]) for task in parts.studio.tasks(where.ids.project_id, "id,data")]
