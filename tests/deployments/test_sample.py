@@ -27,7 +27,7 @@ SAMPLE = Path(__file__).parents[2] / "deployments" / "sample"
 HARD = {
     "negation": ("did not rise", Sentiment.NEGATIVE),
     "negated fall": ("did not fall", Sentiment.POSITIVE),
-    "hedging": ("is likely that", None),
+    "hedging": ("it is (likely|probable) that", None),
     "mixed news": ("while profit at", Sentiment.NEUTRAL),
     "loss that narrows": ("narrowed to", Sentiment.POSITIVE),
     "profit that misses": ("analysts had expected clearly more", Sentiment.NEGATIVE),
