@@ -145,10 +145,9 @@ class _InboxGauge(Collector):
 
 
 def work(parts: "Parts") -> None:
-    """Turn what waits into labels, and say so when there are enough of them.
+    """Turn what waits into labels, and send the event where there are enough of them.
 
-    While our project is unknown everything waits: it is stored before its webhook is made, so that is only so where
-    somebody else's webhook knows our secret.
+    While our project is unknown everything waits: its id is stored before its webhook is made.
     """
     from flows import events
     from labeling.enough import announce

@@ -1,0 +1,146 @@
+"""A label store of a test's own beside the session's Label Studio, where each test has a project of its own."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from labeling.batch import Batch, choose, choose_audit
+from labeling.consensus import consensus
+from labeling.interface import CONTROL
+from labeling.project import ensure_project
+from labeling.studio import Studio
+from labeling.tasks import send
+from storage.database import migrate, open_database
+from storage.inbox import Inbox
+from storage.labels import Labels
+from storage.leases import Leases
+from storage.outbox import Outbox
+from storage.projects import ProjectIds, Projects
+from storage.records import LabelTask, Prediction, Purpose, Sentiment, Text
+from storage.tasks import Tasks
+from storage.text import text_id
+from storage.text_sql import SqlTextStore
+from tests.fixtures_label_studio import LabelStudioServer
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOWHERE = "http://127.0.0.1:9/webhooks/label-studio"
+SECRET = "a-secret-for-tests"
+VERSION = "7"
+
+
+@dataclass
+class LabelStore:
+    """The stores on one database, and texts with predictions to ask about."""
+
+    home: Path
+    engine: Engine
+    marker: str = field(default_factory=lambda: f"[finloop:{uuid.uuid4().hex}]")
+
+    def __post_init__(self) -> None:
+        self.tasks, self.labels = Tasks(self.engine), Labels(self.engine, consensus)
+        self.inbox, self.outbox = Inbox(self.engine), Outbox(self.engine)
+        self.projects, self.leases = Projects(self.engine), Leases(self.engine)
+        self.texts = SqlTextStore(self.engine)
+
+    def ingest(self, count: int, audit: bool = False) -> list[Text]:
+        """New texts, those outside the audit with margins that rise in the order of the list."""
+        texts = [a_text(index, audit) for index in range(count)]
+        self.texts.add(texts)
+        self.texts.record_predictions((text.text_id, text.prediction) for text in texts if text.prediction)
+        return texts
+
+    def reserve(self, count: int, purpose: Purpose = Purpose.SELECT) -> Batch:
+        """A batch of new texts."""
+        self.ingest(count, audit=purpose is Purpose.AUDIT)
+        if purpose is Purpose.AUDIT:
+            return choose_audit(self.texts, self.tasks, count, seed=0)
+        return choose(self.texts, self.tasks, VERSION, count)
+
+
+@dataclass
+class Loop(LabelStore):
+    """A label store whose tasks go to a project on the real server."""
+
+    studio: Studio = field(kw_only=True)
+    token: str = field(kw_only=True)
+
+    def project(self, webhook_url: str = NOWHERE) -> ProjectIds:
+        """The test's own project; its webhooks go nowhere unless an address is given."""
+        return ensure_project(self.studio, self.projects, self.leases, webhook_url, SECRET, self.marker)
+
+    def sent(self, ids: ProjectIds, count: int, purpose: Purpose = Purpose.SELECT) -> list[LabelTask]:
+        """New texts, put before annotators."""
+        batch = self.reserve(count, purpose)
+        return send(self.studio, ids, self.tasks, batch.batch_id, batch.owner)
+
+    def answer(self, task: LabelTask, label: Sentiment | str | None) -> int:
+        """What an annotator's click does; None skips. Returns the annotation's id."""
+        result = [] if label is None else [a_choice(label)]
+        body = {"result": result, "was_cancelled": label is None}
+        return int(self.studio.post(f"/api/tasks/{task.task_id}/annotations/", body)["id"])
+
+    def delete(self, path: str) -> None:
+        """What a person may delete there; finloop itself never does."""
+        headers = {"Authorization": f"Token {self.token}"}
+        httpx.delete(self.studio.url + path, headers=headers, trust_env=False, timeout=30).raise_for_status()
+
+    def there(self, ids: ProjectIds) -> list[dict[str, Any]]:
+        """Every task of the project as Label Studio has it, with predictions and annotations."""
+        fields = "id,data,annotations,predictions,result,model_version,score"
+        return list(self.studio.tasks(ids.project_id, fields, answers=True))
+
+
+def a_choice(label: Sentiment | str) -> dict[str, Any]:
+    """An answer as Label Studio keeps it."""
+    return {**CONTROL, "value": {"choices": [str(label)]}}
+
+
+def a_text(index: int, audit: bool = False) -> Text:
+    """A text of its own, with a prediction whose margin grows with the index."""
+    margin = min(0.9, index / 1000)
+    prediction = Prediction(Sentiment.NEUTRAL, (0.3, 0.4, 0.3), (0.0, 0.3, 0.0), 0.4, margin, VERSION, NOON)
+    text = f"Shares of {uuid.uuid4().hex} moved by {index} per cent"
+    return Text(text_id(text), text, "feed", audit, NOON, prediction=prediction)
+
+
+@pytest.fixture
+def engine_of(tmp_path: Path) -> Iterator[Callable[[Path], Engine]]:
+    """Opens the label database of a work folder, its schema up to date."""
+    opened: list[Engine] = []
+
+    def open_it(home: Path) -> Engine:
+        engine = open_database(f"sqlite:///{home / 'finloop.db'}")
+        migrate(engine)
+        opened.append(engine)
+        return engine
+
+    yield open_it
+    for engine in opened:
+        engine.dispose()
+
+
+@pytest.fixture
+def label_store(tmp_path: Path, engine_of: Callable[[Path], Engine]) -> LabelStore:
+    """An empty label store, without any server."""
+    return LabelStore(tmp_path, engine_of(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def studio(label_studio: LabelStudioServer) -> Iterator[Studio]:
+    """The session's server, with its legacy token."""
+    connection = Studio(label_studio.url, label_studio.token)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def loop(tmp_path: Path, engine_of: Callable[[Path], Engine], studio: Studio, label_studio: LabelStudioServer) -> Loop:
+    """An empty label store beside the real Label Studio."""
+    return Loop(tmp_path, engine_of(tmp_path), studio=studio, token=label_studio.token)
