@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from training.gate import Judgement
 
 PROMOTE = "promote"
+NO_CHAMPION = "there is no champion yet: `finloop retrain` trains the first, from the PhraseBank alone"
 Progress = Callable[[float, str], None]
 
 

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from flows.candidate import champion_of
 from flows.policies import AuditPolicy, SelectPolicy
 from flows.wiring import Parts
 from labeling import batch, enough, project, reconcile, tasks
-from storage.errors import BadInput
 from storage.projects import ProjectIds
 from storage.records import LabelTask
+from storage.registry import ModelVersion
 
 WEBHOOK_PATH = "/webhooks/label-studio"
 
@@ -39,11 +38,8 @@ def recover(parts: Parts, where: Project) -> list[LabelTask]:
     return tasks.recover(parts.studio, where.ids, parts.tasks)
 
 
-def reserve_uncertain(parts: Parts, policy: SelectPolicy) -> batch.Batch:
-    """Reserve the texts of lowest margin by the champion's scores. Raises BadInput while there is no champion."""
-    champion = champion_of(parts)
-    if champion is None:
-        raise BadInput("there is no champion to be unsure yet; run `finloop retrain` first")
+def reserve_uncertain(parts: Parts, champion: ModelVersion, policy: SelectPolicy) -> batch.Batch:
+    """Reserve the texts of lowest margin by the champion's scores."""
     return batch.choose(parts.texts, parts.tasks, champion.version, policy.size)
 
 

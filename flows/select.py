@@ -1,19 +1,23 @@
 """Asks annotators about the texts that the champion is least sure of, with its answer prefilled."""
 
-from prefect import flow
+from prefect import State, flow
+from prefect.states import Completed
 
 from flows import artifacts, labelwork, wiring
+from flows.candidate import NO_CHAMPION, champion_of
 from flows.policies import SelectPolicy
 from storage.records import Purpose
 
 
 @flow(name="select", log_prints=True)
-def select(policy: SelectPolicy = SelectPolicy()) -> int:  # noqa: B008 (a frozen default is what the form shows)
+def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
     """Reserve the texts of lowest margin and send them to annotators."""
     with wiring.parts() as parts:
+        champion = champion_of(parts)
+        if champion is None:
+            return Completed(message=NO_CHAMPION)
         project = labelwork.our_project(parts)
         labelwork.recover(parts, project)
-        reserved = labelwork.reserve_uncertain(parts, policy)
-        sent = labelwork.send(parts, project, reserved)
+        sent = labelwork.send(parts, project, labelwork.reserve_uncertain(parts, champion, policy))
         artifacts.sent(Purpose.SELECT, sent, project.url)
-    return len(sent)
+    return Completed(message=f"{len(sent)} texts sent to {project.url}")
