@@ -45,14 +45,13 @@ def test_open_tasks_are_answered_by_the_key_and_others_left_open(loop: Loop) -> 
     assert annotate(loop.studio, ids.project_id, key) == Annotated(0, 0, 2)
 
 
-def test_skips_do_not_count_towards_the_limit(loop: Loop) -> None:
+def test_the_limit_counts_answers_and_not_skips(loop: Loop) -> None:
     ids = loop.project()
-    key = {task.text_id: POSITIVE for task in loop.sent(ids, 12)}
-    done = annotate(loop.studio, ids.project_id, key, limit=4, skip_share=0.5, seed=3)
-    assert done.answered == 4
-    assert done.skipped > 0
-    made = Counter(bool(task["annotations"][0]["result"]) for task in loop.there(ids) if task["annotations"])
-    assert (made[True], made[False]) == (done.answered, done.skipped)
+    key = {task.text_id: POSITIVE for task in loop.sent(ids, 5)}
+    assert annotate(loop.studio, ids.project_id, key, limit=2) == Annotated(2, 0, 0)
+    assert annotate(loop.studio, ids.project_id, key, limit=1, skip_share=1.0) == Annotated(0, 3, 0)
+    made = Counter(bool(task["annotations"][0]["result"]) for task in loop.there(ids))
+    assert (made[True], made[False]) == (2, 3)
 
 
 def test_a_stop_is_heard(loop: Loop) -> None:
