@@ -59,11 +59,13 @@ def deliver(outbox: Outbox, prefect_url: str) -> int:
 
 def _post(prefect_url: str, intent: Intent) -> None:
     kind = KINDS[intent.kind]
+    identity = str(event_id(intent.key))
     event: dict[str, Any] = {
-        "id": str(event_id(intent.key)),
+        "id": identity,
         "occurred": now().isoformat(),
         "event": kind.event,
         "resource": {"prefect.resource.id": kind.resource},
-        "payload": {**intent.payload, "key": intent.key},
+        # The id is in the payload too: a trigger's template gets event.id as a UUID, which it cannot write as JSON.
+        "payload": {**intent.payload, "event_id": identity},
     }
     httpx.post(f"{prefect_url}/api/events", json=[event], timeout=5.0).raise_for_status()
