@@ -103,6 +103,23 @@ def load_settings(*, written_by_up: bool = True) -> Settings:
         ) from error
 
 
+def settings_table() -> str:
+    """README's table, made from the fields so that it cannot say anything else."""
+    lines = [
+        f"| FINLOOP_{name.upper()} | {_shown(field.default)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| setting | default | what it is |", "|---|---|---|", *lines])
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return "unset"
+    if isinstance(default, Path) and default.is_absolute():
+        default = default.relative_to(REPOSITORY)
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
 def _home_in_dotenv() -> str | None:
     from dotenv import dotenv_values
 
