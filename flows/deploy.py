@@ -16,6 +16,6 @@ def deploy(version: str = "challenger", force: bool = False, event: str | None =
     with wiring.parts() as parts, parts.leases.hold(DEPLOY_LEASE, LEASE, wait=2 * LEASE):
         if not force:
             check_verdict(parts, version)
-        promotion = promote(parts, version)
+        promotion = promote(parts, version, forced=force)
         artifacts.promoted(promotion, parts.settings.needed("serving_url"))
     return promotion.version

@@ -24,25 +24,33 @@ class Promotion:
 
 def check_verdict(parts: Parts, version: str) -> None:
     """Refuse a version that the gate did not promote, or promoted over a champion that is no longer the champion."""
-    verdict = parts.registry.resolve(version).verdict
-    champion = champion_of(parts)
+    found, champion = parts.registry.resolve(version), champion_of(parts)
+    begun = parts.outbox.get(f"{PROMOTE}:{found.version}")
+    if begun is not None and begun.closed_at is None and begun.payload.get("forced"):
+        return  # a rollback that was cut short: it was meant to pass, and sync starts it again without a word of that
+    verdict, current = found.verdict, champion.version if champion else None
     if verdict is None or not verdict["promoted"]:
-        raise Refused(f"version {version} was not promoted by the gate; `finloop models` shows why")
-    current = champion.version if champion else None
-    if current not in (verdict["champion"], version):
-        raise Refused(f"version {version} was judged against {verdict['champion']}, but the champion is {current}")
+        why = f"version {found.version} was not promoted by the gate; `finloop models` shows why"
+    elif current not in (verdict["champion"], found.version):
+        why = f"version {found.version} was judged against {verdict['champion']}, but the champion is {current}"
+    else:
+        return
+    parts.outbox.give_up(f"{PROMOTE}:{found.version}", why)  # another try would be refused in the same way
+    raise Refused(why)
 
 
-def promote(parts: Parts, name: str) -> Promotion:
+def promote(parts: Parts, name: str, *, forced: bool = False) -> Promotion:
     """Have the service load and check a version, then move the aliases, then have it swap.
 
     Raises UnknownVersion, CorruptModel's message as Refused where the service will not load it, or Unreachable;
-    until the service has loaded it nothing has changed.
+    until the service has loaded it nothing has changed. `forced` says that the gate's verdict does not matter, also
+    when the promotion is started again after a crash.
     """
     version = parts.registry.resolve(name).version
     key = f"{PROMOTE}:{version}"
-    if not parts.outbox.add(key, PROMOTE, {"version": version}):
-        parts.outbox.reopen(key)
+    payload = {"version": version, "forced": forced}
+    if not parts.outbox.add(key, PROMOTE, payload):
+        parts.outbox.reopen(key, payload)
     try:
         _admin(parts, "load", version)
         previous = parts.registry.aliases().get("champion")

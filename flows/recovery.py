@@ -15,6 +15,9 @@ from storage.outbox import Intent
 
 RETRAIN_LEASE = "retrain"
 DEPLOY_LEASE = "deploy"
+UNFINISHED = "unfinished"
+"""The kind of an intent that nobody brings about: it says in `finloop status` that a training was given up."""
+
 LEASE = timedelta(seconds=60)
 """How long a killed run blocks the next; a living one renews it every third of this."""
 
@@ -71,6 +74,8 @@ def _trainings(parts: Parts, policy: SyncPolicy) -> list[str]:
             return [what]
         earlier = parts.outbox.get(f"resume:{key}:{attempt}")
         since = earlier.created_at if earlier is not None else since
+    if _old(since, policy) and parts.outbox.add(f"unfinished:{key}", UNFINISHED, {"watermark": watermark}):
+        parts.outbox.give_up(f"unfinished:{key}", f"{what}: {policy.attempts} runs ended without a verdict")
     return []
 
 

@@ -86,13 +86,17 @@ class Outbox:
         """An attempt failed; the intent stays open, with the reason."""
         self._update(key, attempts=IntentRow.attempts + 1, last_error=error)
 
-    def reopen(self, key: str) -> None:
-        """Intend a closed effect anew, with its attempts forgotten; an open one is left as it is."""
+    def reopen(self, key: str, payload: dict[str, Any] | None = None) -> None:
+        """Intend a closed effect anew, with its attempts forgotten and, if given, another payload.
+
+        An open one is left as it is.
+        """
+        other = {} if payload is None else {"payload": payload}
         with self._engine.begin() as connection:
             connection.execute(
                 update(IntentRow)
                 .where(IntentRow.key == key, IntentRow.closed_at.is_not(None))
-                .values(closed_at=None, attempts=0, last_error=None, created_at=now())
+                .values(closed_at=None, attempts=0, last_error=None, created_at=now(), **other)
             )
 
     def _update(self, key: str, **values: Any) -> None:
