@@ -17,6 +17,8 @@ from deployments import orchestration
 from deployments.label_studio import Account, label_studio_command, prepare_data, template_of
 from deployments.parts import Part
 from deployments.ports import LOOPBACK, choose_port
+from deployments.runs import Runs
+from flows import wiring
 from flows.settings import REPOSITORY, WRITTEN_BY_UP, Settings
 from storage.errors import BadInput
 
@@ -33,6 +35,22 @@ class House:
     environment: dict[str, str] = field(repr=False)
 
 
+def check_given(given: Settings) -> None:
+    """Ask every server of the user's own whether it answers, before anything of ours is started.
+
+    Raises Unreachable, Refused or BadInput, which name the setting, each within 10 s.
+    """
+    with wiring.parts(given) as parts:
+        if given.database_url:
+            parts.labels.watermark()
+        if given.elasticsearch_url is not None:
+            parts.texts.counts()
+        if given.label_studio_url is not None:
+            parts.studio.check()
+    if given.prefect_url is not None:
+        Runs(given.prefect_url).check()
+
+
 def plan(given: Settings) -> House:
     """Choose ports and secrets for what has no address, and write finloop.env; starts nothing.
 
@@ -46,6 +64,8 @@ def plan(given: Settings) -> House:
     filled = {
         **{f"{name}_url": f"http://{LOOPBACK}:{port}" for name, port in ports.items()},
         "home": home,
+        # The workers run in the repository: a folder that was named from elsewhere must mean the same there.
+        **{name: str(Path(path).resolve()) for name, path in _folders(given).items()},
         "webhook_secret": given.webhook_secret or _secret(kept, "FINLOOP_WEBHOOK_SECRET"),
         "admin_token": given.admin_token or _secret(kept, "FINLOOP_ADMIN_TOKEN"),
     }
@@ -91,6 +111,12 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def _folders(given: Settings) -> dict[str, str]:
+    named = {"phrasebank": given.phrasebank, "base_model": given.base_model}
+    words = ("sample", "hub", "minilm")
+    return {name: path for name, path in named.items() if path not in words and Path(path).is_dir()}
+
+
 def _ports(given: Settings) -> dict[str, int]:
     ports: dict[str, int] = {}
     for name, usual in USUAL_PORTS.items():
@@ -112,7 +138,9 @@ def _secret(kept: Mapping[str, str | None], name: str) -> SecretStr:
 
 
 def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    # python-dotenv fills in ${NAME} inside quotes too; a variable without a name has no value but its default.
+    literal = value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "${:-${}")
+    return f"'{literal}'"
 
 
 def _parts(

@@ -32,10 +32,11 @@ def ingest(parts: Parts, path: Path, progress: Callable[[float], None] = lambda 
     reading = read_texts(path)
     texts = list(_texts(parts, reading, path.stem))
     key = {text_id(row.text): row.label for row in reading.rows if row.label is not None}
+    store = parts.texts  # opened before the key is written: a store that is not there must leave nothing behind
     AnswerKey(parts.settings.home).add(key)
     new = known = 0
     for start in range(0, len(texts), CHUNK):
-        added: Added = parts.texts.add(texts[start : start + CHUNK])
+        added: Added = store.add(texts[start : start + CHUNK])
         new, known = new + added.new, known + added.known
         progress(min(1.0, (start + CHUNK) / len(texts)))
     return Ingested(new, known, sum(text.audit for text in texts), len(key), reading.problems)

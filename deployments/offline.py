@@ -49,9 +49,11 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
     settings = load_settings()
     given = _labelled(data, settings.phrasebank_agreement)
     rows = merge(given, (), (), {}, MergePolicy()).rows
+    test = rows_as_examples(row for row in rows if row.split is Split.TEST)
+    if not len(test):
+        raise BadInput(f"{data} has {len(rows)} usable rows, too few to put some aside to test on")
     base = find_base_model(base_model or settings.base_model, settings.home.resolve() / "downloads")
     made = finetune(rows, base, recipe, output, progress)
-    test = rows_as_examples(row for row in rows if row.split is Split.TEST)
     scores = evaluate(Classifier.load(made.folder), test).scores()
     manifest = Manifest(
         base_model=base.name,
@@ -123,7 +125,7 @@ def _model(name: str) -> tuple[Path, str]:
 
         if (folder / MANIFEST_NAME).exists():
             check_manifest(folder)
-        return folder, folder.name
+        return folder, folder.resolve().name
     parts = Parts(load_settings())
     try:
         version = parts.registry.resolve(name).version
@@ -133,10 +135,14 @@ def _model(name: str) -> tuple[Path, str]:
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the rows whole or not at all: aside first, then renamed."""
+    """Write the rows whole or not at all: aside first, then renamed. Raises BadInput where it cannot be written."""
     aside = path.with_name(f".{path.name}.part")
-    with aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    aside.replace(path)
+    try:
+        with aside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from error

@@ -43,7 +43,11 @@ class Runs:
 
     def __init__(self, prefect_url: str) -> None:
         self._url = prefect_url
-        self._client = httpx.Client(base_url=f"{prefect_url}/api", timeout=10.0)
+        self._client = httpx.Client(base_url=f"{prefect_url}/api", timeout=httpx.Timeout(8.0, connect=3.0))
+
+    def check(self) -> None:
+        """Raises Unreachable within 10 s where no Prefect server answers."""
+        self._ask("GET", "/health")
 
     def start(self, name: str, parameters: dict[str, Any]) -> Run:
         """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters."""
@@ -58,8 +62,10 @@ class Runs:
     def since(self, name: str, moment: datetime) -> list[Run]:
         """The runs of a deployment created after a moment, oldest first."""
         deployment = self._ask("GET", f"/deployments/name/{name}/{name}")
-        chosen = {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"}
-        found = [_run(name, one) for one in self._ask("POST", "/flow_runs/filter", {**chosen, "limit": 200})]
+        # The server filters by time too: one page would otherwise hold only the oldest of a busy deployment.
+        which = {"deployment_id": {"any_": [deployment["id"]]}, "expected_start_time": {"after_": moment.isoformat()}}
+        body = {"flow_runs": which, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
+        found = [_run(name, one) for one in self._ask("POST", "/flow_runs/filter", body)]
         return [run for run in found if run.created >= moment]
 
     def finish(self, run: Run, deadline: float = 3600) -> Run:

@@ -21,12 +21,14 @@ def add_to(app: typer.Typer) -> None:
 def up() -> None:
     """Start every part that has no address in the settings, keep them up, and stop all on Ctrl-C."""
     from deployments.data import phrasebank_folder
-    from deployments.house import House, plan
+    from deployments.house import House, check_given, plan
     from deployments.parts import PartEvent
     from deployments.stack import Stack
     from flows import labelwork, wiring
 
-    house: House = plan(load_settings(written_by_up=False))
+    given = load_settings(written_by_up=False)
+    check_given(given)
+    house: House = plan(given)
 
     def report(event: PartEvent) -> None:
         console.print(f"{event.seconds:6.1f} s  {event.part} {event.kind} {event.detail}", highlight=False)

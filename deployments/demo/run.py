@@ -16,7 +16,7 @@ from deployments.demo.client import Client
 from deployments.demo.console import Steps
 from deployments.demo.rounds import Round, Rounds, await_run, served_by_event
 from deployments.demo.summary import summarise
-from deployments.house import House, plan
+from deployments.house import House, check_given, plan
 from deployments.ingest import Ingested, ingest
 from deployments.runs import Run, Runs
 from deployments.stack import Stack, interrupts
@@ -59,6 +59,7 @@ def run_demo(options: Options) -> None:
     if options.home.exists() and any(options.home.iterdir()):
         raise BadInput(f"{options.home} is not empty; name a new folder with --workdir")
     settings = _settings(options)
+    check_given(settings)
     with wiring.parts(settings) as parts:
         texts = options.texts or sample_texts(parts)
     settings = _with_audit_share(settings, texts, options.audit)
