@@ -14,6 +14,9 @@ MAX_PHRASEBANK_LOSS = 0.02
 
 def faults(report: dict[str, Any], must_promote: bool) -> list[str]:
     """What is wrong with a report, in words; empty where nothing is."""
+    missing = [name for name in ("audit", "phrasebank") if name not in report]
+    if missing:
+        return [f"it has no {name} rows to compare the models on" for name in missing]
     requests = report["requests"]
     found = [f"{requests[name]} requests {name}" for name in ("failed", "mixed") if requests[name] != 0]
     if requests["sent"] == 0:
@@ -23,8 +26,9 @@ def faults(report: dict[str, Any], must_promote: bool) -> list[str]:
     if report["promoted"] != by_the_rule(report):
         found.append(f"the verdict is promoted={report['promoted']}, the rule says {by_the_rule(report)}")
     for step in ("retrain", "deploy") if report["promoted"] else ("retrain",):
-        if report["runs"][step]["created_by"] != "event":
-            found.append(f"{step} was started by {report['runs'][step]['created_by']}, not by an event")
+        maker = report["runs"].get(step, {}).get("created_by", "nobody")
+        if maker != "event":
+            found.append(f"{step} was started by {maker}, not by an event")
     if must_promote and not report["promoted"]:
         found.append(f"nothing was promoted: {report['verdict']['reason']}")
     if report["promoted"] and len(report["requests"]["versions"]) < 2:
