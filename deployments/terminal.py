@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from deployments.runs import Run, RunFailed, Runs
 from storage.errors import FinloopError
@@ -51,7 +52,8 @@ def show(rows: Sequence[Mapping[str, Any]], title: str, as_json: bool) -> None:
     for name in rows[0] if rows else ("nothing yet",):
         table.add_column(str(name))
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        # As Text, since a text in brackets is no markup.
+        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     console.print(table)
 
 
@@ -75,5 +77,5 @@ def run_and_wait(prefect_url: str, name: str, parameters: dict[str, Any], *, wai
     if as_json:
         print_json({"flow_run_id": run.id, "state": run.state, "message": run.message})
     elif wait:
-        console.print(f"{name} [green]{run.state.lower()}[/green] {run.message}")
+        console.print(Text.assemble(f"{name} ", (run.state.lower(), "green"), f" {run.message}"))
     return run

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from deployments.terminal import console, print_json
 from flows.settings import load_settings
@@ -31,7 +32,9 @@ def up() -> None:
     house: House = plan(given)
 
     def report(event: PartEvent) -> None:
-        console.print(f"{event.seconds:6.1f} s  {event.part} {event.kind} {event.detail}", highlight=False)
+        console.print(
+            f"{event.seconds:6.1f} s  {event.part} {event.kind} {event.detail}", markup=False, highlight=False
+        )
 
     def when_ready() -> None:
         with wiring.parts(house.settings) as parts:
@@ -97,5 +100,5 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for 
             shown = ", ".join(f"{key} {one}" for key, one in value.items())
         elif isinstance(value, list):
             shown = "\n".join(str(one) for one in value) or "none"
-        table.add_row(name.replace("_", " "), str(shown))
+        table.add_row(name.replace("_", " "), Text(str(shown)))
     console.print(table)
