@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import yaml
 
+from deployments.runs import Runs
 from storage.errors import FinloopError
 
 HEARTBEAT_SECONDS = 30
@@ -38,8 +39,9 @@ def pools(content: dict[str, Any]) -> list[str]:
 def apply(repository: Path, prefect_url: str, environment: dict[str, str]) -> None:
     """Make the pools, deploy every deployment of prefect.yaml, and make the automation; all of it may be repeated.
 
-    `environment` is for Prefect's command line (home, API address). Raises NotApplied.
+    `environment` is for Prefect's command line (home, API address). Raises NotApplied, or Unreachable.
     """
+    Runs(prefect_url).check()
     with httpx.Client(base_url=f"{prefect_url}/api", timeout=30) as server:
         for pool in pools(read_prefect_file(repository)):
             made = server.post("/work_pools/", json={"name": pool, "type": "process"})

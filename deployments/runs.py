@@ -104,20 +104,24 @@ class Runs:
         try:
             answer = self._client.request(method, path, json=body)
         except httpx.TransportError as error:
-            raise Unreachable(
-                "Prefect",
-                self._url,
-                "FINLOOP_PREFECT_URL",
-                str(error) or type(error).__name__,
-                "Start it with `finloop up`, or correct the address.",
-            ) from error
+            raise self._unreachable(str(error) or type(error).__name__) from error
         if answer.status_code == httpx.codes.NOT_FOUND and "/deployments/name/" in path:
             raise RunFailed(
                 f"Prefect at {self._url} has no deployment {path.rsplit('/', 1)[-1]}; run `finloop up` once"
             )
         if answer.is_error:
             raise RunFailed(f"Prefect refused {method} {path}: {answer.status_code} {answer.text[:500]}")
-        return answer.json()
+        try:
+            found = answer.json()
+        except ValueError as error:
+            raise self._unreachable("what answers there is not Prefect") from error
+        if path != "/health" and not isinstance(found, dict | list):
+            raise self._unreachable("what answers there is not Prefect")
+        return found
+
+    def _unreachable(self, reason: str) -> Unreachable:
+        cure = "Start it with `finloop up`, or correct the address."
+        return Unreachable("Prefect", self._url, "FINLOOP_PREFECT_URL", reason, cure)
 
 
 def _run(name: str, found: dict[str, Any]) -> Run:

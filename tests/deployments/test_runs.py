@@ -1,0 +1,33 @@
+"""A Prefect server that is not there, or is none, is told within ten seconds; the rest is in test_orchestration."""
+
+import time
+
+import pytest
+from fastapi import FastAPI
+
+from deployments.runs import Runs
+from storage.clock import now
+from storage.errors import FinloopError, Unreachable
+from tests.deployments.serving_models import free_port, serve
+
+
+def test_where_nothing_answers_the_setting_the_address_and_the_cure_are_named() -> None:
+    nowhere, began = f"http://127.0.0.1:{free_port()}", time.monotonic()
+    for call in (lambda: Runs(nowhere).start("score", {}), lambda: Runs(nowhere).since("score", now())):
+        with pytest.raises(Unreachable) as raised:
+            call()
+        assert all(part in str(raised.value) for part in (nowhere, "FINLOOP_PREFECT_URL", "finloop up"))
+    assert time.monotonic() - began < 10
+
+
+def test_a_server_that_is_no_prefect_is_told() -> None:
+    with serve(FastAPI()) as url, pytest.raises(FinloopError, match=url):
+        Runs(url).start("score", {})
+    app = FastAPI()
+
+    @app.get("/{path:path}")
+    def page(path: str) -> str:
+        return "hello"
+
+    with serve(app) as url, pytest.raises(Unreachable, match="not Prefect"):
+        Runs(url).start("score", {})
