@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from flows.policies import AuditPolicy, RetrainPolicy, ScorePolicy, SelectPolicy, SyncPolicy
 
 POLICIES = [ScorePolicy, AuditPolicy, SelectPolicy, SyncPolicy, RetrainPolicy]
-BOUNDS = {
+BOUNDS: dict[tuple[type[BaseModel], str], tuple[int, int]] = {
     (ScorePolicy, "batch_size"): (1, 512),
     (AuditPolicy, "size"): (1, 5000),
     (SelectPolicy, "size"): (1, 5000),

@@ -25,7 +25,7 @@ def let_pass(parts: Parts, seconds: float = 61) -> None:
     moments = (IntentRow.created_at, IntentRow.closed_at, DatasetRow.created_at)
     with parts.engine.begin() as connection:
         for moment in moments:
-            for found in set(connection.scalars(select(moment).where(moment.is_not(None)))):
+            for found in {one for one in connection.scalars(select(moment)) if one is not None}:
                 connection.execute(update(moment.class_).where(moment == found).values({moment.key: found - earlier}))
 
 
