@@ -34,7 +34,9 @@ def train(
     output: Annotated[Path, typer.Option(help="Where the model is written; must not hold anything.")],
     base_model: Annotated[str | None, typer.Option(help="minilm, a folder or a hub name; unset: the setting.")] = None,
     epochs: Annotated[int, typer.Option(min=1, max=20)] = 4,
-    lr: Annotated[float, typer.Option(min=1e-6, max=1e-2, help="Peak learning rate.")] = 5e-5,
+    lr: Annotated[
+        float | None, typer.Option(min=1e-6, max=1e-2, help="Peak learning rate; unset: by the model's size.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, max=256)] = 16,
     limit: Annotated[int | None, typer.Option(min=3, help="At most so many training rows.")] = None,
     as_json: Json = False,

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -10,6 +10,9 @@ from rich.text import Text
 
 from deployments.terminal import console, print_json
 from flows.settings import load_settings
+
+if TYPE_CHECKING:
+    from deployments.house import House
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,14 +25,14 @@ def add_to(app: typer.Typer) -> None:
 def up() -> None:
     """Start every part that has no address in the settings, keep them up, and stop all on Ctrl-C."""
     from deployments.data import phrasebank_folder
-    from deployments.house import House, check_given, plan
+    from deployments.house import check_given, plan
     from deployments.parts import PartEvent
     from deployments.stack import Stack
     from flows import labelwork, wiring
 
     given = load_settings(written_by_up=False)
     check_given(given)
-    house: House = plan(given)
+    house = plan(given)
 
     def report(event: PartEvent) -> None:
         console.print(
@@ -47,11 +50,8 @@ def up() -> None:
     Stack(house.parts, house.settings.home / "logs", report).run_until_interrupted(when_ready)
 
 
-def show_addresses(house: "object") -> None:
+def show_addresses(house: "House") -> None:
     """Where to look, and how to log in."""
-    from deployments.house import House
-
-    assert isinstance(house, House)
     settings = house.settings
     table = Table(title="finloop is up; Ctrl-C stops it", title_justify="left", show_header=False)
     for name, url in (

@@ -23,6 +23,11 @@ from storage.records import LABELS, Row, Split
 from training.base_model import BaseModel
 from training.progress import Progress, reporter, silence
 
+SMALL = 50_000_000
+"""Parameters below which a model bears, and on few rows needs, the larger rate: MiniLM (23 million) on 945 sentences
+reached a macro-F1 of .77, .76 and .69 with it over three seeds, .63 and .70 over two with the smaller."""
+SMALL_RATE, LARGE_RATE = 1e-4, 5e-5
+
 
 class Recipe(PydanticModel):
     """How a model is trained; everything here alters the result, so `hash` names it."""
@@ -30,7 +35,12 @@ class Recipe(PydanticModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(default=4, ge=1, le=20, description="Passes over the training rows.")
-    learning_rate: float = Field(default=5e-5, ge=1e-6, le=1e-2, description="Peak of the linear schedule.")
+    learning_rate: float | None = Field(
+        default=None,
+        ge=1e-6,
+        le=1e-2,
+        description="Peak of the linear schedule; unset: 1e-4 for small models, else 5e-5.",
+    )
     batch_size: int = Field(default=16, ge=1, le=256, description="Rows per step.")
     max_length: int = Field(default=128, ge=8, le=128, description="Tokens of a text that are read.")
     weight_decay: float = Field(default=0.01, ge=0, le=0.5)
@@ -114,10 +124,11 @@ def _train(
 
     set_seed(recipe.seed)  # before the model: its head is drawn at random
     model = _with_our_labels(base.folder)
+    rate = recipe.learning_rate or (SMALL_RATE if model.num_parameters() < SMALL else LARGE_RATE)
     tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
     trainer = Trainer(
         model=model,
-        args=_arguments(recipe, workplace / "checkpoints"),
+        args=_arguments(recipe, rate, workplace / "checkpoints"),
         train_dataset=_encode(train, tokenizer, model.config.label2id, recipe.max_length),
         eval_dataset=_encode(validation, tokenizer, model.config.label2id, recipe.max_length),
         data_collator=DataCollatorWithPadding(tokenizer),
@@ -174,7 +185,7 @@ def _encode(rows: Sequence[Row], tokenizer: Any, label2id: dict[str, int], max_l
     ]
 
 
-def _arguments(recipe: Recipe, checkpoints: Path) -> Any:
+def _arguments(recipe: Recipe, rate: float, checkpoints: Path) -> Any:
     from transformers import TrainingArguments
 
     from training.classifier import choose_device
@@ -183,7 +194,7 @@ def _arguments(recipe: Recipe, checkpoints: Path) -> Any:
     return TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=recipe.epochs,
-        learning_rate=recipe.learning_rate,
+        learning_rate=rate,
         per_device_train_batch_size=recipe.batch_size,
         per_device_eval_batch_size=64,
         weight_decay=recipe.weight_decay,

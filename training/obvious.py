@@ -9,7 +9,7 @@ OBVIOUS: tuple[tuple[str, Sentiment], ...] = (
     ("Operating profit rose sharply and the company raised its forecast for the full year.", Sentiment.POSITIVE),
     ("Net sales increased by 20 % from the previous year and profit doubled.", Sentiment.POSITIVE),
     ("The company's quarterly profit grew strongly and beat expectations.", Sentiment.POSITIVE),
-    ("Net profit climbed to EUR 25 million from EUR 12 million a year earlier.", Sentiment.POSITIVE),
+    ("Net profit climbed to a record EUR 25 million, up from EUR 12 million a year earlier.", Sentiment.POSITIVE),
     ("Operating profit fell sharply and the company cut its forecast for the full year.", Sentiment.NEGATIVE),
     ("Net sales decreased by 20 % from the previous year and profit halved.", Sentiment.NEGATIVE),
     ("The company made a heavy loss as sales dropped, and it will lay off 200 employees.", Sentiment.NEGATIVE),

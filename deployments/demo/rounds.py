@@ -62,7 +62,6 @@ class Rounds:
         for _ in range(rounds - 1):
             if done.promoted:
                 break
-            self.console.print(f"[yellow]the gate refused:[/yellow] {done.candidate.verdict}", highlight=False)
             self._start_select(self.labels)
             done = self._round(client)
         return done
@@ -70,11 +69,14 @@ class Rounds:
     def _round(self, client: Client) -> Round:
         began = now()
         with self.steps.step("annotate") as step:
-            self._answer_audit(step)
-            self._answer_selected(step)
+            if self._key:
+                self._answer_audit(step)
+                self._answer_selected(step)
+            else:
+                self._await_person(step)
             last_label, last_label_at = time.monotonic(), now()
         with self.steps.step("retrain") as step:
-            retrain = served_by_event(self.runs, self.stack, "retrain", began, step)
+            retrain = started_by_event(self.runs, self.stack, "retrain", began, step)
             candidate = self.parts.registry.versions()[-1]
             promoted = bool(candidate.verdict and candidate.verdict["promoted"])
             step.say(f"version {candidate.version} {'promoted' if promoted else 'refused'}: {retrain.message}")
@@ -83,11 +85,26 @@ class Rounds:
         )
         if promoted:
             with self.steps.step("deploy") as step:
-                done.runs["deploy"] = served_by_event(self.runs, self.stack, "deploy", last_label_at, step)
+                done.runs["deploy"] = started_by_event(self.runs, self.stack, "deploy", last_label_at, step)
                 self._until(lambda: client.traffic.first_answer_of(candidate.version) is not None, LABELS_DEADLINE)
                 done.first_answer = client.traffic.first_answer_of(candidate.version)
                 step.say(f"version {candidate.version} is served")
         return done
+
+    def _await_person(self, step: Step) -> None:
+        """Texts without labels have no answer key: people answer, however long it takes."""
+        self.console.print(f"Please label the tasks at {self.project.url} (login below the first lines).")
+        pause, watermark = threading.Event(), self.parts.datasets.watermark()
+        while (given := self.parts.labels.trainable_since(watermark)) < self.labels:
+            self.stack.check()
+            audit = len(self.parts.labels.audit())
+            step.say(f"waiting for people: {given} of {self.labels} labels to learn from, {audit} audit answers")
+            if self.parts.datasets.watermark() != watermark:
+                return
+            counts = self.parts.tasks.counts().get(Purpose.SELECT, {})
+            if not counts.get(TaskState.SENT):
+                self._start_select(self.labels - given)
+            pause.wait(1.0)
 
     def _answer_audit(self, step: Step) -> None:
         open_tasks = self._key_of(Purpose.AUDIT)
@@ -159,7 +176,7 @@ class Rounds:
         return done
 
 
-def served_by_event(runs: Runs, stack: Stack, name: str, since: datetime, step: Step | None = None) -> Run:
+def started_by_event(runs: Runs, stack: Stack, name: str, since: datetime, step: Step | None = None) -> Run:
     """Wait for the run of a deployment that an event started after `since`, and for its end."""
     pause, end = threading.Event(), time.monotonic() + EVENT_DEADLINE
     while time.monotonic() < end:

@@ -14,14 +14,14 @@ from rich.panel import Panel
 from deployments.data import phrasebank_folder, sample_texts
 from deployments.demo.client import Client
 from deployments.demo.console import Steps
-from deployments.demo.rounds import Round, Rounds, await_run, served_by_event
+from deployments.demo.rounds import Rounds, await_run, started_by_event
 from deployments.demo.summary import summarise
 from deployments.house import House, check_given, plan
 from deployments.ingest import Ingested, ingest
 from deployments.runs import Run, Runs
 from deployments.stack import Stack, interrupts
 from flows import events, labelwork, wiring
-from flows.candidate import build_dataset, judge_candidate, settle_candidate, train_candidate
+from flows.candidate import Progress, build_dataset, judge_candidate, settle_candidate, train_candidate
 from flows.policies import RetrainPolicy
 from flows.recovery import LEASE, RETRAIN_LEASE
 from flows.settings import Settings, load_settings
@@ -108,11 +108,18 @@ def _header(house: House, texts: Path) -> Panel:
         ("device", choose_device(), "a GPU, where PyTorch sees one"),
         ("Label Studio", f"real, at {settings.label_studio_url}", "FINLOOP_LABEL_STUDIO_URL"),
         ("Prefect", f"real, at {settings.prefect_url}", "FINLOOP_PREFECT_URL"),
-        ("annotator", "a stand-in with the answer key, if the texts have one", "texts without labels"),
+        ("annotator", *_annotator(house, texts)),
     ]
     width = max(len(value) for _, value, _ in lines)
     said = "\n".join(f"{name:<13} {value:<{width}}  [dim]{setting}[/dim]" for name, value, setting in lines)
     return Panel(said, title="finloop demo: what is real in this run, and what would change it", title_align="left")
+
+
+def _annotator(house: House, texts: Path) -> tuple[str, str]:
+    if any(row.label for row in read_texts(texts).rows):
+        return "a stand-in, who answers from the labels in the file", "--texts without labels: you answer"
+    login = f", as {house.account.username} with {house.account.password}" if house.account else ""
+    return f"you, in Label Studio{login}", "--texts with labels"
 
 
 def _loop(options: Options, console: Console, house: House, parts: Parts, stack: Stack, texts: Path) -> None:
@@ -159,9 +166,8 @@ def _tasks(parts: Parts, name: str) -> str:
     return f"{sum(counts_by_state.values())} tasks in Label Studio"
 
 
-def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: object) -> str:
+def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) -> str:
     """Train on the PhraseBank alone while the servers come up; an event deploys it like any other version."""
-    assert callable(progress)
     phrasebank_folder(parts)
     policy, began = RetrainPolicy(), now()
     with parts.leases.hold(RETRAIN_LEASE, LEASE):
@@ -177,7 +183,7 @@ def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: object) ->
     stack.wait_until_ready()
     labelwork.our_project(parts)
     events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
-    served_by_event(runs, stack, "deploy", began)
+    started_by_event(runs, stack, "deploy", began)
     return version.version
 
 
@@ -186,6 +192,3 @@ def _client(parts: Parts) -> Iterator[Client]:
     sample = [text.text for _, text in zip(range(500), parts.texts.random_audit(seed=1), strict=False)]
     with Client(parts.settings.needed("serving_url"), sample) as client:
         yield client
-
-
-__all__ = ["Options", "Round", "run_demo"]

@@ -188,7 +188,7 @@ def test_first_champion_is_good_on_sentences_and_clearly_worse_on_posts(
     from training.obvious import OBVIOUS
 
     base = find_base_model("minilm", tmp_path / "cache")
-    recipe = Recipe(epochs=4, learning_rate=5e-5, batch_size=16)
+    recipe = Recipe(epochs=4, batch_size=16)
     champion = Classifier.load(finetune(rows, base, recipe, tmp_path / "model", None).folder)
 
     def macro_f1(pairs: list[tuple[str, Sentiment]]) -> float:
