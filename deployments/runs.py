@@ -1,6 +1,7 @@
 """Starts and watches flow runs over Prefect's REST API, without importing Prefect (1.2 s that a verb need not pay)."""
 
 import threading
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,8 @@ from storage.errors import FinloopError, Unreachable
 
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 POLL_SECONDS = 0.25
+BUSY_TRIES = 6
+"""A Prefect server on SQLite answers 503 while its database is locked; its own client asks again too."""
 
 
 class RunFailed(FinloopError):
@@ -52,7 +55,8 @@ class Runs:
     def start(self, name: str, parameters: dict[str, Any]) -> Run:
         """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters."""
         deployment = self._ask("GET", f"/deployments/name/{name}/{name}")
-        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        # The key makes asking twice safe: the server starts one run for it.
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid.uuid4())}
         return _run(name, self._ask("POST", f"/deployments/{deployment['id']}/create_flow_run", body))
 
     def get(self, run: Run) -> Run:
@@ -101,10 +105,7 @@ class Runs:
         self._client.close()
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        try:
-            answer = self._client.request(method, path, json=body)
-        except httpx.TransportError as error:
-            raise self._unreachable(str(error) or type(error).__name__) from error
+        answer = self._send(method, path, body)
         if answer.status_code == httpx.codes.NOT_FOUND and "/deployments/name/" in path:
             raise RunFailed(
                 f"Prefect at {self._url} has no deployment {path.rsplit('/', 1)[-1]}; run `finloop up` once"
@@ -118,6 +119,18 @@ class Runs:
         if path != "/health" and not isinstance(found, dict | list):
             raise self._unreachable("what answers there is not Prefect")
         return found
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+        pause = threading.Event()
+        for tried in range(BUSY_TRIES):
+            pause.wait(2 * POLL_SECONDS * tried)
+            try:
+                answer = self._client.request(method, path, json=body)
+            except httpx.TransportError as error:
+                raise self._unreachable(str(error) or type(error).__name__) from error
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+        return answer
 
     def _unreachable(self, reason: str) -> Unreachable:
         cure = "Start it with `finloop up`, or correct the address."

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from deployments.runs import Runs
 from storage.clock import now
@@ -31,3 +32,23 @@ def test_a_server_that_is_no_prefect_is_told() -> None:
 
     with serve(app) as url, pytest.raises(Unreachable, match="not Prefect"):
         Runs(url).start("score", {})
+
+
+def test_a_server_whose_database_is_busy_is_asked_again_for_the_same_run() -> None:
+    app, keys = FastAPI(), []
+
+    @app.get("/api/deployments/name/score/score")
+    def deployment() -> dict[str, str]:
+        return {"id": "7"}
+
+    @app.post("/api/deployments/7/create_flow_run")
+    def create(body: dict[str, object]) -> JSONResponse:
+        keys.append(body["idempotency_key"])
+        if len(keys) == 1:
+            return JSONResponse({"exception_message": "Service Unavailable"}, 503)
+        return JSONResponse({"id": "8", "created": now().isoformat()})
+
+    with serve(app) as url:
+        assert Runs(url).start("score", {}).id == "8"
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
