@@ -1,6 +1,5 @@
 """The verbs about processes: start all of it, show the loop once, say how things stand."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ from rich.text import Text
 
 from deployments.terminal import console, print_json
 from flows.settings import load_settings
+from storage.clock import now
 
 if TYPE_CHECKING:
     from deployments.house import House
@@ -71,7 +71,9 @@ def demo(
     texts: Annotated[Path | None, typer.Option(help="CSV text,label; unset: the sample.")] = None,
     labels: Annotated[int, typer.Option(min=10, max=5000, help="Trainable answers until the retrain.")] = 300,
     audit: Annotated[int, typer.Option(min=20, max=5000, help="Audit tasks.")] = 200,
-    workdir: Annotated[Path | None, typer.Option(help="FINLOOP_HOME for this run; must be new or empty.")] = None,
+    workdir: Annotated[
+        Path | None, typer.Option(help="FINLOOP_HOME for this run, new or empty; unset: demo-run/TIME.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=5, help="Rounds of labels until a promotion.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Fixes draws and training.")] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up at the end, until Ctrl-C.")] = False,
@@ -79,7 +81,7 @@ def demo(
     """Run the whole loop once, on real parts, and show what it brought."""
     from deployments.demo.run import Options, run_demo
 
-    home = workdir or Path(os.environ.get("FINLOOP_HOME") or "demo-run")
+    home = workdir or Path("demo-run", now().strftime("%Y%m%d-%H%M%S"))
     run_demo(Options(texts=texts, labels=labels, audit=audit, home=home, rounds=rounds, seed=seed, keep=keep))
 
 
