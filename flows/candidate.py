@@ -93,6 +93,8 @@ def train_candidate(
     if known is not None:
         return known
     home = parts.settings.home.resolve()
+    for left in home.glob("training-*"):  # by a run that was killed: whoever trains holds the lease, so none is alive
+        shutil.rmtree(left, ignore_errors=True)
     workplace = Path(tempfile.mkdtemp(prefix="training-", dir=home))
     try:
         made = finetune(dataset.rows, parts.base_model, policy.recipe, workplace / "model", progress)
