@@ -14,14 +14,14 @@ import httpx
 import yaml
 
 from deployments.runs import Runs
-from storage.errors import FinloopError
+from storage.errors import Failed
 
 HEARTBEAT_SECONDS = 30
 LOST_AFTER = timedelta(seconds=90)
 AUTOMATION = "finloop: a run whose process vanished has crashed"
 
 
-class NotApplied(FinloopError):
+class NotApplied(Failed):
     """prefect.yaml could not be applied; the message holds what Prefect said."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from storage.errors import FinloopError
+from storage.errors import Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class PartEvent:
     detail: str = ""
 
 
-class PartFailed(FinloopError):
+class PartFailed(Failed):
     """A part cannot be brought up or kept up; the message ends with its last lines."""
 
     def __init__(self, part: str, reason: str, log: Path, last_lines: tuple[str, ...] = ()) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from storage.clock import now
-from storage.errors import FinloopError, Unreachable
+from storage.errors import Failed, Unreachable
 
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 POLL_SECONDS = 0.25
@@ -17,7 +17,7 @@ BUSY_TRIES = 6
 """A Prefect server on SQLite answers 503 while its database is locked; its own client asks again too."""
 
 
-class RunFailed(FinloopError):
+class RunFailed(Failed):
     """A flow run ended in another state than completed; the message is the run's own."""
 
 

@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from deployments.runs import Run, RunFailed, Runs
-from storage.errors import FinloopError
+from deployments.runs import Run, Runs
+from storage.errors import Failed, FinloopError
 
 console = Console()
 errors = Console(stderr=True, soft_wrap=True)
@@ -27,7 +27,7 @@ def exit_codes() -> Iterator[None]:
         yield
     except FinloopError as error:
         errors.print(f"finloop: {error}", style="red", markup=False, highlight=False)
-        raise SystemExit(FAILED if isinstance(error, RunFailed) else USER_ERROR) from error
+        raise SystemExit(FAILED if isinstance(error, Failed) else USER_ERROR) from error
 
 
 @contextmanager

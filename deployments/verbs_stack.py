@@ -75,7 +75,7 @@ def demo(
         Path | None, typer.Option(help="FINLOOP_HOME for this run, new or empty; unset: demo-run/TIME.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=5, help="Rounds of labels until a promotion.")] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes draws and training.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes the draws: audit, skips, held-out texts.")] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up at the end, until Ctrl-C.")] = False,
 ) -> None:
     """Run the whole loop once, on real parts, and show what it brought."""

@@ -5,6 +5,10 @@ class FinloopError(Exception):
     """The root of every error that finloop raises on purpose: its message is fit to be shown to a person."""
 
 
+class Failed(FinloopError):
+    """Something was tried and did not succeed; there is nothing in the call to set right (exit code 1)."""
+
+
 class BadInput(FinloopError):
     """What the user gave cannot be used; nothing was written."""
 

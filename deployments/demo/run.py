@@ -28,7 +28,7 @@ from flows.settings import Settings, load_settings
 from flows.wiring import Parts
 from storage.clock import now
 from storage.csv_texts import read_texts
-from storage.errors import BadInput, FinloopError
+from storage.errors import BadInput, Failed
 from storage.records import Purpose
 from storage.text import text_id
 
@@ -49,7 +49,7 @@ class Options:
     keep: bool
 
 
-class DemoFailed(FinloopError):
+class DemoFailed(Failed):
     """The loop did not close; the message says at which step and why."""
 
 
