@@ -13,6 +13,10 @@ from storage.errors import Failed, Unreachable
 
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 POLL_SECONDS = 0.25
+FIRST_ANSWER = 8.0
+BUSY_ANSWER = 60.0
+"""Seconds: a server that never answered is told of within ten; one that did is there, and slow where all is busy."""
+
 BUSY_TRIES = 6
 """A Prefect server on SQLite answers 503 while its database is locked; its own client asks again too."""
 
@@ -46,7 +50,7 @@ class Runs:
 
     def __init__(self, prefect_url: str) -> None:
         self._url = prefect_url
-        self._client = httpx.Client(base_url=f"{prefect_url}/api", timeout=httpx.Timeout(8.0, connect=3.0))
+        self._client = httpx.Client(base_url=f"{prefect_url}/api", timeout=httpx.Timeout(FIRST_ANSWER, connect=3.0))
 
     def check(self) -> None:
         """Raises Unreachable within 10 s where no Prefect server answers."""
@@ -128,6 +132,7 @@ class Runs:
                 answer = self._client.request(method, path, json=body)
             except httpx.TransportError as error:
                 raise self._unreachable(str(error) or type(error).__name__) from error
+            self._client.timeout = httpx.Timeout(BUSY_ANSWER, connect=3.0)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
         return answer

@@ -52,3 +52,21 @@ def test_a_server_whose_database_is_busy_is_asked_again_for_the_same_run() -> No
         assert Runs(url).start("score", {}).id == "8"
     assert len(keys) == 2
     assert len(set(keys)) == 1
+
+
+def test_a_server_that_has_answered_is_given_time_when_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.runs.FIRST_ANSWER", 1.5)
+    app, delays = FastAPI(), [0.0, 3.0]
+
+    @app.get("/api/health")
+    def health() -> bool:
+        time.sleep(delays.pop(0))
+        return True
+
+    with serve(app) as url:
+        runs = Runs(url)
+        runs.check()
+        runs.check()
+        delays.append(3.0)
+        with pytest.raises(Unreachable):
+            Runs(url).check()
