@@ -43,7 +43,7 @@ def until(condition: Callable[[], T | None], what: str, seconds: float = 60.0) -
     while not (found := condition()):
         if time.monotonic() > deadline:
             pytest.fail(f"after {seconds:.0f} s: {what}")
-        time.sleep(0.1)
+        time.sleep(0.5)  # seldom enough not to slow down what is waited for
     return found
 
 
