@@ -65,7 +65,9 @@ def sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) -> None
         key=f"{purpose}-tasks",
         description=f"{len(tasks)} texts sent: {why}. The first {min(SHOWN, len(tasks))}:",
     )
-    create_link_artifact(project_url, "Label them in Label Studio", key=f"{purpose}-project")
+    create_link_artifact(
+        project_url, "Label them in Label Studio", key=f"{purpose}-project", description="Where annotators answer"
+    )
 
 
 def _task_line(task: LabelTask) -> dict[str, str]:
@@ -86,16 +88,16 @@ def judged(candidate: Candidate, dataset: DatasetVersion) -> None:
     _confusion(candidate)
     verdict = candidate.judgement.verdict
     rows = [
-        f"| {'yes' if check.passed else '**no**'} | {check.name} | {check.value:.4f} | {check.threshold:.4f} "
-        f"| {check.why} |"
+        f"| {'yes' if check.passed else '**no**'} | {check.name} | {check.value:.4f} | {check.threshold:.4f} |"
         for check in verdict.checks
     ]
+    reasons = "\n".join(f"- {check.why}" for check in verdict.checks)
     exposed = "\n\nIts base model had already seen PhraseBank labels." if candidate.version.manifest.exposed else ""
     champion = f"version {candidate.champion.version}" if candidate.champion else "no champion: this is the first"
     create_markdown_artifact(
         f"# {'Promoted' if verdict.promoted else 'Refused'}: version {candidate.version.version}\n\n"
         f"{verdict.reason}\n\nAgainst {champion}.{exposed}\n\n"
-        "| passed | check | value | threshold | why |\n|---|---|---|---|---|\n" + "\n".join(rows),
+        "| passed | check | value | threshold |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n" + reasons,
         key="verdict",
         description="What the gate said of the candidate",
     )
@@ -140,7 +142,7 @@ def promoted(promotion: Promotion, serving_url: str) -> None:
         key="served",
         description="The version that the service answers with",
     )
-    create_link_artifact(serving_url, "Try it", key="serving")
+    create_link_artifact(serving_url, "Try it", key="serving", description="The serving page")
 
 
 def synced(found: Reconciled, restarted: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ LABEL_CONFIG = """<View>
   <Style>.finloop-text { font-size: 1.25em; line-height: 1.5; padding: 1em 0 }</Style>
   <Header value="What does this mean for the price of the company, share or market that it is about?" size="5"/>
   <View className="finloop-text"><Text name="text" value="$text" selectionEnabled="false"/></View>
-  <Text name="source" value="Source: $source" selectionEnabled="false"/>
+  <Text name="source" value="From: $feed" selectionEnabled="false"/>
   <Choices name="sentiment" toName="text" choice="single" showInline="true" required="true"
            requiredMessage="Choose one, or skip.">
     <Choice value="positive" hotkey="1"/>

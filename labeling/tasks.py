@@ -70,7 +70,7 @@ def payload(task: LabelTask) -> dict[str, Any]:
     data: dict[str, Any] = {
         "text": task.text,
         "text_id": task.text_id,
-        "source": task.source,
+        "feed": task.source,  # `source` in a labelling config is the whole task, whatever the data says
         "batch_id": task.batch_id,
         "purpose": task.purpose.value,
     }
