@@ -22,7 +22,7 @@ from tests.loop.house import COMMAND, environment
 LABELS, AUDIT = 120, 100
 DEMO_SECONDS = 840
 EXPOSED_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-STEPS = {"ingest", "first champion", "score", "audit", "select", "annotate", "retrain", "summary"}
+STEPS = {"ingest", "first champion", "score", "audit", "select", "annotate", "retrain"}
 
 pytestmark = pytest.mark.timeout(DEMO_SECONDS + 60)
 
