@@ -136,6 +136,8 @@ def _quiet(data: Path) -> dict[str, str]:
         "SENTRY_DSN": "",
         "FRONTEND_SENTRY_DSN": "",
         "SSRF_PROTECTION_ENABLED": "false",
+        # By default one second, after which a webhook is lost until the next sync: too little beside a training.
+        "WEBHOOK_TIMEOUT": "5",
     }
 
 

@@ -266,11 +266,18 @@ def test_nothing_lives_ten_seconds_after_the_owner_is_told_or_killed(
 
 def test_a_killed_guard_is_replaced(tmp_path: Path) -> None:
     with Stack([Part("idle", SLEEP)], tmp_path) as stack:
-        (guard,) = [process for process in psutil.process_iter() if stack.id in _arguments(process)]
+
+        def guards() -> list[psutil.Process]:
+            # A guard that was forked and has not executed yet has no arguments: looked for until it has.
+            return [process for process in psutil.process_iter() if stack.id in _arguments(process)]
+
+        until(lambda: len(guards()) == 1)
+        (guard,) = guards()
         guard.kill()
         until(lambda: not _lives(guard))
         stack.check()
-        (other,) = [process for process in psutil.process_iter() if stack.id in _arguments(process)]
+        until(lambda: len(guards()) == 1)
+        (other,) = guards()
         assert other.pid != guard.pid
     assert not _lives(other)
 
