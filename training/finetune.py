@@ -46,7 +46,7 @@ class Recipe(PydanticModel):
     weight_decay: float = Field(default=0.01, ge=0, le=0.5)
     warmup: float = Field(default=0.1, ge=0, le=0.5, description="Share of the steps that the learning rate rises.")
     label_weight: int = Field(
-        default=1, ge=1, le=10, description="How often each of our own labels is seen for one look at a PhraseBank row."
+        default=3, ge=1, le=10, description="How often each of our own labels is seen for one look at a PhraseBank row."
     )
     limit: int | None = Field(default=None, ge=3, description="At most so many training rows, for a quick trial.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
