@@ -22,14 +22,13 @@ from prometheus_client.registry import Collector
 from starlette.concurrency import run_in_threadpool
 
 from deployments.inbox_worker import InboxWorker
-from labeling.project import SECRET_HEADER
+from labeling.project import SECRET_HEADER, WEBHOOK_PATH
 from storage.errors import FinloopError
 from storage.inbox import Inbox
 
 if TYPE_CHECKING:
     from flows.wiring import Parts
 
-PATH = "/webhooks/label-studio"
 MAX_BODY = 2 * 1024 * 1024
 """Bytes; a webhook of one annotation has 4 kB, one of a bulk action a few hundred."""
 
@@ -58,7 +57,7 @@ def create_app(inbox: Inbox, secret: str, process: Callable[[], None], first_pau
 
     app = FastAPI(title="finloop receiver", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.post(PATH)
+    @app.post(WEBHOOK_PATH)
     async def webhook(request: Request) -> dict[str, int]:
         """Commit, then acknowledge: on a 200 the webhook survives any crash."""
         began = time.perf_counter()
@@ -149,8 +148,7 @@ def work(parts: "Parts") -> None:
 
     While our project is unknown everything waits: its id is stored before its webhook is made.
     """
-    from flows import events
-    from labeling.enough import announce
+    from flows import events, labelwork
     from labeling.settle import settle
 
     settings = parts.settings
@@ -159,7 +157,7 @@ def work(parts: "Parts") -> None:
     if project is None:
         return
     settle(parts.inbox, parts.tasks, parts.labels, server, project.project_id)
-    announce(parts.labels, parts.datasets.watermark(), settings.retrain_after, parts.outbox)
+    labelwork.announce(parts)
     events.deliver(parts.outbox, settings.needed("prefect_url"))
 
 

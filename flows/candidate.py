@@ -7,7 +7,7 @@ ones. What names a candidate is its dataset's hash and its recipe's, so a step t
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,20 +140,26 @@ def judge_candidate(parts: Parts, version: ModelVersion, dataset: DatasetVersion
 
 def audit_slice(parts: Parts, dataset_versions: list[str]) -> "Examples":
     """The answered audit rows that are no near-duplicate of a row that trained in any of these datasets."""
-    from training.clusters import near_duplicates
     from training.evaluate import examples
 
     labels = parts.labels.audit()
+    seen = near_trained(parts, dataset_versions, [label.text for label in labels])
+    return examples(
+        (label.text, label.label) for index, label in enumerate(labels) if index not in seen and label.label is not None
+    )
+
+
+def near_trained(parts: Parts, dataset_versions: Sequence[str], texts: Sequence[str]) -> set[int]:
+    """The positions of the texts that resemble a row that trained, or chose the epoch, in any of these datasets."""
+    from training.clusters import near_duplicates
+
     trained = {
         row.text
         for version in set(dataset_versions)
         for row in parts.datasets.load(version).rows
         if row.split is not Split.TEST
     }
-    seen = {mine for mine, _ in near_duplicates([label.text for label in labels], list(trained))}
-    return examples(
-        (label.text, label.label) for index, label in enumerate(labels) if index not in seen and label.label is not None
-    )
+    return {mine for mine, _ in near_duplicates(texts, list(trained))}
 
 
 def settle_candidate(parts: Parts, candidate: Candidate, dataset: DatasetVersion) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx
 
+from labeling import enough
 from storage.clock import now
 from storage.errors import Unreachable
 from storage.outbox import Intent, Outbox
 
 NAMESPACE = uuid.UUID("6f1b2f0e-6f0e-5d0b-9d0a-66696e6c6f70")
-ENOUGH_LABELS = "enough-labels"
+ENOUGH_LABELS = enough.KIND
 CHALLENGER = "challenger"
 RESUME = "resume"
 

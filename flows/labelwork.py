@@ -9,8 +9,6 @@ from storage.projects import ProjectIds
 from storage.records import LabelTask
 from storage.registry import ModelVersion
 
-WEBHOOK_PATH = "/webhooks/label-studio"
-
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -27,7 +25,7 @@ class Project:
 
 def our_project(parts: Parts) -> Project:
     """Our project and its webhook, made or healed."""
-    webhook = parts.settings.needed("receiver_url") + WEBHOOK_PATH
+    webhook = parts.settings.needed("receiver_url") + project.WEBHOOK_PATH
     secret = parts.settings.needed("webhook_secret")
     ids = project.ensure_project(parts.studio, parts.projects, parts.leases, webhook, secret)
     return Project(parts.studio.url, ids)

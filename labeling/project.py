@@ -21,6 +21,9 @@ MODEL_NAME = "finloop"
 change with the champion, or tasks sent before a swap would lose their prefilled answer. The real one is task data."""
 
 SECRET_HEADER = "X-Finloop-Secret"
+WEBHOOK_PATH = "/webhooks/label-studio"
+"""Where the receiver listens."""
+
 ACTIONS = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED", "TASKS_DELETED")
 LEASE = timedelta(seconds=60)
 

@@ -18,6 +18,7 @@ from flows.wiring import Parts
 from storage.clock import now
 from storage.records import Purpose, Sentiment, TaskState
 from storage.registry import ModelVersion
+from training.metrics import wilson
 
 SKIP_SHARE = 0.02
 EVENT_DEADLINE = 90.0
@@ -113,7 +114,7 @@ class Rounds:
         self._answer(step, "audit", open_tasks)
         audit = self.parts.labels.audit()
         right = self._champion_right()
-        low, high = _wilson(right, len(audit))
+        low, high = wilson(right, len(audit))
         step.say(
             f"production accuracy {right / len(audit):.3f} ({low:.3f} to {high:.3f}) on {len(audit)} audit answers"
         )
@@ -133,9 +134,8 @@ class Rounds:
             self._answer(step, "select", self._key_of(Purpose.SELECT))
             missing = self.labels - self.parts.labels.trainable_since(watermark)
             if missing <= 0 or self.parts.datasets.watermark() != watermark:
-                step.say(
-                    f"{len(self.parts.labels.trainable())} trainable labels, {sum(self._webhooks().values())} webhooks"
-                )
+                webhooks = sum(self.parts.inbox.counts().values())
+                step.say(f"{len(self.parts.labels.trainable())} trainable labels, {webhooks} webhooks")
                 return
             step.say(f"{missing} answers were skips: selecting as many again")
             self._start_select(missing)
@@ -164,9 +164,6 @@ class Rounds:
     def _start_select(self, size: int) -> None:
         with self.steps.step("select") as step:
             await_run(self.runs, self.stack, self.runs.start("select", {"policy": {"size": size}}), step)
-
-    def _webhooks(self) -> dict[str, int]:
-        return self.parts.inbox.counts()
 
     def _until(self, met: Callable[[], bool], deadline: float) -> bool:
         pause, end = threading.Event(), time.monotonic() + deadline
@@ -198,10 +195,3 @@ def await_run(runs: Runs, stack: Stack, run: Run, step: Step | None) -> Run:
             step.say(f"{run.state.lower()}" + (f", {shown[0]:.0%} {shown[1]}" if shown else ""))
         pause.wait(POLL)
     return runs.finish(run)
-
-
-def _wilson(right: int, n: int) -> tuple[float, float]:
-    from scipy.stats import binomtest
-
-    interval = binomtest(right, n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)

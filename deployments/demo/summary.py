@@ -18,12 +18,11 @@ from deployments.demo.rounds import Round
 from deployments.house import House
 from deployments.runs import Run
 from flows import labelwork
-from flows.candidate import audit_slice
+from flows.candidate import audit_slice, near_trained
 from flows.wiring import Parts
 from storage.records import Split
 from storage.registry import ModelVersion
 from training.classifier import Classifier, choose_device
-from training.clusters import near_duplicates
 from training.evaluate import Examples, evaluate, examples, rows_as_examples
 
 HELD_OUT = 2400
@@ -139,14 +138,8 @@ def _held_out(parts: Parts, dataset_versions: Sequence[str], seed: int) -> Examp
     never_sent = sorted(key.keys() - set(parts.tasks.text_ids()))
     random.Random(seed).shuffle(never_sent)
     texts = parts.texts.get(never_sent[: 2 * HELD_OUT])
-    trained = [
-        row.text
-        for version in set(dataset_versions)
-        for row in parts.datasets.load(version).rows
-        if row.split is not Split.TEST
-    ]
     chosen = [(text_id, texts[text_id].text) for text_id in never_sent if text_id in texts]
-    seen = {mine for mine, _ in near_duplicates([text for _, text in chosen], trained)}
+    seen = near_trained(parts, dataset_versions, [text for _, text in chosen])
     clean = [(text, key[text_id]) for index, (text_id, text) in enumerate(chosen) if index not in seen]
     return examples(clean[:HELD_OUT])
 

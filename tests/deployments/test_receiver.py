@@ -18,8 +18,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from deployments.ports import choose_port
-from deployments.receiver import MAX_BODY, PATH, create_app
+from deployments.receiver import MAX_BODY, create_app
 from labeling.project import SECRET_HEADER
+from labeling.project import WEBHOOK_PATH as PATH
 from labeling.reconcile import Reconciled, reconcile
 from storage.inbox import InboxState
 from storage.records import LabelTask, Sentiment
