@@ -19,8 +19,9 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field
 
 from storage.errors import BadInput
-from storage.records import LABELS, Row, Split
+from storage.records import Row, Split
 from training.base_model import BaseModel
+from training.head import with_our_labels
 from training.progress import Progress, reporter, silence
 
 SMALL = 50_000_000
@@ -46,7 +47,10 @@ class Recipe(PydanticModel):
     weight_decay: float = Field(default=0.01, ge=0, le=0.5)
     warmup: float = Field(default=0.1, ge=0, le=0.5, description="Share of the steps that the learning rate rises.")
     label_weight: int = Field(
-        default=3, ge=1, le=10, description="How often each of our own labels is seen for one look at a PhraseBank row."
+        default=3, ge=1, le=10, description="At most so often each of our own labels is seen for a look at another row."
+    )
+    label_share: float = Field(
+        default=0.2, ge=0, le=0.9, description="Labels are seen more than once only up to this share of all looks."
     )
     limit: int | None = Field(default=None, ge=3, description="At most so many training rows, for a quick trial.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
@@ -106,7 +110,17 @@ def _training_rows(rows: Sequence[Row], recipe: Recipe) -> list[Row]:
     ordered = sorted((row for row in rows if row.split is Split.TRAIN), key=lambda row: row.text_id)
     if recipe.limit is not None:
         ordered = ordered[: recipe.limit]  # ids are hashes: the first of them are a random sample
-    return [row for row in ordered for _ in range(recipe.label_weight if row.origin == "label" else 1)]
+    labels = sum(row.origin == "label" for row in ordered)
+    weight = _label_weight(labels, len(ordered) - labels, recipe)
+    return [row for row in ordered for _ in range(weight if row.origin == "label" else 1)]
+
+
+def _label_weight(labels: int, others: int, recipe: Recipe) -> int:
+    """The weight that keeps labels within their share: a few are heard over many sentences, many drown nobody out."""
+    if not labels:
+        return 1
+    within_share = int(recipe.label_share / (1 - recipe.label_share) * others / labels)
+    return max(1, min(recipe.label_weight, within_share))
 
 
 def _train(
@@ -123,7 +137,7 @@ def _train(
     from transformers.trainer_callback import PrinterCallback
 
     set_seed(recipe.seed)  # before the model: its head is drawn at random
-    model = _with_our_labels(base.folder)
+    model = with_our_labels(base.folder)
     rate = recipe.learning_rate or (SMALL_RATE if model.num_parameters() < SMALL else LARGE_RATE)
     tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
     trainer = Trainer(
@@ -149,31 +163,6 @@ def _train(
         "train_rows": float(len(train)),
         "validation_rows": float(len(validation)),
     }
-
-
-def _with_our_labels(folder: Path) -> Any:
-    """The base model with a three-way head named by our labels.
-
-    A base that already knows our names (ProsusAI/finbert: positive, negative, neutral) keeps its head and its own
-    order, since everything goes by name; any other head is replaced by a new one in the order of LABELS.
-    """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    names = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True).id2label
-    order = [names[index].lower() for index in sorted(names)]
-    if sorted(order) != sorted(LABELS):
-        order = [label.value for label in LABELS]
-    return AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        num_labels=len(LABELS),
-        id2label=dict(enumerate(order)),
-        label2id={name: index for index, name in enumerate(order)},
-        ignore_mismatched_sizes=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        local_files_only=True,
-        dtype="float32",
-    )
 
 
 def _encode(rows: Sequence[Row], tokenizer: Any, label2id: dict[str, int], max_length: int) -> list[dict[str, Any]]:

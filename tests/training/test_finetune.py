@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from storage.errors import BadInput
@@ -12,10 +14,10 @@ from storage.text import text_id
 from tests.fixtures_models import write_tiny_model
 from training.base_model import BaseModel
 from training.classifier import Classifier
-from training.finetune import Finetuned, Recipe, _training_rows, finetune
+from training.finetune import Finetuned, Recipe, _label_weight, _training_rows, finetune
 
 WORDS = {Sentiment.POSITIVE: "rose", Sentiment.NEUTRAL: "meeting", Sentiment.NEGATIVE: "fell"}
-QUICK = Recipe(epochs=6, learning_rate=5e-3, batch_size=8, seed=3)
+QUICK = Recipe(epochs=20, learning_rate=3e-3, batch_size=8, seed=1)
 
 
 def rows(each: int = 20) -> list[Row]:
@@ -118,12 +120,32 @@ def test_test_rows_are_never_trained_on_and_labels_are_repeated_by_weight() -> N
     label = Row("b", "b", Sentiment.NEGATIVE, Split.TRAIN, "label", "b")
     test = Row("c", "c", Sentiment.NEGATIVE, Split.TEST, "phrasebank", "c")
     bank = Row("a", "a", Sentiment.POSITIVE, Split.TRAIN, "phrasebank", "a")
-    assert _training_rows([test, label, bank], Recipe(label_weight=3)) == [bank, label, label, label]
+    recipe = Recipe(label_weight=3, label_share=0.9)
+    assert _training_rows([test, label, bank], recipe) == [bank, label, label, label]
+
+
+@given(
+    labels=st.integers(0, 5000),
+    others=st.integers(0, 5000),
+    weight=st.integers(1, 10),
+    share=st.floats(0, 0.9),
+)
+def test_labels_are_repeated_only_within_their_share(labels: int, others: int, weight: int, share: float) -> None:
+    chosen = _label_weight(labels, others, Recipe(label_weight=weight, label_share=share))
+    assert 1 <= chosen <= weight
+    if chosen > 1:
+        assert chosen * labels / (chosen * labels + others) <= share + 1e-9
+
+
+def test_few_labels_beside_many_sentences_reach_the_full_weight() -> None:
+    assert _label_weight(270, 3645, Recipe()) == 3
+    assert _label_weight(270, 945, Recipe()) == 1
+    assert _label_weight(0, 945, Recipe()) == 1
 
 
 def test_a_recipe_is_named_by_everything_in_it() -> None:
     changed = {"epochs": 5, "learning_rate": 1e-4, "batch_size": 32, "max_length": 64, "weight_decay": 0.1,
-               "warmup": 0.2, "label_weight": 2, "limit": 10, "seed": 1}  # fmt: skip
+               "warmup": 0.2, "label_weight": 2, "label_share": 0.5, "limit": 10, "seed": 1}  # fmt: skip
     assert set(changed) == set(Recipe.model_fields)
     hashes = {Recipe(**{name: value}).hash() for name, value in changed.items()}
     assert len(hashes | {Recipe().hash()}) == len(changed) + 1
