@@ -15,8 +15,8 @@ from pathlib import Path
 
 _SLOT = re.compile(r"\{([^{}]+)\}")
 _CHOICE = re.compile(r"\[([^\[\]]+)\]")
-_FIRST_SIGNS = (1, 1, 1, -1)
-"""News is more often of what is good when it grows (sales, profit) than of what is bad (costs, losses)."""
+_FIRST_SIGNS = (1,) * 7 + (-1,)
+"""News is far more often of what is good when it grows (sales, profit) than of what is bad (costs, losses)."""
 _NUMBER = re.compile(r"(\d+(?:\.\d)?)\.\.(\d+(?:\.\d)?)")
 
 
