@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments import serving_admin, serving_page
@@ -53,7 +54,7 @@ def create_app(
         yield
         await service.stop()
 
-    app = FastAPI(title="finloop serving", summary="Sentiment of financial news", lifespan=running)
+    app = FastAPIOffline(title="finloop serving", summary="Sentiment of financial news", lifespan=running)
     app.state.service = service
     app.add_middleware(_Measured, service=service)
     app.add_exception_handler(RequestValidationError, _invalid)

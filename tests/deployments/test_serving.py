@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -279,6 +280,14 @@ def test_metrics_count_requests_and_name_the_served_version(client: httpx.Client
     assert 'finloop_requests_total{status="200"} 1.0' in page
     assert 'finloop_requests_total{status="422"} 1.0' in page
     assert f'finloop_model_served{{version="{home.one}"}} 1.0' in page
+
+
+def test_the_api_pages_load_nothing_from_elsewhere(client: httpx.Client) -> None:
+    for page in ("/docs", "/redoc"):
+        sources = re.findall(r'(?:src|href)="([^"]+)"', client.get(page).text)
+        assert sources
+        assert [source for source in sources if not source.startswith("/")] == []
+        assert {client.get(source).status_code for source in sources} == {200}
 
 
 def test_the_page_answers_a_posted_form_and_escapes_what_was_asked(client: httpx.Client) -> None:

@@ -143,6 +143,7 @@ def page(house: House, url: str) -> str:
 def test_a_browser_shows_the_served_version(house: House, first: First) -> None:
     shown = page(house, house.settings.needed("serving_url"))
     assert f"model version <strong>{house.answering()}</strong>" in shown
+    assert "/predict" in page(house, f"{house.settings.serving_url}/docs")
 
 
 def test_a_browser_shows_every_deployment_in_the_dashboard(house: House) -> None:
