@@ -4,10 +4,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
+from rich.table import Table
 from rich.text import Text
+
+NAME_WIDTH, SECONDS_WIDTH = 18, 8
 
 
 class Step:
@@ -16,6 +19,7 @@ class Step:
     def __init__(self, number: int, name: str) -> None:
         self.name, self.note, self._number = name, "", number
         self._began = time.monotonic()
+        self._spinner = Spinner("dots")
 
     def say(self, note: str) -> None:
         """What goes on now."""
@@ -30,12 +34,18 @@ class Step:
         """Since the step began."""
         return time.monotonic() - self._began
 
-    def line(self) -> Text:
-        """The line as it stands."""
-        return Text.assemble((f"{self._number}. {self.name:<15}", "bold"), f"{self.seconds:6.1f} s  {self.note}")
+    def line(self, mark: RenderableType = " ") -> Table:
+        """The line as it stands; a note that is too long for it goes on under its own beginning."""
+        line = Table.grid(padding=(0, 1))
+        for width in (1, NAME_WIDTH, SECONDS_WIDTH):
+            line.add_column(width=width, no_wrap=True)
+        line.add_column()
+        name = Text(f"{self._number}. {self.name}", "bold")
+        line.add_row(mark, name, f"{self.seconds:6.1f} s", Text(self.note))
+        return line
 
-    def __rich__(self) -> Spinner:
-        return Spinner("dots", self.line())
+    def __rich__(self) -> Table:
+        return self.line(self._spinner)
 
 
 class Steps:
@@ -50,12 +60,12 @@ class Steps:
         """One step: live while it runs, a plain line when it is done, a red one when it failed."""
         number = list(self.seconds).index(name) + 1 if name in self.seconds else len(self.seconds) + 1
         step = Step(number, name)
-        mark = ("✗ ", "red")
+        mark = Text("✗", "red")
         live = Live(step, console=self._console, transient=True, refresh_per_second=4)
         try:
             with live:
                 yield step
-            mark = ("✓ ", "green")
+            mark = Text("✓", "green")
         finally:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + step.seconds, 1)
-            self._console.print(Text.assemble(mark, step.line()))
+            self._console.print(step.line(mark))

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from storage.records import LABELS
 from training.evaluate import Answers
@@ -42,16 +44,25 @@ def compared(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def table(comparisons: list[Comparison], before: str, after: str) -> Table:
-    """The table of the summary."""
-    made = Table(title=f"Before (version {before}) and after (version {after})", title_justify="left")
-    for name in ("rows", "n", "", "accuracy", "macro-F1", *(f"recall {label}" for label in LABELS), "difference"):
-        made.add_column(name, justify="left" if name in ("rows", "") else "right")
-    for one in comparisons:
-        difference = one.after.against(one.before)
-        made.add_row(one.title, str(len(one.before)), "before", *_cells(one.before), "")
-        moved = f"{difference.macro_f1:+.3f}\n[dim]{difference.low:+.3f} to {difference.high:+.3f}[/dim]"
-        made.add_row("", "", "after", *_cells(one.after), moved, end_section=True)
+def tables(comparisons: list[Comparison], before: str, after: str) -> Group:
+    """The summary's tables, one for each kind of rows; they fit a terminal of 80 columns."""
+    classes = ", ".join(label.value for label in LABELS)
+    said = Text(
+        f"Before (version {before}) and after (version {after})\n95 % intervals in brackets; recall of {classes}",
+        "italic",
+    )
+    return Group(said, *(_table(one) for one in comparisons))
+
+
+def _table(one: Comparison) -> Table:
+    made = Table(title=f"{one.title}, {len(one.before):,}", title_justify="left", title_style="bold")
+    made.add_column("", no_wrap=True)
+    for name in ("accuracy", "macro-F1", "recall"):
+        made.add_column(name, justify="right", no_wrap=True)
+    made.add_row("before", *_cells(one.before))
+    made.add_row("after", *_cells(one.after), end_section=True)
+    moved = one.after.against(one.before)
+    made.add_row("change", "", f"{moved.macro_f1:+.3f} [dim]({moved.low:+.3f} to {moved.high:+.3f})[/dim]", "")
     return made
 
 
@@ -59,10 +70,10 @@ def _cells(answers: Answers) -> list[str]:
     scores = answers.scores()
 
     def with_interval(value: float, interval: tuple[float, float]) -> str:
-        return f"{value:.3f}\n[dim]{interval[0]:.3f} to {interval[1]:.3f}[/dim]"
+        return f"{value:.3f} [dim]({interval[0]:.3f} to {interval[1]:.3f})[/dim]"
 
     return [
         with_interval(scores.accuracy, scores.accuracy_interval),
         with_interval(scores.macro_f1, scores.macro_f1_interval),
-        *(f"{scores.recall[label]:.3f}" for label in LABELS),
+        " ".join(f"{scores.recall[label]:.2f}" for label in LABELS),
     ]

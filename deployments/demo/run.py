@@ -10,6 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
 
 from deployments.data import phrasebank_folder, sample_texts
 from deployments.demo.client import Client
@@ -110,8 +112,12 @@ def _header(house: House, texts: Path) -> Panel:
         ("Prefect", f"real, at {settings.prefect_url}", "FINLOOP_PREFECT_URL"),
         ("annotator", *_annotator(house, texts)),
     ]
-    width = max(len(value) for _, value, _ in lines)
-    said = "\n".join(f"{name:<13} {value:<{width}}  [dim]{setting}[/dim]" for name, value, setting in lines)
+    said = Table.grid(padding=(0, 2, 0, 0))
+    said.add_column(no_wrap=True)
+    said.add_column(overflow="fold")
+    said.add_column(style="dim", overflow="fold")
+    for name, value, setting in lines:
+        said.add_row(name, Text(value), Text(setting))
     return Panel(said, title="finloop demo: what is real in this run, and what would change it", title_align="left")
 
 

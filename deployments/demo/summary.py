@@ -13,7 +13,7 @@ from rich.table import Table
 
 from deployments.annotator import AnswerKey
 from deployments.demo.client import Traffic, mixed
-from deployments.demo.report import Comparison, compared, table
+from deployments.demo.report import Comparison, compared, tables
 from deployments.demo.rounds import Round
 from deployments.house import House
 from deployments.runs import Run
@@ -39,7 +39,7 @@ class Summary:
     def show(self, console: Console, house: House) -> None:
         """Print the tables and where to look; the report is written already."""
         report = self.report
-        console.print(table(self.comparisons, report["first_champion"], report["candidate"]))
+        console.print(tables(self.comparisons, report["first_champion"], report["candidate"]))
         verdict = "[green]promoted[/green]" if report["promoted"] else "[yellow]refused[/yellow]"
         console.print(f"The gate {verdict} version {report['candidate']}: {report['verdict']['reason']}")
         if report["base_model_exposed"]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from deployments.demo.report import Comparison, compared, numbers, table
+from deployments.demo.report import Comparison, compared, numbers, tables
 from storage.errors import BadInput
 from storage.records import LABELS, Sentiment
 from training.evaluate import Answers
@@ -49,12 +49,13 @@ def test_models_are_not_compared_on_different_rows() -> None:
         compared(Comparison("audit", "audit slice", before=HALF, after=other))
 
 
-def test_the_table_has_both_models_and_the_difference_on_every_kind_of_row() -> None:
+def test_the_tables_have_both_models_and_the_difference_and_fit_80_columns() -> None:
     out = io.StringIO()
     rows = [Comparison("audit", "audit slice", HALF, RIGHT), Comparison("phrasebank", "PhraseBank", RIGHT, HALF)]
-    Console(file=out, width=160).print(table(rows, "1", "2"))
+    Console(file=out, width=80).print(tables(rows, "1", "2"))
     said = out.getvalue()
     assert "Before (version 1) and after (version 2)" in said
     assert said.count("│ before ") == said.count("│ after ") == 2
     difference = compared(rows[0])["difference"]["macro_f1"]
     assert f"+{difference:.3f}" in said and f"-{difference:.3f}" in said
+    assert "…" not in said
