@@ -150,13 +150,14 @@ def _read_groups(path: Path) -> dict[str, str]:
 def _download(cache: Path, endpoint: str | None) -> Path:
     """The zip from the hub; where the hub names it by its SHA-256 (as it does large files), the sum is checked."""
     import httpx2  # what huggingface_hub raises when a download stops for good
-    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import constants, get_session, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     address = endpoint or constants.ENDPOINT
     try:
-        # The download itself tries for half a minute where no hub answers; this says so at once.
-        get_hf_file_metadata(hf_hub_url(REPOSITORY, ZIP, repo_type="dataset", endpoint=endpoint), timeout=8)
+        if not isinstance(try_to_load_from_cache(REPOSITORY, ZIP, cache_dir=cache, repo_type="dataset"), str):
+            # The download itself tries for half a minute where no hub answers; any answer at all will do here.
+            get_session().head(address, timeout=8)
         found = hf_hub_download(REPOSITORY, ZIP, repo_type="dataset", cache_dir=cache, endpoint=endpoint)
     except HfHubHTTPError as error:
         reason = _first_line(error)

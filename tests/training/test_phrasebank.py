@@ -254,3 +254,11 @@ def test_no_hub_at_the_address_is_said_within_ten_seconds(hub: Hub, tmp_path: Pa
     with pytest.raises(Unreachable, match=r"HF_ENDPOINT.*\n.*FINLOOP_PHRASEBANK"):
         fetch_phrasebank(tmp_path, hub.address)
     assert time.perf_counter() - started < 10
+
+
+def test_damaged_files_are_made_good_from_the_zip_that_is_here_without_a_hub(hub: Hub, tmp_path: Path) -> None:
+    folder = fetch_phrasebank(tmp_path, hub.address)
+    whole = (folder / "Sentences_50Agree.txt").read_bytes()
+    (folder / "Sentences_50Agree.txt").write_bytes(whole[:-1])
+    nobody = "http://127.0.0.1:9"  # another address: an open connection to the hub would outlive its port
+    assert (fetch_phrasebank(tmp_path, nobody) / "Sentences_50Agree.txt").read_bytes() == whole
