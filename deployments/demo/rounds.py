@@ -164,7 +164,7 @@ class Rounds:
     def _start_select(self, size: int) -> None:
         with self.steps.step("select") as step:
             await_run(self.runs, self.stack, self.runs.start("select", {"policy": {"size": size}}), step)
-            step.say(f"{size} more tasks in Label Studio")
+            step.say(f"asked for {size} more texts")
 
     def _until(self, met: Callable[[], bool], deadline: float) -> bool:
         pause, end = threading.Event(), time.monotonic() + deadline
