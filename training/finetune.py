@@ -22,6 +22,7 @@ from storage.errors import BadInput
 from storage.records import Row, Split
 from training.base_model import BaseModel
 from training.head import with_our_labels
+from training.optimizer import parameter_groups
 from training.progress import Progress, reporter, silence
 
 SMALL = 50_000_000
@@ -41,6 +42,9 @@ class Recipe(PydanticModel):
         ge=1e-6,
         le=1e-2,
         description="Peak of the linear schedule; unset: 1e-4 for small models, else 5e-5.",
+    )
+    head_rate: float = Field(
+        default=10, ge=1, le=100, description="How many times that rate the layers learn at that start from nothing."
     )
     batch_size: int = Field(default=16, ge=1, le=256, description="Rows per step.")
     max_length: int = Field(default=128, ge=8, le=128, description="Tokens of a text that are read.")
@@ -137,12 +141,17 @@ def _train(
     from transformers.trainer_callback import PrinterCallback
 
     set_seed(recipe.seed)  # before the model: its head is drawn at random
-    model = with_our_labels(base.folder)
+    arguments = _arguments(recipe, workplace / "checkpoints")
+    model, new = with_our_labels(base.folder)
+    model.to(arguments.device)
     rate = recipe.learning_rate or (SMALL_RATE if model.num_parameters() < SMALL else LARGE_RATE)
+    groups = parameter_groups(model, new, rate, head_rate=recipe.head_rate, weight_decay=recipe.weight_decay)
+    adamw, options = Trainer.get_optimizer_cls_and_kwargs(arguments, model)
     tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
     trainer = Trainer(
         model=model,
-        args=_arguments(recipe, rate, workplace / "checkpoints"),
+        args=arguments,
+        optimizers=(adamw(groups, **options), None),
         train_dataset=_encode(train, tokenizer, model.config.label2id, recipe.max_length),
         eval_dataset=_encode(validation, tokenizer, model.config.label2id, recipe.max_length),
         data_collator=DataCollatorWithPadding(tokenizer),
@@ -174,7 +183,7 @@ def _encode(rows: Sequence[Row], tokenizer: Any, label2id: dict[str, int], max_l
     ]
 
 
-def _arguments(recipe: Recipe, rate: float, checkpoints: Path) -> Any:
+def _arguments(recipe: Recipe, checkpoints: Path) -> Any:
     from transformers import TrainingArguments
 
     from training.classifier import choose_device
@@ -183,10 +192,8 @@ def _arguments(recipe: Recipe, rate: float, checkpoints: Path) -> Any:
     return TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=recipe.epochs,
-        learning_rate=rate,
         per_device_train_batch_size=recipe.batch_size,
         per_device_eval_batch_size=64,
-        weight_decay=recipe.weight_decay,
         warmup_steps=recipe.warmup,  # below 1 it is a share of all steps
         seed=recipe.seed,
         data_seed=recipe.seed,

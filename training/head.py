@@ -1,4 +1,4 @@
-"""The classification head that a base model gets before it is trained."""
+"""The classification head that a base model gets before it is trained, and what of it has everything to learn."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from storage.records import LABELS
 
 
-def with_our_labels(folder: Path) -> Any:
-    """The base model with a three-way head named by our labels.
+def with_our_labels(folder: Path) -> tuple[Any, frozenset[str]]:
+    """The base model with a three-way head named by our labels, and the names of the parameters drawn anew.
 
     A base that already knows our names (ProsusAI/finbert: positive, negative, neutral) keeps its head and its own
-    order, since everything goes by name; any other head is replaced by a new one in the order of LABELS, and the
-    pooler below it is drawn anew.
+    order, since everything goes by name, and nothing is new; any other head is replaced by a new one in the order of
+    LABELS, and the pooler below it is drawn anew.
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -31,21 +31,24 @@ def with_our_labels(folder: Path) -> Any:
         local_files_only=True,
         dtype="float32",
     )
-    if not known:
-        _renew_pooler(model)
-    return model
+    return model, frozenset() if known else _renew(model)
 
 
-def _renew_pooler(model: Any) -> None:
-    """Draw a pooler anew that was trained for something else (sentence pairs, or nothing at all).
+def _renew(model: Any) -> frozenset[str]:
+    """Draw the head anew, and the pooler, which was trained for something else (sentence pairs, or nothing at all).
 
     Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning": it makes training on few rows more stable. Without it
     one of eight candidates from MiniLM stayed at telling news from no news (macro-F1 .50 where others reach .80).
     """
     from torch import nn
 
-    pooler = getattr(model.base_model, "pooler", None)
-    for module in pooler.modules() if pooler is not None else ():
-        if isinstance(module, nn.Linear):
+    body = f"{model.base_model_prefix}."
+    new: set[str] = set()
+    for name, module in model.named_modules():
+        above = not name.startswith(body) or name.startswith(f"{body}pooler.")
+        if above and isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=model.config.initializer_range)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+            new |= {f"{name}.{parameter}" for parameter, _ in module.named_parameters()}
+    return frozenset(new)
