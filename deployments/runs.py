@@ -131,11 +131,17 @@ class Runs:
             try:
                 answer = self._client.request(method, path, json=body)
             except httpx.TransportError as error:
+                if self._lost(error) and tried == 0:  # seen once: no answer in a minute from a server that was well
+                    continue
                 raise self._unreachable(str(error) or type(error).__name__) from error
             self._client.timeout = httpx.Timeout(BUSY_ANSWER, connect=3.0)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
         return answer
+
+    def _lost(self, error: httpx.TransportError) -> bool:
+        """Whether a server that has answered before kept this one answer back; every call is safe to ask twice."""
+        return isinstance(error, httpx.ReadTimeout) and self._client.timeout.read == BUSY_ANSWER
 
     def _unreachable(self, reason: str) -> Unreachable:
         cure = "Start it with `finloop up`, or correct the address."

@@ -54,19 +54,37 @@ def test_a_server_whose_database_is_busy_is_asked_again_for_the_same_run() -> No
     assert len(set(keys)) == 1
 
 
-def test_a_server_that_has_answered_is_given_time_when_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deployments.runs.FIRST_ANSWER", 1.5)
-    app, delays = FastAPI(), [0.0, 3.0]
+def answering_after(delays: list[float]) -> FastAPI:
+    """A Prefect server that keeps each answer back for the next of these seconds."""
+    app = FastAPI()
 
     @app.get("/api/health")
     def health() -> bool:
         time.sleep(delays.pop(0))
         return True
 
-    with serve(app) as url:
+    return app
+
+
+def test_a_server_that_has_answered_is_given_time_when_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.runs.FIRST_ANSWER", 1.5)
+    delays = [0.0, 3.0]
+    with serve(answering_after(delays)) as url:
         runs = Runs(url)
         runs.check()
         runs.check()
         delays.append(3.0)
         with pytest.raises(Unreachable):
             Runs(url).check()
+
+
+def test_one_answer_that_a_living_server_keeps_back_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.runs.BUSY_ANSWER", 0.5)
+    delays = [0.0, 2.0, 0.0, 2.0, 2.0]
+    with serve(answering_after(delays)) as url:
+        runs = Runs(url)
+        runs.check()
+        runs.check()
+        assert delays == [2.0, 2.0]
+        with pytest.raises(Unreachable):
+            runs.check()
