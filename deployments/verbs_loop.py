@@ -102,9 +102,10 @@ def annotate(
         key = AnswerKey(parts.settings.home).read()
         done = answer(parts.studio, project.ids.project_id, key, limit=limit, progress=move)
     if as_json:
-        print_json({"answered": done.answered, "skipped": done.skipped})
+        print_json({"answered": done.answered, "skipped": done.skipped, "unknown": done.unknown})
         return
-    console.print(f"{done.answered} answered, {done.skipped} skipped in {project.url}", soft_wrap=True)
+    left = f" ({done.unknown} left open: the key has no answer for them)" if done.unknown else ""
+    console.print(f"{done.answered} answered, {done.skipped} skipped{left} in {project.url}", soft_wrap=True)
 
 
 def _run(name: str, parameters: dict[str, object], wait: bool, as_json: bool) -> None:

@@ -23,6 +23,9 @@ from flows.settings import Settings
 from flows.wiring import Parts
 
 UP = "finloop is up"
+SERVED = "Profit rose."
+"""What the tests ask the service."""
+
 UP_SECONDS = 180.0
 RUN_SECONDS = 180.0
 T = TypeVar("T")
@@ -96,7 +99,7 @@ class House:
 
     def answering(self) -> str:
         """The version that a served answer names."""
-        answer = httpx.post(f"{self.settings.serving_url}/predict", json={"text": "Profit rose."}, timeout=10)
+        answer = httpx.post(f"{self.settings.serving_url}/predict", json={"text": SERVED}, timeout=10)
         return str(answer.raise_for_status().json()["model_version"])
 
     def processes(self, part: str | None = None) -> list[psutil.Process]:

@@ -37,7 +37,7 @@ def killed(house: House, answered: Answered) -> Killed:
     """New labels, too few for an event; then a retrain of the user's, killed once its progress shows."""
     house.run("select", policy={"size": 3})
     before = house.parts.registry.versions()
-    assert house.json("annotate")["answered"] == 3
+    assert house.json("annotate") == {"answered": 3, "skipped": 0, "unknown": 0}
     until(lambda: house.parts.labels.trainable_since(house.parts.datasets.watermark()) == 3, "the labels did not come")
     run = house.runs.start("retrain", {"policy": SLOW})
     until(lambda: (house.runs.progress(run) or (0.0, ""))[0] > 0, "the training showed no progress", 120)
