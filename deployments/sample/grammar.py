@@ -22,7 +22,11 @@ _NUMBER = re.compile(r"(\d+(?:\.\d)?)\.\.(\d+(?:\.\d)?)")
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Rules (lists of alternatives by name), templates by section, and how many texts each section gives."""
+    """Rules (lists of alternatives by name), templates by section, and how many texts each section gives.
+
+    A section is named by the label of its texts, with a word after a hyphen where a label has two; texts of `signed`
+    have the label of the sign that they were made with.
+    """
 
     rules: Mapping[str, Sequence[str]]
     templates: Mapping[str, Sequence[str]]

@@ -88,7 +88,7 @@ def _made(
         if any(_alike(grams(text), other) for other in accepted):
             continue
         accepted.append(grams(text))
-        yield text, _SIGNS[sign] if section == "signed" else Sentiment(section)
+        yield text, _SIGNS[sign] if section == "signed" else Sentiment(section.partition("-")[0])
         if len(accepted) == count:
             return
     raise AssertionError(f"the template gives too few texts that differ: {template}")
