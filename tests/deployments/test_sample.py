@@ -114,7 +114,7 @@ def test_test_split_has_enough_of_every_label(rows: tuple[Row, ...]) -> None:
     assert len(rows) == len(sample_sentences())
     test = Counter(row.label for row in rows if row.split is Split.TEST)
     assert 0.10 <= test.total() / len(rows) <= 0.20
-    assert min(test[label] for label in LABELS) >= 15
+    assert min(test[label] for label in LABELS) >= 50
 
 
 @pytest.mark.parametrize("case", HARD)
