@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from training.base_model import BaseModel
 from training.head import with_our_labels
 from training.optimizer import parameter_groups
 from training.progress import Progress, reporter, silence
+from training.vocabulary import UsedTokens
 
 SMALL = 50_000_000
 """Parameters below which a model bears, and on few rows needs, the larger rate: MiniLM (23 million) on 945 sentences
@@ -145,21 +147,24 @@ def _train(
     model, new = with_our_labels(base.folder)
     model.to(arguments.device)
     rate = recipe.learning_rate or (SMALL_RATE if model.num_parameters() < SMALL else LARGE_RATE)
+    tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
+    encoded = [_encode(rows, tokenizer, model.config.label2id, recipe.max_length) for rows in (train, validation)]
+    tokens = UsedTokens(model, list(chain(*encoded)), tokenizer.pad_token_id)
     groups = parameter_groups(model, new, rate, head_rate=recipe.head_rate, weight_decay=recipe.weight_decay)
     adamw, options = Trainer.get_optimizer_cls_and_kwargs(arguments, model)
-    tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
     trainer = Trainer(
         model=model,
         args=arguments,
         optimizers=(adamw(groups, **options), None),
-        train_dataset=_encode(train, tokenizer, model.config.label2id, recipe.max_length),
-        eval_dataset=_encode(validation, tokenizer, model.config.label2id, recipe.max_length),
+        train_dataset=tokens.renumber(encoded[0]),
+        eval_dataset=tokens.renumber(encoded[1]),
         data_collator=DataCollatorWithPadding(tokenizer),
         compute_metrics=_validation_metrics,
         callbacks=[reporter(progress)] if progress else None,
     )
     trainer.remove_callback(PrinterCallback)
     outcome = trainer.train()
+    tokens.put_back()
     model.float().save_pretrained(workplace / "model")
     tokenizer.save_pretrained(workplace / "model")
     evaluations = [entry for entry in trainer.state.log_history if "eval_macro_f1" in entry]
