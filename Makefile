@@ -36,10 +36,10 @@ $(THEIRS)/.installed: constraints-label-studio.txt
 	@echo "Installing Label Studio into $(THEIRS): about 55 s from a near index"
 	@test -x $(THEIRS)/bin/pip || $(PYTHON) -m venv $(THEIRS)
 	@$(THEIRS)/bin/pip install -q -r constraints-label-studio.txt
-	@rm -rf $(THEIRS)/finloop-template
 	@touch $@
 
-$(THEIRS)/.template: $(THEIRS)/.installed
+$(THEIRS)/.template: $(THEIRS)/.installed deployments/label_studio.py
+	@rm -rf $(THEIRS)/finloop-template
 	@echo "Migrating an empty Label Studio database once, so that later starts take 5 s: about 30 s"
 	@$(PYTHON) -m deployments.label_studio $(THEIRS)/bin/label-studio
 	@touch $@

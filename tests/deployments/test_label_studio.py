@@ -32,6 +32,12 @@ def test_template_holds_no_user_and_no_secret() -> None:
     assert not (template / ".env").exists()
 
 
+def test_template_and_its_copies_write_ahead(label_studio: LabelStudioServer) -> None:
+    for folder in (template_of(label_studio_executable()), label_studio.data):
+        with closing(sqlite3.connect(folder / DATABASE)) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",), folder
+
+
 def test_first_start_on_a_copy_makes_the_user_of_the_account(label_studio: LabelStudioServer) -> None:
     answer = httpx.get(
         f"{label_studio.url}/api/current-user/whoami",
