@@ -26,9 +26,12 @@ from storage.text_store import Counts
 SHOWN = 50
 """Texts in a table: enough to see what kind they are."""
 
+MOVE_AFTER = 3.0
+"""Seconds between two moves of a progress bar: each is a request that the training waits for."""
+
 
 class Progress:
-    """A progress bar in the dashboard; moves at most once a second, since each move is a request to the server."""
+    """A progress bar in the dashboard; moves seldom, and to its end in any case."""
 
     def __init__(self, key: str, description: str) -> None:
         self._id = cast(UUID, create_progress_artifact(0.0, key=key, description=description))
@@ -36,7 +39,7 @@ class Progress:
 
     def __call__(self, fraction: float, message: str = "") -> None:
         """Move the bar; `fraction` is from 0 to 1."""
-        if fraction < 1 and time.monotonic() - self._last < 1:
+        if fraction < 1 and time.monotonic() - self._last < MOVE_AFTER:
             return
         self._last = time.monotonic()
         update_progress_artifact(self._id, progress=round(100 * min(fraction, 1.0), 1), description=message or None)

@@ -23,7 +23,9 @@ from training.metrics import wilson
 SKIP_SHARE = 0.02
 EVENT_DEADLINE = 90.0
 LABELS_DEADLINE = 30.0
-POLL = 0.25
+POLL, SELDOM = 0.25, 1.0
+"""Seconds between two looks, and between two at a run that shows progress: looking costs the server what it trains
+with on a small machine."""
 
 
 @dataclass
@@ -194,5 +196,5 @@ def await_run(runs: Runs, stack: Stack, run: Run, step: Step | None) -> Run:
         shown = runs.progress(run)
         if step is not None:
             step.say(f"{run.state.lower()}" + (f", {shown[0]:.0%} {shown[1]}" if shown else ""))
-        pause.wait(POLL)
+        pause.wait(SELDOM if shown else POLL)
     return runs.finish(run)

@@ -47,6 +47,19 @@ def test_everything_is_started_where_nothing_is_given(settings: Settings) -> Non
         assert getattr(house.settings, address).startswith("http://127.0.0.1:")
 
 
+def test_serving_leaves_half_of_the_cores_to_a_training(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads(name: str) -> str | None:
+        (part,) = (part for part in plan(settings).parts if part.name == name)
+        return part.env.get("OMP_NUM_THREADS")
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for cores, expected in ((1, "1"), (2, "1"), (16, "8")):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert (threads("serving"), threads("worker-gpu")) == (expected, None)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert threads("serving") == "3"
+
+
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_a_part_that_has_an_address_is_not_started(settings: Settings, address: str) -> None:
     given = settings.model_copy(update={address: "http://elsewhere:1", "label_studio_token": SecretStr("theirs")})
