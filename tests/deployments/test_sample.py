@@ -28,7 +28,7 @@ HARD = {
     "negation": ("did not rise", Sentiment.NEGATIVE),
     "negated fall": ("did not fall", Sentiment.POSITIVE),
     "hedging": ("it is (likely|probable) that", None),
-    "figures that stay": ("(stayed the same|did not change)", Sentiment.NEUTRAL),
+    "figures that stay": ("(neither rose nor fell|showed no change|remained unchanged)", Sentiment.NEUTRAL),
     "mixed news": ("while profit at", Sentiment.NEUTRAL),
     "loss that narrows": ("narrowed to", Sentiment.POSITIVE),
     "profit that misses": ("analysts had expected clearly more", Sentiment.NEGATIVE),
