@@ -39,6 +39,7 @@ $(THEIRS)/.installed: constraints-label-studio.txt
 	@touch $@
 
 $(THEIRS)/.template: $(THEIRS)/.installed deployments/label_studio.py
+	@$(call require-python)
 	@rm -rf $(THEIRS)/finloop-template
 	@echo "Migrating an empty Label Studio database once, so that later starts take 5 s: about 30 s"
 	@$(PYTHON) -m deployments.label_studio $(THEIRS)/bin/label-studio

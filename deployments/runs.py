@@ -125,13 +125,14 @@ class Runs:
         return found
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        pause = threading.Event()
+        pause, lost = threading.Event(), False
         for tried in range(BUSY_TRIES):
             pause.wait(2 * POLL_SECONDS * tried)
             try:
                 answer = self._client.request(method, path, json=body)
             except httpx.TransportError as error:
-                if self._lost(error) and tried == 0:  # seen once: no answer in a minute from a server that was well
+                if self._lost(error) and not lost:  # seen once: no answer in a minute from a server that was well
+                    lost = True
                     continue
                 raise self._unreachable(str(error) or type(error).__name__) from error
             self._client.timeout = httpx.Timeout(BUSY_ANSWER, connect=3.0)

@@ -148,6 +148,8 @@ def _train(
     model.to(arguments.device)
     rate = recipe.learning_rate or (SMALL_RATE if model.num_parameters() < SMALL else LARGE_RATE)
     tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
+    if tokenizer.pad_token_id is None:
+        raise BadInput(f"the tokenizer of {base.name} has no padding token, so rows cannot be trained in batches")
     encoded = [_encode(rows, tokenizer, model.config.label2id, recipe.max_length) for rows in (train, validation)]
     tokens = UsedTokens(model, list(chain(*encoded)), tokenizer.pad_token_id)
     groups = parameter_groups(model, new, rate, head_rate=recipe.head_rate, weight_decay=recipe.weight_decay)

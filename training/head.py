@@ -42,12 +42,13 @@ def _renew(model: Any) -> frozenset[str]:
     """
     from torch import nn
 
+    width = getattr(model.config, "initializer_range", 0.02)  # T5, BART and others name it otherwise
     body = f"{model.base_model_prefix}."
     new: set[str] = set()
     for name, module in model.named_modules():
         above = not name.startswith(body) or name.startswith(f"{body}pooler.")
         if above and isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=model.config.initializer_range)
+            nn.init.normal_(module.weight, std=width)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
             new |= {f"{name}.{parameter}" for parameter, _ in module.named_parameters()}

@@ -54,7 +54,7 @@ def test_serving_leaves_half_of_the_cores_to_a_training(settings: Settings, monk
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for cores, expected in ((1, "1"), (2, "1"), (16, "8")):
-        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)), raising=False)
         assert (threads("serving"), threads("worker-gpu")) == (expected, None)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert threads("serving") == "3"

@@ -79,12 +79,12 @@ def test_a_server_that_has_answered_is_given_time_when_it_is_slow(monkeypatch: p
 
 
 def test_one_answer_that_a_living_server_keeps_back_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deployments.runs.BUSY_ANSWER", 0.5)
-    delays = [0.0, 2.0, 0.0, 2.0, 2.0]
+    monkeypatch.setattr("deployments.runs.BUSY_ANSWER", 1.5)
+    delays = [0.0, 4.0, 0.0, 4.0, 4.0]
     with serve(answering_after(delays)) as url:
         runs = Runs(url)
         runs.check()
         runs.check()
-        assert delays == [2.0, 2.0]
+        assert delays == [4.0, 4.0]
         with pytest.raises(Unreachable):
             runs.check()

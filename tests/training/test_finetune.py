@@ -1,12 +1,16 @@
 """What training promises, on a model small enough to learn three words in two seconds."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from storage.errors import BadInput
 from storage.records import LABELS, Row, Sentiment, Split
@@ -15,6 +19,7 @@ from tests.fixtures_models import write_tiny_model
 from training.base_model import BaseModel
 from training.classifier import Classifier
 from training.finetune import Finetuned, Recipe, _label_weight, _training_rows, finetune
+from training.head import with_our_labels
 
 WORDS = {Sentiment.POSITIVE: "rose", Sentiment.NEUTRAL: "meeting", Sentiment.NEGATIVE: "fell"}
 QUICK = Recipe(epochs=20, learning_rate=3e-3, batch_size=8, seed=1)
@@ -84,6 +89,31 @@ def test_the_same_rows_in_any_order_train_the_same_model(tiny_base: BaseModel, t
     other = finetune(rows()[::-1], tiny_base, short, tmp_path / "other")
     answers = [Classifier.load(made.folder, device="cpu").predict(["profit rose"]).logits for made in (one, other)]
     assert np.allclose(answers[0], answers[1], atol=1e-5)
+
+
+def test_what_starts_from_nothing_learns_at_its_own_rate(tiny_base: BaseModel, tmp_path: Path) -> None:
+    names = ("classifier.weight", "bert.encoder.layer.0.attention.self.query.weight")
+
+    def moved(head_rate: int) -> tuple[float, float]:
+        recipe = Recipe(epochs=1, learning_rate=1e-5, head_rate=head_rate, weight_decay=0, seed=1)
+        after = load_file(finetune(rows(), tiny_base, recipe, tmp_path / str(head_rate)).folder / "model.safetensors")
+        torch.manual_seed(1)
+        before = with_our_labels(tiny_base.folder)[0].state_dict()
+        head, body = (float((after[name] - before[name]).abs().max()) for name in names)
+        return head, body
+
+    (slow_head, slow_body), (fast_head, fast_body) = moved(1), moved(100)
+    assert fast_head > 50 * slow_head > 0
+    assert 0 < fast_body < 2 * slow_body
+
+
+def test_a_base_that_cannot_pad_is_refused_by_name(tiny_base: BaseModel, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_base.folder, tmp_path / "unpadded")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(BadInput, match=r"unpadded.*no padding token"):
+        finetune(rows(), BaseModel("unpadded", folder, False), QUICK, tmp_path / "model")
 
 
 def test_a_head_with_our_names_is_kept_by_name(tmp_path: Path) -> None:
