@@ -31,7 +31,7 @@ MOVE_AFTER = 3.0
 
 
 class Progress:
-    """A progress bar in the dashboard; moves seldom, and to its end in any case."""
+    """A progress bar in the dashboard; moves seldom, and to its end once that is told."""
 
     def __init__(self, key: str, description: str) -> None:
         self._id = cast(UUID, create_progress_artifact(0.0, key=key, description=description))

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -150,16 +149,16 @@ def _train(
     tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
     if tokenizer.pad_token_id is None:
         raise BadInput(f"the tokenizer of {base.name} has no padding token, so rows cannot be trained in batches")
-    encoded = [_encode(rows, tokenizer, model.config.label2id, recipe.max_length) for rows in (train, validation)]
-    tokens = UsedTokens(model, list(chain(*encoded)), tokenizer.pad_token_id)
+    learnt, held = (_encode(rows, tokenizer, model.config.label2id, recipe.max_length) for rows in (train, validation))
+    tokens = UsedTokens(model, [*learnt, *held], tokenizer.pad_token_id)
     groups = parameter_groups(model, new, rate, head_rate=recipe.head_rate, weight_decay=recipe.weight_decay)
     adamw, options = Trainer.get_optimizer_cls_and_kwargs(arguments, model)
     trainer = Trainer(
         model=model,
         args=arguments,
         optimizers=(adamw(groups, **options), None),
-        train_dataset=tokens.renumber(encoded[0]),
-        eval_dataset=tokens.renumber(encoded[1]),
+        train_dataset=tokens.renumber(learnt),
+        eval_dataset=tokens.renumber(held),
         data_collator=DataCollatorWithPadding(tokenizer),
         compute_metrics=_validation_metrics,
         callbacks=[reporter(progress)] if progress else None,
