@@ -19,9 +19,9 @@ from training.phrasebank import AGREEMENTS, GROUPS_FILE
 
 TEXTS_FILE = "texts.csv"
 _HERE = Path(__file__).parent
-_SEED = 20240612
-"""One of those that put fifty sentences of every label among the test rows: splits go by template, and templates differ
-so much in rows that other seeds leave twenty."""
+_SEED = 20240602
+"""The first of this month that puts fifty sentences of every label among the test rows: splits go by template, and
+templates differ so much in rows that other seeds leave twenty."""
 _TRIES = 200
 _SIGNS = {1: Sentiment.POSITIVE, -1: Sentiment.NEGATIVE}
 _SHARE_OF_AGREEMENT = {50: 1.0, 66: 0.87, 75: 0.71, 100: 0.47}
