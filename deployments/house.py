@@ -78,19 +78,24 @@ def plan(given: Settings) -> House:
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """The settings as the environment variables that give them back."""
+    """The settings as the environment variables that give them back, whatever else a process finds in its own.
+
+    What is unset is empty, not left out: a part must not take a database from the shell or the `.env` it starts in.
+    """
     values = {f"FINLOOP_{name.upper()}": getattr(settings, name) for name in Settings.model_fields}
-    return {
-        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in values.items()
-        if value is not None
-    }
+    return {name: _written(value) for name, value in values.items()}
+
+
+def _written(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)
 
 
 def write_environment(path: Path, environment: Mapping[str, str], account: Account | None) -> None:
     """Write finloop.env whole, readable by its owner only; the login of our Label Studio goes with it."""
     login = {"LOGIN_USERNAME": account.username, "LOGIN_PASSWORD": account.password} if account else {}
-    lines = [f"{name}={_quoted(value)}" for name, value in {**environment, **login}.items()]
+    lines = [f"{name}={_quoted(value)}" for name, value in {**environment, **login}.items() if value]
     aside = path.with_suffix(".new")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -187,14 +192,20 @@ def _label_studio(settings: Settings, port: int, account: Account) -> Part:
     return Part("label-studio", command.argv, command.env, data.parent, url, port, prepare=prepare)
 
 
+def prefect_command(port: int) -> tuple[str, ...]:
+    """What starts a Prefect server on that port of this machine."""
+    start = (sys.executable, "-m", "deployments.prefect_server", "server", "start")
+    return (*start, "--host", LOOPBACK, "--port", str(port))
+
+
 def _prefect(settings: Settings, port: int) -> Part:
-    argv = (sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(port))
     environment = {
         **prefect_environment(settings),
         # A run that waits for its deployment's only slot looks again every 2 s, not every 30.
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
     }
-    return Part("prefect", argv, environment, settings.home, f"http://{LOOPBACK}:{port}/api/health", port)
+    health = f"http://{LOOPBACK}:{port}/api/health"
+    return Part("prefect", prefect_command(port), environment, settings.home, health, port)
 
 
 def _worker(settings: Settings, pool: str, environment: dict[str, str], needs: tuple[str, ...]) -> Part:

@@ -17,8 +17,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 WRITTEN_BY_UP = "finloop.env"
 
 
+def _unset(value: object) -> object:
+    return None if value == "" else value
+
+
 def _address(url: str | None) -> str | None:
-    if not url:
+    if url is None:
         return None
     if not url.startswith(("http://", "https://")):
         raise ValueError("an address begins with http:// or https://")
@@ -29,7 +33,9 @@ def _agreement(value: object) -> object:
     return 100 if str(value).lower() == "all" else int(str(value))
 
 
-Address = Annotated[str | None, AfterValidator(_address)]
+EmptyIsUnset = BeforeValidator(_unset)
+Address = Annotated[str | None, EmptyIsUnset, AfterValidator(_address)]
+Secret = Annotated[SecretStr | None, EmptyIsUnset]
 
 
 class Settings(BaseSettings):
@@ -38,11 +44,16 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FINLOOP_", extra="ignore", frozen=True)
 
     home: Path = Field(Path(".finloop"), description="the work folder: databases, models, logs, downloads")
-    database_url: str | None = Field(None, description="PostgreSQL for labels and datasets; unset: SQLite in the home")
-    elasticsearch_url: Address = Field(None, description="Elasticsearch 8.19+ for texts; unset: SQLite in the home")
+    database_url: Annotated[str | None, EmptyIsUnset] = Field(None, description="PostgreSQL; unset: SQLite in the home")
+    elasticsearch_url: Address = Field(None, description="Elasticsearch 8.19+ for texts; unset: in the database")
     elasticsearch_index: str = Field("finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="its index")
     label_studio_url: Address = Field(None, description="a Label Studio of your own; unset: `up` starts one")
-    label_studio_token: SecretStr | None = Field(None, description="its API token, legacy or personal")
+    label_studio_token: Secret = Field(None, description="its API token, legacy or personal")
+    label_studio_project: str = Field(
+        "sentiment",
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="marks our project there; homes on one server differ",
+    )
     prefect_url: Address = Field(None, description="a Prefect server of your own; unset: `up` starts one")
     serving_url: Address = Field(None, description="where the serving app answers; unset: `up` starts one")
     receiver_url: Address = Field(None, description="where Label Studio reaches the receiver; unset: `up` starts one")
@@ -54,10 +65,8 @@ class Settings(BaseSettings):
     retrain_after: int = Field(100, ge=1, le=1_000_000, description="trainable labels that start a retrain")
     audit_share: float = Field(0.1, gt=0, le=0.5, description="share of texts put aside for ever to measure accuracy")
     audit_salt: str = Field("finloop", min_length=1, description="salt of the hash that draws the audit share")
-    webhook_secret: SecretStr | None = Field(
-        None, description="what Label Studio's webhooks must carry; `up` makes one"
-    )
-    admin_token: SecretStr | None = Field(None, description="opens the serving app's admin calls; `up` makes one")
+    webhook_secret: Secret = Field(None, description="what Label Studio's webhooks must carry; `up` makes one")
+    admin_token: Secret = Field(None, description="opens the serving app's admin calls; `up` makes one")
     log_predictions: bool = Field(True, description="keep served texts, so that they can be asked about")
     label_studio: Path = Field(
         REPOSITORY / ".venv-label-studio" / "bin" / "label-studio", description="the server that `up` starts"

@@ -1,11 +1,11 @@
 """A real Prefect server for the whole test session, with a home of its own."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from deployments.house import prefect_command
 from deployments.parts import Part
 from deployments.ports import choose_port
 from deployments.stack import Stack
@@ -32,7 +32,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     environment = prefect_environment(folder / "home", url) | {
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
     }
-    argv = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
-    server = Part("prefect", argv, environment, folder, f"{url}/api/health", port, restart=False)
+    server = Part("prefect", prefect_command(port), environment, folder, f"{url}/api/health", port, restart=False)
     with Stack([server], folder):
         yield url

@@ -170,11 +170,16 @@ def test_what_a_dotenv_reader_would_take_for_its_own_comes_back_too(tmp_path: Pa
     assert Settings(_env_file=tmp_path / "finloop.env").needed("admin_token") == secret
 
 
-def test_the_environment_names_every_setting_that_has_a_value(settings: Settings) -> None:
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_a_part_has_the_settings_of_its_house_and_none_from_where_it_starts(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     house = plan(settings)
-    environment = as_environment(house.settings)
-    given = {name for name in Settings.model_fields if getattr(house.settings, name) is not None}
-    assert set(environment) == {f"FINLOOP_{name.upper()}" for name in given}
+    Path(".env").write_text(f"FINLOOP_{name.upper()}=http://127.0.0.1:1/of-somebody-else\n")
+    monkeypatch.setenv("FINLOOP_DATABASE_URL", "postgresql+psycopg://production")
+    for variable, value in as_environment(house.settings).items():
+        monkeypatch.setenv(variable, value)
+    assert load_settings() == house.settings
 
 
 @pytest.mark.parametrize(
