@@ -15,7 +15,6 @@ from storage.leases import Leases
 from storage.projects import ProjectIds, Projects
 
 TITLE = "finloop"
-MARKER = "[finloop:sentiment]"
 MODEL_NAME = "finloop"
 """The model version of every prediction sent: annotators see only those of the project's own, so that it must not
 change with the champion, or tasks sent before a swap would lose their prefilled answer. The real one is task data."""
@@ -34,7 +33,7 @@ def ensure_project(
     leases: Leases,
     webhook_url: str,
     webhook_secret: str,
-    marker: str = MARKER,
+    marker: str,
 ) -> ProjectIds:
     """Our project there, with its webhook, as they should be; made if there is none yet.
 
@@ -54,6 +53,11 @@ def ensure_project(
         ids = ProjectIds(project["id"], _webhook(studio, known, webhook_url, webhook_secret))
         projects.put(studio.url, ids)
     return ids
+
+
+def marker_of(name: str) -> str:
+    """What a project's description holds, so that one whose id was lost is found again."""
+    return f"[finloop:{name}]"
 
 
 def _find(studio: Studio, known: ProjectIds | None, marker: str) -> dict[str, Any] | None:

@@ -2,6 +2,10 @@
 
 import dataclasses
 
+import httpx
+from pydantic import SecretStr
+
+from deployments.status import problems
 from flows import labelwork
 from flows.events import ENOUGH_LABELS
 from flows.policies import AuditPolicy, SelectPolicy
@@ -12,6 +16,7 @@ from storage.projects import ProjectIds
 from storage.records import LABELS, Prediction, Purpose, Sentiment, TaskState
 from storage.registry import ModelVersion
 from tests.fixtures_home import answer, put_text, sentence
+from tests.fixtures_label_studio import LabelStudioServer
 
 
 def a_version(number: str) -> ModelVersion:
@@ -73,3 +78,22 @@ def test_enough_labels_are_announced_once_and_only_trainable_ones_count(parts: P
 def test_a_project_says_where_annotators_work() -> None:
     ids = ProjectIds(**{field.name: 7 for field in dataclasses.fields(ProjectIds)})
     assert labelwork.Project("http://labels", ids).url == "http://labels/projects/7/data"
+
+
+def test_a_deleted_project_is_made_again_and_its_tasks_are_reported(
+    parts: Parts, label_studio: LabelStudioServer
+) -> None:
+    addresses = {"label_studio_url": label_studio.url, "receiver_url": "http://127.0.0.1:9"}
+    secrets = {"label_studio_token": SecretStr(label_studio.token), "webhook_secret": SecretStr("secret")}
+    own = Parts(parts.settings.model_copy(update={**addresses, **secrets}))
+    predicted(own, 3, "1")
+    first = labelwork.our_project(own)
+    sent = labelwork.send(own, first, labelwork.reserve_uncertain(own, a_version("1"), SelectPolicy(size=3)))
+    assert len(sent) == 3 and problems(own) == []
+    token = {"Authorization": f"Token {label_studio.token}"}
+    httpx.delete(f"{label_studio.url}/api/projects/{first.ids.project_id}/", headers=token).raise_for_status()
+    second = labelwork.our_project(own)
+    assert second.ids.project_id != first.ids.project_id
+    assert labelwork.reconciled(own, second).missing == 0
+    assert problems(own) == ["3 tasks are gone from Label Studio; their labels are kept"]
+    own.close()

@@ -1,5 +1,7 @@
 """The connection to Label Studio: a real server where it answers, sockets of the test's own where it does not."""
 
+import base64
+import json
 import socket
 import threading
 import time
@@ -91,13 +93,19 @@ def test_what_cannot_be_a_token_is_refused_before_anything_is_sent(token: str) -
         Studio("http://127.0.0.1:9", token)
 
 
+def a_refresh_token() -> str:
+    """A personal token by its looks; nobody has signed it."""
+    claims = base64.urlsafe_b64encode(json.dumps({"token_type": "refresh"}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.e30"
+
+
 class TestAbsentServer:
     deadline: ClassVar[float] = 10.0
 
-    def fails(self, url: str) -> str:
+    def fails(self, url: str, token: str = "a" * 40) -> str:
         began = time.monotonic()
         with pytest.raises(Unreachable) as raised:
-            Studio(url, "a" * 40).check()
+            Studio(url, token).check()
         assert time.monotonic() - began < self.deadline
         assert url in str(raised.value)
         assert "FINLOOP_LABEL_STUDIO_URL" in str(raised.value)
@@ -109,9 +117,11 @@ class TestAbsentServer:
             port = free.getsockname()[1]
         assert "refused" in self.fails(f"http://127.0.0.1:{port}")
 
-    def test_a_silent_server_is_named_within_10_s(self) -> None:
+    @pytest.mark.parametrize("kind", ["legacy", "personal"])
+    def test_a_silent_server_is_named_within_10_s(self, kind: str) -> None:
+        token = "a" * 40 if kind == "legacy" else a_refresh_token()
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            self.fails(f"http://127.0.0.1:{silent.getsockname()[1]}")
+            self.fails(f"http://127.0.0.1:{silent.getsockname()[1]}", token)
 
     def test_something_else_at_the_address_is_named(self) -> None:
         with answering(lambda handler, _: say(handler, 200, b"<html>hello</html>")) as (url, _):
