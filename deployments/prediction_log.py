@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -34,12 +34,15 @@ class LogPolicy:
 class PredictionLog:
     """Writes served texts and their predictions to a text store from a thread of its own.
 
+    The store is opened there too, by the first write: a service answers also where its store is away.
     `salt` and `share` decide the audit flag of a new text exactly as ingest does. The counts `written`, `dropped` (no
     room, or given up) and `errors` (failed tries) only grow.
     """
 
-    def __init__(self, store: TextStore, *, salt: str, share: float, policy: LogPolicy | None = None) -> None:
-        self._store, self._salt, self._share = store, salt, share
+    def __init__(
+        self, open_store: Callable[[], TextStore], *, salt: str, share: float, policy: LogPolicy | None = None
+    ) -> None:
+        self._open_store, self._salt, self._share = open_store, salt, share
         self._policy = policy or LogPolicy()
         self._queue: deque[tuple[str, Prediction]] = deque()
         self._changed = threading.Condition()
@@ -109,7 +112,8 @@ class PredictionLog:
 
     def _store_batch(self, batch: list[tuple[str, Prediction]]) -> None:
         newest = {text_id(text): (text, prediction) for text, prediction in batch}
-        self._store.add(
+        store = self._open_store()
+        store.add(
             Text(
                 text_id=identity,
                 text=text,
@@ -119,4 +123,4 @@ class PredictionLog:
             )
             for identity, (text, prediction) in newest.items()
         )
-        self._store.record_predictions((identity, prediction) for identity, (_, prediction) in newest.items())
+        store.record_predictions((identity, prediction) for identity, (_, prediction) in newest.items())

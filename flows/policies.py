@@ -27,7 +27,7 @@ class AuditPolicy(Policy):
 
 
 class SelectPolicy(Policy):
-    """How many texts are asked about to learn from, and by which formula."""
+    """How many texts are asked about to learn from: those of lowest margin."""
 
     size: int = Field(100, ge=1, le=5000, description="texts sent, those of lowest margin first")
 

@@ -74,6 +74,7 @@ def test_a_deployment_is_as_the_file_says(api: httpx.Client, name: str) -> None:
     limit = declared["concurrency_limit"]
     assert found["global_concurrency_limit"]["limit"] == limit["limit"] == 1
     assert found["concurrency_options"]["collision_strategy"] == limit["collision_strategy"] == "ENQUEUE"
+    assert found["parameters"] == declared.get("parameters", {})
     assert found["enforce_parameter_schema"]
     assert found["job_variables"]["command"].endswith("-m prefect.engine")
     assert "{{" not in found["job_variables"]["command"]
