@@ -6,6 +6,7 @@ import httpx
 
 from flows.wiring import Parts
 from storage.records import Purpose, TaskState
+from training.metrics import wilson
 
 
 def standing(parts: Parts) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def standing(parts: Parts) -> dict[str, Any]:
         "tasks": _tasks(parts),
         "webhooks": parts.inbox.counts(),
         "until_the_next_retrain": f"{new} of {settings.retrain_after} labels",
+        "production_accuracy": production_accuracy(parts),
         "models": parts.registry.aliases(),
         "served": _served(settings.serving_url),
         "label_studio": _answers(settings.label_studio_url, "/health"),
@@ -41,6 +43,21 @@ def problems(parts: Parts) -> list[str]:
     if model is not None and model.get("last_error"):
         found.append(f"serving: {model['last_error']}")
     return found
+
+
+def production_accuracy(parts: Parts) -> str:
+    """The champion's accuracy on the audit answers, with its 95 % interval (Wilson), by the scores it gave before."""
+    champion = parts.registry.aliases().get("champion")
+    labels = {label.text_id: label.label for label in parts.labels.audit()}
+    right = [
+        text.prediction.label is labels[text_id]
+        for text_id, text in parts.texts.get(list(labels)).items()
+        if text.prediction is not None and text.prediction.model_version == champion
+    ]
+    if not right:
+        return "unknown: no audit answer on a text that the champion has scored"
+    low, high = wilson(sum(right), len(right))
+    return f"{sum(right) / len(right):.3f} ({low:.3f} to {high:.3f}) on {len(right)} audit answers"
 
 
 def _tasks(parts: Parts) -> dict[str, int]:

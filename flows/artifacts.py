@@ -19,6 +19,7 @@ from prefect.artifacts import (
 from flows.candidate import Candidate
 from flows.promotion import Promotion
 from labeling.reconcile import Reconciled
+from storage.problems import Problem, noted
 from storage.records import LABELS, DatasetVersion, LabelTask, Purpose
 from storage.registry import ModelVersion
 from storage.text_store import Counts
@@ -85,9 +86,9 @@ def _task_line(task: LabelTask) -> dict[str, str]:
     }
 
 
-def judged(candidate: Candidate, dataset: DatasetVersion) -> None:
-    """The dataset, the confusion matrices and the verdict of a retrain."""
-    _dataset(dataset)
+def judged(candidate: Candidate, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
+    """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the PhraseBank."""
+    _dataset(dataset, left_out)
     _confusion(candidate)
     verdict = candidate.judgement.verdict
     rows = [
@@ -106,7 +107,7 @@ def judged(candidate: Candidate, dataset: DatasetVersion) -> None:
     )
 
 
-def _dataset(dataset: DatasetVersion) -> None:
+def _dataset(dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
     counts = Counter((row.origin, row.split, row.label) for row in dataset.rows)
     groups = sorted({(origin, split) for origin, split, _ in counts})
     create_table_artifact(
@@ -115,8 +116,11 @@ def _dataset(dataset: DatasetVersion) -> None:
             for origin, split in groups
         ],
         key="dataset",
-        description=f"Dataset {dataset.version[:12]}: PhraseBank {dataset.phrasebank_source}, agreement "
-        f"{dataset.agreement}, labels up to change {dataset.label_watermark}",
+        description=noted(
+            f"Dataset {dataset.version[:12]}: PhraseBank {dataset.phrasebank_source}, agreement {dataset.agreement}, "
+            f"labels up to change {dataset.label_watermark}",
+            left_out,
+        ),
     )
 
 

@@ -30,5 +30,5 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         candidate = _judge(parts, version, dataset, policy)
         settle_candidate(parts, candidate, dataset)
         events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
-        artifacts.judged(candidate, dataset)
+        artifacts.judged(candidate, dataset, parts.phrasebank.problems)
     return Completed(message=candidate.judgement.verdict.reason)

@@ -10,8 +10,9 @@ from deployments.serving import create_app
 from deployments.status import problems, standing
 from flows.promotion import promote
 from flows.wiring import Parts
+from storage.clock import now
 from storage.errors import Refused
-from storage.records import Purpose, Sentiment
+from storage.records import Prediction, Purpose, Sentiment
 from tests.deployments.serving_models import flip_a_bit, free_port, serve, wait_until
 from tests.fixtures_home import TOKEN, answer, put_text, register
 
@@ -39,6 +40,20 @@ def test_texts_tasks_and_labels_are_counted(parts: Parts) -> None:
     assert found["tasks"] == {"audit answered": 1, "select answered": 1, "select skipped": 1}
     assert found["until_the_next_retrain"] == "1 of 3 labels"
     assert found["text_store"] == "sqlite"
+
+
+def test_production_accuracy_is_the_champions_on_the_audit_answers(parts: Parts, tiny_model: Path) -> None:
+    assert standing(parts)["production_accuracy"].startswith("unknown")
+    version = register(parts, tiny_model).version
+    parts.registry.set_alias("champion", version)
+    for index, said in enumerate((Sentiment.POSITIVE, Sentiment.POSITIVE, Sentiment.NEGATIVE, None)):
+        words = f"audit text {index}"
+        number = answer(parts, words, Sentiment.POSITIVE, Purpose.AUDIT)
+        by = version if said else "an older one"
+        scores, logits = (0.1, 0.2, 0.7), (0.0, 0.0, 0.0)
+        prediction = Prediction(said or Sentiment.POSITIVE, scores, logits, 0.7, 0.5, by, now())
+        parts.texts.record_predictions([(number, prediction)])
+    assert standing(parts)["production_accuracy"].startswith("0.667 (0.208 to 0.939) on 3 audit answers")
 
 
 def test_a_part_that_does_not_answer_is_down(parts: Parts) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deployments.orchestration import read_prefect_file
@@ -16,6 +17,9 @@ from flows.settings import REPOSITORY
 from storage.records import TaskState
 from tests.loop.conftest import AUDIT, SELECTED, Answered, First
 from tests.loop.house import House, until
+
+LEFT = {"scores", "audit-tasks", "select-tasks", "select-project", "dataset", "verdict", "served", "serving"}
+PICTURES = {"confusion-audit", "confusion-phrasebank"}
 
 
 def test_a_refused_retrain_is_a_completed_run_that_says_why(house: House, first: First) -> None:
@@ -68,6 +72,17 @@ def test_enough_labels_start_one_retrain_by_one_event(house: House, answered: An
     asked = {task.text_id for task in answered.audit}
     assert labelled & {row.text_id for row in trained.rows}
     assert not asked & {row.text_id for row in trained.rows}
+
+
+def test_every_run_leaves_what_a_person_reads(house: House, answered: Answered) -> None:
+    server = house.parts.settings.needed("prefect_url")
+    listed = httpx.post(f"{server}/api/artifacts/latest/filter", json={"limit": 100}).raise_for_status().json()
+    found = {one["key"]: str(one["data"]) for one in listed}
+    assert found.keys() >= LEFT | PICTURES
+    assert all(found[key].startswith("data:image/png;base64,") for key in PICTURES)
+    verdict = house.parts.registry.versions()[-1].verdict
+    assert verdict is not None and verdict["reason"] in found["verdict"]
+    assert answered.selected[0].text[:20] in found["select-tasks"]
 
 
 def test_status_says_how_far_it_is_to_the_next_retrain(house: House, answered: Answered) -> None:

@@ -1,0 +1,31 @@
+"""What a run leaves for a person to look at."""
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.artifacts import MOVE_AFTER, Progress
+
+
+def _bar(server: str) -> dict[str, Any]:
+    found = httpx.post(f"{server}/api/artifacts/filter", json={"artifacts": {"key": {"any_": ["bar"]}}})
+    (bar,) = found.raise_for_status().json()
+    return dict(bar)
+
+
+@pytest.mark.filterwarnings("ignore:Artifact creation outside")  # by a test, which is no flow
+def test_a_bar_moves_seldom_and_to_its_end_at_once(prefect_server: str) -> None:
+    with temporary_settings({PREFECT_API_URL: f"{prefect_server}/api"}):
+        progress, made = Progress("bar", "made"), time.monotonic()
+        while not (moved := _bar(prefect_server)["data"]):
+            assert time.monotonic() - made < 10 * MOVE_AFTER, "the bar never moved"
+            progress(0.25, "step 1 of 4")
+        assert moved == 25
+        assert time.monotonic() - made >= MOVE_AFTER
+        progress(0.5, "step 2 of 4")
+        assert _bar(prefect_server)["data"] == 25
+        progress(1.0, "step 4 of 4")
+        assert (_bar(prefect_server)["data"], _bar(prefect_server)["description"]) == (100, "step 4 of 4")
