@@ -13,12 +13,13 @@ from deployments.demo.client import Client
 from deployments.demo.console import Step, Steps
 from deployments.runs import Run, RunFailed, Runs
 from deployments.stack import Stack
+from deployments.status import production_accuracy
 from flows.labelwork import Project
 from flows.wiring import Parts
 from storage.clock import now
+from storage.errors import Failed
 from storage.records import Purpose, Sentiment, TaskState
 from storage.registry import ModelVersion
-from training.metrics import wilson
 
 SKIP_SHARE = 0.02
 EVENT_DEADLINE = 90.0
@@ -26,6 +27,10 @@ LABELS_DEADLINE = 30.0
 POLL, SELDOM = 0.25, 1.0
 """Seconds between two looks, and between two at a run that shows progress: looking costs the server what it trains
 with on a small machine."""
+
+
+class OutOfTexts(Failed):
+    """Every text that may be asked about was, and there are too few labels."""
 
 
 @dataclass
@@ -114,20 +119,8 @@ class Rounds:
         if not open_tasks:
             return
         self._answer(step, "audit", open_tasks)
-        audit = self.parts.labels.audit()
-        right = self._champion_right()
-        low, high = wilson(right, len(audit))
-        step.say(
-            f"production accuracy {right / len(audit):.3f} ({low:.3f} to {high:.3f}) on {len(audit)} audit answers"
-        )
+        step.say(f"production accuracy {production_accuracy(self.parts)}")
         self.console.print(step.line())
-
-    def _champion_right(self) -> int:
-        labels = {label.text_id: label.label for label in self.parts.labels.audit()}
-        texts = self.parts.texts.get(list(labels))
-        return sum(
-            text.prediction is not None and text.prediction.label is labels[text_id] for text_id, text in texts.items()
-        )
 
     def _answer_selected(self, step: Step) -> None:
         """Answer until there are enough trainable labels; a skipped task is made up for by another select."""
@@ -165,8 +158,17 @@ class Rounds:
 
     def _start_select(self, size: int) -> None:
         with self.steps.step("select") as step:
+            before = self._selected()
             await_run(self.runs, self.stack, self.runs.start("select", {"policy": {"size": size}}), step)
+            if self._selected() == before:
+                raise OutOfTexts(
+                    f"{size} labels are missing and no text is left to ask about; "
+                    "give more texts, or smaller --labels and --audit"
+                )
             step.say(f"asked for {size} more texts")
+
+    def _selected(self) -> int:
+        return sum(self.parts.tasks.counts().get(Purpose.SELECT, {}).values())
 
     def _until(self, met: Callable[[], bool], deadline: float) -> bool:
         pause, end = threading.Event(), time.monotonic() + deadline

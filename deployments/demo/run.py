@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deployments.data import phrasebank_folder, sample_texts
+from deployments.demo.check_report import faults
 from deployments.demo.client import Client
 from deployments.demo.console import Steps
 from deployments.demo.rounds import Rounds, await_run, started_by_event
@@ -31,6 +32,7 @@ from flows.wiring import Parts
 from storage.clock import now
 from storage.csv_texts import read_texts
 from storage.errors import BadInput, Failed
+from storage.problems import noted
 from storage.records import Purpose
 from storage.text import text_id
 
@@ -64,7 +66,7 @@ def run_demo(options: Options) -> None:
     check_given(settings)
     with wiring.parts(settings) as parts:
         texts = options.texts or sample_texts(parts)
-    settings = _with_audit_share(settings, texts, options.audit)
+    settings = _with_audit_share(settings, texts, options.audit, options.labels)
     house = plan(settings)
     console.print(_header(house, texts))
     stack = Stack(house.parts, house.settings.home / "logs")
@@ -82,17 +84,26 @@ def _settings(options: Options) -> Settings:
         "home": options.home.resolve(),
         "database_url": None,
         "elasticsearch_index": f"finloop-demo-{stamp}",
+        "label_studio_project": f"demo-{stamp}",
         "retrain_after": options.labels,
     }
     return load_settings(written_by_up=False).model_copy(update=own)
 
 
-def _with_audit_share(settings: Settings, texts: Path, audit: int) -> Settings:
-    distinct = len({text_id(row.text) for row in read_texts(texts).rows})
+def _with_audit_share(settings: Settings, texts: Path, audit: int, labels: int) -> Settings:
+    rows = read_texts(texts).rows
+    distinct = len({text_id(row.text) for row in rows})
     wanted = max(settings.audit_share, SPARE * audit / distinct)
     if wanted > 0.5:
         raise BadInput(
             f"{texts} has {distinct} texts, too few for an audit of {audit}; give more, or a smaller --audit"
+        )
+    answerable = len({text_id(row.text) for row in rows if row.label}) or distinct
+    left = int((1 - wanted) * answerable)
+    if left < labels:
+        raise BadInput(
+            f"{texts} has {answerable} texts that can be answered, about {left} of them beside the audit share: "
+            f"too few for {labels} labels; give more, or smaller --labels and --audit"
         )
     return settings.model_copy(update={"audit_share": wanted})
 
@@ -137,7 +148,8 @@ def _loop(options: Options, console: Console, house: House, parts: Parts, stack:
         step.say(_ingested(done))
     with steps.step("first champion") as step:
         first = _first_champion(parts, stack, runs, step.progress)
-        step.say(f"version {first} trained on the PhraseBank alone, registered and served")
+        said = f"version {first} trained on the PhraseBank alone, registered and served"
+        step.say(noted(said, parts.phrasebank.problems))
     for name, policy in (
         ("score", {}),
         ("audit", {"size": options.audit, "seed": options.seed}),
@@ -154,14 +166,12 @@ def _loop(options: Options, console: Console, house: House, parts: Parts, stack:
     with steps.step("summary"):
         summary = summarise(options.seed, parts, first, last, client.traffic, found, steps.seconds)
     summary.show(console, house)
+    if broken := faults(summary.report, must_promote=False):
+        raise DemoFailed("the loop did not hold what it promises: " + "; ".join(broken))
 
 
 def _ingested(done: Ingested) -> str:
-    said = f"{done.new:,} texts, {done.audit:,} set aside for the audit"
-    if done.problems:
-        first = done.problems[0]
-        said += f", {len(done.problems)} lines left out (first: line {first.line}, {first.reason})"
-    return said
+    return noted(f"{done.new:,} texts, {done.audit:,} set aside for the audit", done.problems)
 
 
 def _tasks(parts: Parts, name: str) -> str:
