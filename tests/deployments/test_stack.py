@@ -223,11 +223,12 @@ def test_parts_stop_on_sigint_though_the_owner_ignores_it(tmp_path: Path, events
 
 
 OWNER = textwrap.dedent("""
-    import sys
+    import signal, sys
     from pathlib import Path
     from deployments.parts import Part
     from deployments.stack import Stack
     folder, port, runaway, stubborn = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
     web = (sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1")
     mark = folder / "mark"
     parts = [
