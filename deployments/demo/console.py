@@ -49,7 +49,7 @@ class Step:
 
 
 class Steps:
-    """The steps of a run; `seconds` holds what each took, summed where one is done twice."""
+    """The steps of a run; `seconds` holds what each took: summed where one is done twice, without steps within it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -60,6 +60,7 @@ class Steps:
         """One step: live while it runs, a plain line when it is done, a red one when it failed."""
         number = list(self.seconds).index(name) + 1 if name in self.seconds else len(self.seconds) + 1
         step = Step(number, name)
+        booked = sum(self.seconds.values())
         mark = Text("✗", "red")
         live = Live(step, console=self._console, transient=True, refresh_per_second=4)
         try:
@@ -67,5 +68,6 @@ class Steps:
                 yield step
             mark = Text("✓", "green")
         finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + step.seconds, 1)
+            own = step.seconds - (sum(self.seconds.values()) - booked)
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + own, 1)
             self._console.print(step.line(mark))

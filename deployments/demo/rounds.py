@@ -65,13 +65,20 @@ class Rounds:
         self._key = AnswerKey(self.parts.settings.home).read()
 
     def until_promoted(self, rounds: int, client: Client) -> Round:
-        """Do rounds until one promotes, at most so many; the last one is returned, promoted or not."""
+        """Do rounds until one promotes, at most so many; the last that came to a verdict is returned.
+
+        Raises OutOfTexts where the first one had too few texts; a later one that has too few is left out.
+        """
         done = self._round(client)
         for _ in range(rounds - 1):
             if done.promoted:
                 break
-            self._start_select(self.labels)
-            done = self._round(client)
+            try:
+                self._start_select(self.labels)
+                done = self._round(client)
+            except OutOfTexts as ended:
+                self.console.print(f"No further round: {ended}.")
+                break
         return done
 
     def _round(self, client: Client) -> Round:

@@ -165,6 +165,7 @@ def _loop(options: Options, console: Console, house: House, parts: Parts, stack:
     found.update(last.runs)
     with steps.step("summary"):
         summary = summarise(options.seed, parts, first, last, client.traffic, found, steps.seconds)
+    summary.write()
     summary.show(console, house)
     if broken := faults(summary.report, must_promote=False):
         raise DemoFailed("the loop did not hold what it promises: " + "; ".join(broken))

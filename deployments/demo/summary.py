@@ -36,8 +36,12 @@ class Summary:
     comparisons: list[Comparison]
     path: Path
 
+    def write(self) -> None:
+        """Write report.json."""
+        self.path.write_text(json.dumps(self.report, indent=2, default=str) + "\n")
+
     def show(self, console: Console, house: House) -> None:
-        """Print the tables and where to look; the report is written already."""
+        """Print the tables and where to look."""
         report = self.report
         console.print(tables(self.comparisons, report["first_champion"], report["candidate"]))
         verdict = "[green]promoted[/green]" if report["promoted"] else "[yellow]refused[/yellow]"
@@ -53,7 +57,10 @@ class Summary:
 def summarise(
     seed: int, parts: Parts, first: str, last: Round, traffic: Traffic, runs: dict[str, Run], seconds: dict[str, float]
 ) -> Summary:
-    """Evaluate both models on the audit slice, held-out texts and PhraseBank test rows; write report.json."""
+    """Evaluate both models on the audit slice, held-out texts and PhraseBank test rows.
+
+    The report holds `seconds` itself, so that what is booked before it is written is in it.
+    """
     models = {version: parts.registry.resolve(version) for version in (first, last.candidate.version)}
     loaded = {version: Classifier.load(parts.registry.folder(version)) for version in models}
     before, after = models[first], models[last.candidate.version]
@@ -99,9 +106,7 @@ def summarise(
         "device": choose_device(),
         "phrasebank_source": parts.datasets.load(after.manifest.dataset_version).phrasebank_source,
     }
-    path = parts.settings.home / "report.json"
-    path.write_text(json.dumps(report, indent=2, default=str) + "\n")
-    return Summary(report, comparisons, path)
+    return Summary(report, comparisons, parts.settings.home / "report.json")
 
 
 def latency(last: Round, runs: dict[str, Run]) -> dict[str, float]:

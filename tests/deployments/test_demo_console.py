@@ -1,4 +1,5 @@
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -42,3 +43,13 @@ def test_a_step_that_is_done_twice_keeps_its_number_and_sums_its_seconds() -> No
         pass
     assert [line.split(".")[0] for line in out.getvalue().splitlines()] == ["✓ 1", "✓ 2", "✓ 1", "✓ 1"]
     assert steps.seconds["select"] >= 5.0
+
+
+def test_a_step_within_a_step_is_booked_once() -> None:
+    steps, _ = recorded()
+    began = time.monotonic()
+    with steps.step("annotate"), steps.step("select"):
+        time.sleep(0.3)
+    assert steps.seconds["select"] >= 0.3
+    assert sum(steps.seconds.values()) <= time.monotonic() - began + 0.1  # each is rounded to a tenth
+    assert steps.seconds["annotate"] < 0.3

@@ -22,7 +22,7 @@ from tests.loop.house import COMMAND, environment
 LABELS, AUDIT = 120, 100
 DEMO_SECONDS = 1500  # two rounds, on a machine that others use too
 EXPOSED_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-STEPS = {"ingest", "first champion", "score", "audit", "select", "annotate", "retrain"}
+STEPS = {"ingest", "first champion", "score", "audit", "select", "annotate", "retrain", "summary"}
 
 pytestmark = pytest.mark.timeout(DEMO_SECONDS + 60)
 
@@ -118,6 +118,7 @@ def test_the_report_has_everything_else(demo: Demo) -> None:
     assert difference["low"] <= difference["macro_f1"] <= difference["high"]
     assert set(report["seconds"]) >= STEPS
     assert all(spent >= 0 for spent in report["seconds"].values())
+    assert sum(report["seconds"].values()) <= demo.seconds
     assert set(report["runs"]) >= {"score", "audit", "select", "retrain"}
     assert (report["text_store"], report["base_model"]) == ("sqlite", "minilm")
     assert report["device"]

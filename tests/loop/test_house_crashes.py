@@ -1,14 +1,12 @@
-"""SIGKILL, wherever it hurts: a retrain in training, the serving app, `finloop up` itself."""
+"""SIGKILL of a retrain in training and of the serving app."""
 
 import signal
-import time
 from dataclasses import dataclass
 from datetime import datetime
 
 import psutil
 import pytest
 
-from deployments.ports import port_is_free
 from deployments.runs import Run
 from storage.clock import now
 from storage.records import TaskState
@@ -112,15 +110,3 @@ def project(house: House) -> int:
     sent = [house.parts.tasks.get(text_id) for text_id in house.parts.tasks.text_ids()]
     (number,) = {task.project_id for task in sent if task is not None and task.project_id is not None}
     return number
-
-
-def test_ten_seconds_after_a_kill_of_up_nothing_of_it_lives(house: House) -> None:
-    """The last of this folder: the house is gone afterwards."""
-    assert len(house.processes()) > 6
-    assert not any(port_is_free(port) for port in house.ports())
-    house.process.send_signal(signal.SIGKILL)
-    house.process.wait(5)
-    killed_at = time.monotonic()
-    until(lambda: not house.processes(), f"still alive: {house.processes()}", 10)
-    assert all(port_is_free(port) for port in house.ports())
-    assert time.monotonic() - killed_at < 10
