@@ -78,7 +78,7 @@ def annotate(
     key: Mapping[str, Sentiment],
     *,
     limit: int | None = None,
-    threads: int = 4,
+    threads: int = 2,
     skip_share: float = 0.0,
     seed: int = 0,
     progress: Callable[[float], None] = lambda fraction: None,

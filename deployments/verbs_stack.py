@@ -69,7 +69,7 @@ def show_addresses(house: "House") -> None:
 
 def demo(
     texts: Annotated[Path | None, typer.Option(help="CSV text,label; unset: the sample.")] = None,
-    labels: Annotated[int, typer.Option(min=10, max=5000, help="Trainable answers until the retrain.")] = 300,
+    labels: Annotated[int, typer.Option(min=10, max=4500, help="Trainable answers until the retrain.")] = 300,
     audit: Annotated[int, typer.Option(min=60, max=5000, help="Audit tasks; the gate needs 50 answers.")] = 200,
     workdir: Annotated[
         Path | None, typer.Option(help="FINLOOP_HOME for this run, new or empty; unset: demo-run/TIME.")

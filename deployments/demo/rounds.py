@@ -1,5 +1,6 @@
 """One round: answers go in, an event starts the retrain, another the deploy; a second round where the gate refused."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from storage.records import Purpose, Sentiment, TaskState
 from storage.registry import ModelVersion
 
 SKIP_SHARE = 0.02
+"""How many tasks the stand-in skips."""
+
 EVENT_DEADLINE = 90.0
 LABELS_DEADLINE = 30.0
 POLL, SELDOM = 0.25, 1.0
@@ -31,6 +34,15 @@ with on a small machine."""
 
 class OutOfTexts(Failed):
     """Every text that may be asked about was, and there are too few labels."""
+
+
+def asked_for(labels: int) -> int:
+    """How many texts to ask about for so many labels: skips are few, and another select takes longer than they do.
+
+    Three standard deviations above the mean of the skips; what is not needed is left open.
+    """
+    skips = SKIP_SHARE * labels
+    return labels + math.ceil(skips + 3 * math.sqrt(skips))
 
 
 @dataclass
@@ -74,7 +86,7 @@ class Rounds:
             if done.promoted:
                 break
             try:
-                self._start_select(self.labels)
+                self._start_select(asked_for(self.labels))
                 done = self._round(client)
             except OutOfTexts as ended:
                 self.console.print(f"No further round: {ended}.")
@@ -118,7 +130,7 @@ class Rounds:
                 return
             counts = self.parts.tasks.counts().get(Purpose.SELECT, {})
             if not counts.get(TaskState.SENT):
-                self._start_select(self.labels - given)
+                self._make_up_for(self.labels - given)
             pause.wait(1.0)
 
     def _answer_audit(self, step: Step) -> None:
@@ -130,32 +142,37 @@ class Rounds:
         self.console.print(step.line())
 
     def _answer_selected(self, step: Step) -> None:
-        """Answer until there are enough trainable labels; a skipped task is made up for by another select."""
+        """Answer until there are enough trainable labels; another select makes up for more skips than expected."""
         watermark = self.parts.datasets.watermark()
-        while True:
-            self._answer(step, "select", self._key_of(Purpose.SELECT))
-            missing = self.labels - self.parts.labels.trainable_since(watermark)
-            if missing <= 0 or self.parts.datasets.watermark() != watermark:
-                webhooks = sum(self.parts.inbox.counts().values())
-                step.say(f"{len(self.parts.labels.trainable())} trainable labels, {webhooks} webhooks")
-                return
-            step.say(f"{missing} answers were skips: selecting as many again")
-            self._start_select(missing)
+        while (missing := self.labels - self.parts.labels.trainable_since(watermark)) > 0:
+            if self.parts.datasets.watermark() != watermark:
+                break
+            if not (key := self._key_of(Purpose.SELECT)):
+                step.say(f"{missing} answers were skips: selecting as many again")
+                self._make_up_for(missing)
+                continue
+            self._answer(step, "select", key, missing)
+        webhooks = sum(self.parts.inbox.counts().values())
+        step.say(f"{len(self.parts.labels.trainable())} trainable labels, {webhooks} webhooks")
 
-    def _answer(self, step: Step, what: str, key: dict[str, Sentiment]) -> None:
+    def _answer(self, step: Step, what: str, key: dict[str, Sentiment], limit: int | None = None) -> None:
         def progress(fraction: float, message: str = "") -> None:
             step.say(f"{what} answers: {fraction:4.0%} {message}")
             self.stack.check()
 
         project_id = self.project.ids.project_id
-        annotate(self.parts.studio, project_id, key, skip_share=SKIP_SHARE, seed=self.seed, progress=progress)
-        if not self._until(lambda: not self._unanswered(key), LABELS_DEADLINE):
-            # Webhooks are hints: what they missed is found by a reconciliation.
+        done = annotate(
+            self.parts.studio, project_id, key, limit=limit, skip_share=SKIP_SHARE, seed=self.seed, progress=progress
+        )
+        given = done.answered + done.skipped
+        if not given or not self._until(lambda: self._open(key) <= len(key) - given, LABELS_DEADLINE):
+            # Webhooks are hints: what they missed is found by a reconciliation, and tasks that are gone are marked.
             step.say("webhooks were lost: reconciling")
             await_run(self.runs, self.stack, self.runs.start("sync", {}), step)
 
-    def _unanswered(self, key: dict[str, Sentiment]) -> bool:
-        return bool(self._key_of(Purpose.AUDIT).keys() & key.keys() or self._key_of(Purpose.SELECT).keys() & key.keys())
+    def _open(self, key: dict[str, Sentiment]) -> int:
+        """How many of these tasks have no answer yet that we know of."""
+        return sum(len(self._key_of(purpose).keys() & key.keys()) for purpose in Purpose)
 
     def _key_of(self, purpose: Purpose) -> dict[str, Sentiment]:
         """The answers to the tasks of a purpose that have none yet."""
@@ -163,15 +180,18 @@ class Rounds:
         waiting = [task.text_id for task in sent if task.purpose is purpose and task.state is TaskState.SENT]
         return {text_id: self._key[text_id] for text_id in waiting if text_id in self._key}
 
+    def _make_up_for(self, missing: int) -> None:
+        before = self._selected()
+        self._start_select(missing)
+        if self._selected() == before:
+            raise OutOfTexts(
+                f"{missing} labels are missing and no text is left to ask about; "
+                "give more texts, or smaller --labels and --audit"
+            )
+
     def _start_select(self, size: int) -> None:
         with self.steps.step("select") as step:
-            before = self._selected()
             await_run(self.runs, self.stack, self.runs.start("select", {"policy": {"size": size}}), step)
-            if self._selected() == before:
-                raise OutOfTexts(
-                    f"{size} labels are missing and no text is left to ask about; "
-                    "give more texts, or smaller --labels and --audit"
-                )
             step.say(f"asked for {size} more texts")
 
     def _selected(self) -> int:

@@ -17,7 +17,7 @@ from deployments.data import phrasebank_folder, sample_texts
 from deployments.demo.check_report import faults
 from deployments.demo.client import Client
 from deployments.demo.console import Steps
-from deployments.demo.rounds import Rounds, await_run, started_by_event
+from deployments.demo.rounds import Rounds, asked_for, await_run, started_by_event
 from deployments.demo.summary import summarise
 from deployments.house import House, check_given, plan
 from deployments.ingest import Ingested, ingest
@@ -153,7 +153,7 @@ def _loop(options: Options, console: Console, house: House, parts: Parts, stack:
     for name, policy in (
         ("score", {}),
         ("audit", {"size": options.audit, "seed": options.seed}),
-        ("select", {"size": options.labels}),
+        ("select", {"size": asked_for(options.labels)}),
     ):
         with steps.step(name) as step:
             found[name] = await_run(runs, stack, runs.start(name, {"policy": policy}), step)

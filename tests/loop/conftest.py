@@ -17,6 +17,7 @@ from tests.loop.house import SERVED, House, running, until
 
 RETRAIN_AFTER = 10
 AUDIT, SELECTED = 5, 12
+TEXTS = 45
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,12 @@ def first(house: House) -> First:
 
 @pytest.fixture(scope="package")
 def texts(house: House) -> Path:
-    """Sixty production texts, and what the tests ask the service, which keeps that too and may have it chosen."""
+    """So many production texts, and what the tests ask the service, which keeps that too and may have it chosen."""
     path = house.settings.home.parent / "texts.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
-        labels = islice(cycle(LABELS), 60)
+        labels = islice(cycle(LABELS), TEXTS)
         writer.writerows((sentence(1000 + index, NEWS[label]), label.value) for index, label in enumerate(labels))
         writer.writerow([SERVED, Sentiment.POSITIVE.value])
     return path
