@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.errors import BadInput, Refused, Unreachable
+from training.hub import download
 
 MINILM = "minilm"
 RECORD = "finloop_base.json"
@@ -128,7 +129,7 @@ def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
     """
     import httpx2  # what huggingface_hub raises when a download stops for good
     from filelock import FileLock
-    from huggingface_hub import HfApi, constants, hf_hub_download
+    from huggingface_hub import HfApi, constants, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     address = endpoint or constants.ENDPOINT
@@ -136,10 +137,13 @@ def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
     try:
         with FileLock(folder.parent / f"{folder.name}.lock"):
             found = HfApi(endpoint=endpoint).model_info(name, timeout=10, files_metadata=True)
-            sums = {file.rfilename: file.lfs.sha256 if file.lfs else None for file in found.siblings or ()}
-            for file in _needed(name, list(sums)):
-                fetched = hf_hub_download(name, file, revision=found.sha, local_dir=folder, endpoint=endpoint)
-                _check(Path(fetched), sums[file], name)
+            large = {file.rfilename: file.lfs for file in found.siblings or ()}
+            for file in _needed(name, list(large)):
+                if (stored := large[file]) is None:
+                    hf_hub_download(name, file, revision=found.sha, local_dir=folder, endpoint=endpoint)
+                    continue
+                download(hf_hub_url(name, file, revision=found.sha, endpoint=endpoint), folder / file, stored.size)
+                _check(folder / file, stored.sha256, name)
             if pickled := sorted(folder.glob("pytorch_model*.bin")):
                 convert(pickled, folder / "model.safetensors")
                 for path in pickled:
@@ -168,8 +172,8 @@ def _wanted(file: str) -> bool:
     return "/" not in file and (weights or described or (file.startswith("tokenizer") and file.endswith(".json")))
 
 
-def _check(path: Path, expected: str | None, name: str) -> None:
-    if expected is not None and _sum([path]) != expected:
+def _check(path: Path, expected: str, name: str) -> None:
+    if _sum([path]) != expected:
         path.unlink()
         raise BadInput(f"{path.name} of {name} (FINLOOP_BASE_MODEL) does not have the hub's sum.\nFetch it again.")
 

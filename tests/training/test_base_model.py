@@ -34,13 +34,18 @@ def pickled(folder: Path, target: Path) -> Path:
 
 @dataclass
 class Hub:
-    """One repository's files, and which of them were asked for; `broken` files have other bytes than their sum says."""
+    """One repository's files, and which of them were asked for; `broken` files have other bytes than their sum says.
+
+    While it is `leaving`, it sends half of the weights and no more; `ranges` are the first bytes asked for of them.
+    """
 
     name: str
     folder: Path
     url: str = ""
     sent: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    leaving: bool = False
+    ranges: list[int] = field(default_factory=list)
 
     def content(self, file: str) -> bytes:
         content = (self.folder / file).read_bytes()
@@ -73,7 +78,10 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             elif file != path and (hub.folder / file).is_file():
                 if body:
                     hub.sent.append(file)
-                self.reply(hub.content(file), body)
+                if body and file == "pytorch_model.bin":
+                    self.reply_from(hub.content(file))
+                else:
+                    self.reply(hub.content(file), body)
             else:
                 self.send_response(404)
                 self.send_header("X-Error-Code", "RepoNotFound")
@@ -88,6 +96,14 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             if body:
                 self.wfile.write(content)
+
+        def reply_from(self, content: bytes) -> None:
+            begin = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+            hub.ranges.append(begin)
+            self.send_response(206 if begin else 200)
+            self.send_header("Content-Length", str(len(content) - begin))
+            self.end_headers()
+            self.wfile.write(content[begin : len(content) // 2 if hub.leaving else None])
 
         def log_message(self, format: str, *args: object) -> None:
             """Quiet."""
@@ -156,6 +172,21 @@ def test_weights_with_another_sum_are_refused_and_the_next_try_goes_on(hub: Hub,
     vocabularies = hub.sent.count("tokenizer.json")
     assert find_base_model(hub.name, tmp_path / "cache", endpoint=hub.url).exposed
     assert hub.sent.count("tokenizer.json") == vocabularies
+
+
+def test_a_download_goes_on_where_one_that_gave_up_had_stopped(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", piece := 1024)  # 10 MB are written at once
+    hub.leaving = True
+    with pytest.raises(Unreachable):
+        find_base_model(hub.name, tmp_path / "cache", endpoint=hub.url)
+    hub.leaving, half = False, len(hub.content("pytorch_model.bin")) // 2
+    hub.ranges.clear()
+    assert find_base_model(hub.name, tmp_path / "cache", endpoint=hub.url).exposed
+    (begin,) = hub.ranges
+    assert half - piece < begin <= half
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_no_hub_and_an_unknown_name_tell_the_setting_and_the_cure(hub: Hub, tmp_path: Path) -> None:
