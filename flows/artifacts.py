@@ -116,12 +116,18 @@ def _dataset(dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
             for origin, split in groups
         ],
         key="dataset",
-        description=noted(
-            f"Dataset {dataset.version[:12]}: PhraseBank {dataset.phrasebank_source}, agreement {dataset.agreement}, "
-            f"labels up to change {dataset.label_watermark}",
-            left_out,
-        ),
+        description=described(dataset, left_out),
     )
+
+
+def described(dataset: DatasetVersion, left_out: Sequence[Problem]) -> str:
+    """Where a dataset came from, and what is not in it: `left_out` lines of a file, texts that were dropped."""
+    said = (
+        f"Dataset {dataset.version[:12]}: PhraseBank {dataset.phrasebank_source}, agreement {dataset.agreement}, "
+        f"labels up to change {dataset.label_watermark}"
+    )
+    dropped = [f"{count} dropped ({why})" for why, count in dataset.dropped.items()]
+    return ", ".join([noted(said, left_out), *dropped])
 
 
 def _confusion(candidate: Candidate) -> None:

@@ -67,6 +67,7 @@ def build_dataset(parts: Parts, policy: RetrainPolicy) -> DatasetVersion | None:
         label_watermark=labels.watermark,
         policy=policy.merge.hash(),
         rows=merged.rows,
+        dropped=merged.dropped,
     )
     judged = parts.registry.find(dataset.version, recipe_hash(parts, policy))
     parts.datasets.save(dataset, merged.splits)

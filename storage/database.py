@@ -72,10 +72,11 @@ def take_turn(connection: Connection, number: int) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({number})")
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest migration, all of it or nothing; safe when several processes start at once.
+def migrate(engine: Engine, to: str = "head") -> None:
+    """Bring the schema to the newest migration, or to a named one: all of it or nothing.
 
-    Raises Unreachable when the database does not answer and BadInput when a newer finloop wrote it.
+    Safe when several processes start at once. Raises Unreachable when the database does not answer and BadInput when
+    a newer finloop wrote it.
     """
     from alembic import command
     from alembic.config import Config
@@ -88,7 +89,7 @@ def migrate(engine: Engine) -> None:
         take_turn(connection, 4711)
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
         except CommandError as error:
             raise BadInput(f"{SETTING}: the database is not one that this finloop can read: {error}") from error
         connection.commit()

@@ -51,6 +51,7 @@ class Datasets:
                     agreement=dataset.agreement,
                     label_watermark=dataset.label_watermark,
                     policy=dataset.policy,
+                    dropped=dict(dataset.dropped),
                 )
             )
             if made.rowcount == 0:
@@ -82,6 +83,7 @@ class Datasets:
             label_watermark=found["label_watermark"],
             policy=found["policy"],
             rows=rows,
+            dropped=found["dropped"],
         )
 
     def latest(self) -> str | None:

@@ -1,5 +1,6 @@
 """The nouns that every room shares: plain frozen values, no behaviour that needs a database or a model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -130,7 +131,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """An immutable dataset: `version` is the hash of its rows, the rest is where they came from."""
+    """An immutable dataset: `version` is the hash of its rows, the rest is where they came from.
+
+    `dropped` says why, and how many, texts that could have been rows are none.
+    """
 
     version: str
     created_at: datetime
@@ -140,3 +144,4 @@ class DatasetVersion:
     label_watermark: int
     policy: str
     rows: tuple[Row, ...] = field(repr=False)
+    dropped: Mapping[str, int] = field(default_factory=dict)

@@ -181,6 +181,7 @@ class DatasetRow(Base):
     agreement: Mapped[int]
     label_watermark: Mapped[int] = mapped_column(index=True)
     policy: Mapped[str] = mapped_column(String(64))
+    dropped: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     judged_at: Mapped[datetime | None]
     verdict: Mapped[dict[str, Any] | None]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flows.artifacts import described
 from flows.candidate import (
     PROMOTE,
     Candidate,
@@ -106,9 +107,12 @@ def test_nothing_near_an_audit_text_trains_answered_or_not(parts: Parts) -> None
     answer(parts, answered_audit, Sentiment.NEGATIVE, Purpose.AUDIT)
     also_near = answer(parts, answered_audit + " again")
     far = answer(parts, sentence(3, "dividend"))
-    in_dataset = {row.text_id for row in built(parts).rows}
+    dataset = built(parts)
+    in_dataset = {row.text_id for row in dataset.rows}
     assert far in in_dataset
     assert near not in in_dataset and also_near not in in_dataset
+    assert parts.datasets.load(dataset.version).dropped["near an audit text"] >= 2
+    assert " dropped (near an audit text)" in described(dataset, [])
 
 
 def test_a_text_keeps_its_split_for_ever(parts: Parts, tiny_model: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 
 from storage.database import migrate, open_database, reading, snapshot
+from storage.datasets import Datasets
 from storage.errors import BadInput, Unreachable
 from storage.inbox import Inbox
 from storage.schema import Base
@@ -52,6 +53,19 @@ print("ready", flush=True)
 sys.stdin.readline()
 migrate(engine)
 """
+
+
+def test_a_database_of_the_first_schema_keeps_its_datasets(empty_url: str) -> None:
+    engine = open_database(empty_url)
+    migrate(engine, "0001")
+    columns = "version, created_at, phrasebank_sha256, phrasebank_source, agreement, label_watermark, policy"
+    with engine.begin() as connection:
+        values = "'v', '2026-03-01 12:00:00+00:00', 's', 'sample', 50, 7, 'p'"
+        connection.execute(text(f"INSERT INTO dataset ({columns}) VALUES ({values})"))
+    migrate(engine)
+    found = Datasets(engine).load("v")
+    assert (found.label_watermark, found.dropped) == (7, {})
+    engine.dispose()
 
 
 def test_processes_that_start_at_once_migrate_once(empty_url: str) -> None:

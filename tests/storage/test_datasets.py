@@ -32,6 +32,7 @@ def a_dataset(rows: tuple[Row, ...], watermark: int = 0, hours: int = 0) -> Data
         label_watermark=watermark,
         policy="p",
         rows=rows,
+        dropped={"near an audit text": 3},
     )
 
 
