@@ -27,13 +27,9 @@ def our_project(parts: Parts) -> Project:
     """Our project and its webhook, made or healed; the tasks of one that was deleted there are marked as missing."""
     webhook = parts.settings.needed("receiver_url") + project.WEBHOOK_PATH
     secret = parts.settings.needed("webhook_secret")
-    before = parts.projects.get(parts.studio.url)
     marker = project.marker_of(parts.settings.label_studio_project)
     ids = project.ensure_project(parts.studio, parts.projects, parts.leases, webhook, secret, marker)
-    if before is not None and before.project_id != ids.project_id:
-        lost = parts.tasks.on_server(parts.studio.url, before.project_id)
-        gone = [task.task_id for task in lost if task.task_id is not None]
-        parts.tasks.mark_missing(parts.studio.url, before.project_id, gone)
+    parts.tasks.mark_left_behind(parts.studio.url, ids.project_id)
     return Project(parts.studio.url, ids)
 
 

@@ -1,7 +1,7 @@
 """The one composition root: settings in, parts out. No Prefect here, and nothing is opened before it is asked for."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,8 +139,11 @@ class Parts:
 
     def _open(self, url: str) -> Engine:
         engine = open_database(url)
+        with ExitStack() as undo:
+            undo.callback(engine.dispose)
+            migrate(engine)
+            undo.pop_all()
         self._engines.append(engine)
-        migrate(engine)
         return engine
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_exponential
 
-from labeling.tokens import CHECK_SECONDS, Token, token_of
+from labeling.tokens import CHECK_SECONDS, CONNECT_SECONDS, Token, token_of
 from storage.errors import FinloopError, Refused, Unreachable
 
 URL_SETTING = "FINLOOP_LABEL_STUDIO_URL"
@@ -23,7 +23,6 @@ PAGE = 500
 GIVE_UP_AFTER = 6.0
 """Seconds within which a request may be tried again: with the last try's 3 s to connect that stays below 10 s."""
 
-CONNECT_SECONDS = 3.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BUSY = (429, 503)
 GATEWAY = (502, 504)

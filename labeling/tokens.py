@@ -14,9 +14,8 @@ from storage.errors import Refused
 EARLY = 30.0
 """Seconds before its end at which an access token is renewed, so that none expires on the way."""
 
-
-CHECK_SECONDS = 8.0
-"""How long a server may take over what it can answer at once: one that is silent must be named within ten."""
+CONNECT_SECONDS, CHECK_SECONDS = 3.0, 8.0
+"""How long a server may take to be there, and over what it can answer at once: a silent one is named within ten."""
 
 
 class Token(Protocol):
@@ -75,7 +74,11 @@ class Personal:
         return True
 
     def _buy(self, http: httpx.Client) -> None:
-        answer = http.post("/api/token/refresh/", json={"refresh": self._refresh}, timeout=CHECK_SECONDS)
+        answer = http.post(
+            "/api/token/refresh/",
+            json={"refresh": self._refresh},
+            timeout=httpx.Timeout(CHECK_SECONDS, connect=CONNECT_SECONDS),
+        )
         if answer.status_code >= 500 or answer.status_code == 429:
             answer.raise_for_status()
         if answer.status_code != 200:

@@ -36,9 +36,9 @@ class Datasets:
     def save(self, dataset: DatasetVersion, splits: KnownSplits) -> None:
         """Store a version with its rows and splits at once; known splits stay as they are.
 
-        Saving a version that is there already changes no row; its label watermark moves forward, because
-        labels that changed nothing must not be counted as new for ever. Raises BadInput, and stores nothing, where
-        a row stands in another split than its text has had before.
+        Saving a version that is there already changes no row. Its label watermark moves forward, because labels that
+        changed nothing must not be counted as new for ever, and what was dropped is what was dropped by then. Raises
+        BadInput, and stores nothing, where a row stands in another split than its text has had before.
         """
         with self._engine.begin() as connection:
             _keep_splits(connection, dataset.rows, splits)
@@ -59,7 +59,7 @@ class Datasets:
                     update(DatasetRow)
                     .where(DatasetRow.version == dataset.version)
                     .where(DatasetRow.label_watermark < dataset.label_watermark)
-                    .values(label_watermark=dataset.label_watermark)
+                    .values(label_watermark=dataset.label_watermark, dropped=dict(dataset.dropped))
                 )
                 return
             if dataset.rows:

@@ -116,6 +116,12 @@ class Tasks:
         """These tasks are gone from Label Studio: reported by `status`; their labels stay."""
         self._set_missing(server, project_id, task_ids, now())
 
+    def mark_left_behind(self, server: str, project_id: int) -> None:
+        """Whatever was sent to another project of this server than ours of now is gone with that."""
+        left = (TaskRow.server == server) & (TaskRow.project_id != project_id) & TaskRow.missing_since.is_(None)
+        with self._engine.begin() as connection:
+            connection.execute(update(TaskRow).where(left).values(missing_since=now()))
+
     def mark_found(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
         """These tasks are there (again)."""
         self._set_missing(server, project_id, task_ids, None)

@@ -142,13 +142,18 @@ def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
                 if (stored := large[file]) is None:
                     hf_hub_download(name, file, revision=found.sha, local_dir=folder, endpoint=endpoint)
                     continue
-                download(hf_hub_url(name, file, revision=found.sha, endpoint=endpoint), folder / file, stored.size)
-                _check(folder / file, stored.sha256, name)
+                path = folder / file
+                if not (path.is_file() and _sum([path]) == stored.sha256):
+                    url = hf_hub_url(name, file, revision=found.sha, endpoint=endpoint)
+                    download(url, path, stored.size, stored.sha256)
+                    _check(path, stored.sha256, name)
             if pickled := sorted(folder.glob("pytorch_model*.bin")):
                 convert(pickled, folder / "model.safetensors")
                 for path in pickled:
                     path.unlink()
             shutil.rmtree(folder / ".cache", ignore_errors=True)
+            for part in folder.glob("*.part"):
+                part.unlink()
             _record(folder, {"name": name, "revision": found.sha, "exposed": EXPOSED.get(name.lower(), True)})
     except (HfHubHTTPError, HFValidationError) as error:
         raise Refused(f"the hub at {address} gives no {name} (FINLOOP_BASE_MODEL): {_line(error)}.\n{_CURE}") from error

@@ -122,14 +122,16 @@ class Rounds:
         """Texts without labels have no answer key: people answer, however long it takes."""
         self.console.print(f"Please label the tasks at {self.project.url} (login below the first lines).")
         pause, watermark = threading.Event(), self.parts.datasets.watermark()
-        while (given := self.parts.labels.trainable_since(watermark)) < self.labels:
+        while True:
+            open_tasks = self.parts.tasks.counts().get(Purpose.SELECT, {}).get(TaskState.SENT)
+            if (given := self.parts.labels.trainable_since(watermark)) >= self.labels:
+                return
             self.stack.check()
             audit = len(self.parts.labels.audit())
             step.say(f"waiting for people: {given} of {self.labels} labels to learn from, {audit} audit answers")
             if self.parts.datasets.watermark() != watermark:
                 return
-            counts = self.parts.tasks.counts().get(Purpose.SELECT, {})
-            if not counts.get(TaskState.SENT):
+            if not open_tasks:
                 self._make_up_for(self.labels - given)
             pause.wait(1.0)
 
@@ -143,19 +145,22 @@ class Rounds:
 
     def _answer_selected(self, step: Step) -> None:
         """Answer until there are enough trainable labels; another select makes up for more skips than expected."""
-        watermark = self.parts.datasets.watermark()
+        watermark, more = self.parts.datasets.watermark(), False
         while (missing := self.labels - self.parts.labels.trainable_since(watermark)) > 0:
             if self.parts.datasets.watermark() != watermark:
                 break
-            if not (key := self._key_of(Purpose.SELECT)):
-                step.say(f"{missing} answers were skips: selecting as many again")
+            if more or not (key := self._key_of(Purpose.SELECT)):
+                step.say(f"{missing} labels are missing: selecting as many again")
                 self._make_up_for(missing)
-                continue
-            self._answer(step, "select", key, missing)
+                more = False
+            else:
+                more = not self._answer(step, "select", key, missing)
         webhooks = sum(self.parts.inbox.counts().values())
         step.say(f"{len(self.parts.labels.trainable())} trainable labels, {webhooks} webhooks")
 
-    def _answer(self, step: Step, what: str, key: dict[str, Sentiment], limit: int | None = None) -> None:
+    def _answer(self, step: Step, what: str, key: dict[str, Sentiment], limit: int | None = None) -> int:
+        """Answer or skip what is open of these tasks; returns how many were."""
+
         def progress(fraction: float, message: str = "") -> None:
             step.say(f"{what} answers: {fraction:4.0%} {message}")
             self.stack.check()
@@ -166,9 +171,10 @@ class Rounds:
         )
         given = done.answered + done.skipped
         if not given or not self._until(lambda: self._open(key) <= len(key) - given, LABELS_DEADLINE):
-            # Webhooks are hints: what they missed is found by a reconciliation, and tasks that are gone are marked.
+            # Webhooks are hints: what they missed is found by a reconciliation.
             step.say("webhooks were lost: reconciling")
             await_run(self.runs, self.stack, self.runs.start("sync", {}), step)
+        return given
 
     def _open(self, key: dict[str, Sentiment]) -> int:
         """How many of these tasks have no answer yet that we know of."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.panel import Panel
@@ -71,10 +72,15 @@ def run_demo(options: Options) -> None:
     console.print(_header(house, texts))
     stack = Stack(house.parts, house.settings.home / "logs")
     with interrupts(), wiring.parts(house.settings) as parts, stack.launched():
-        _loop(options, console, house, parts, stack, texts)
+        report = _loop(options, console, house, parts, stack, texts)
+        broken = faults(report, must_promote=False)
+        for fault in broken:
+            console.print(f"[red]The loop does not hold what it promises: {fault}[/red]")
         if options.keep:
             console.print(f"Everything is up; Ctrl-C stops it. Logs are in {house.settings.home / 'logs'}.")
             stack.watch()
+    if broken:
+        raise DemoFailed(f"{len(broken)} promises were not held; {house.settings.home / 'report.json'} has the numbers")
 
 
 def _settings(options: Options) -> Settings:
@@ -100,7 +106,7 @@ def _with_audit_share(settings: Settings, texts: Path, audit: int, labels: int) 
         )
     answerable = len({text_id(row.text) for row in rows if row.label}) or distinct
     left = int((1 - wanted) * answerable)
-    if left < labels:
+    if left < asked_for(labels):
         raise BadInput(
             f"{texts} has {answerable} texts that can be answered, about {left} of them beside the audit share: "
             f"too few for {labels} labels; give more, or smaller --labels and --audit"
@@ -139,7 +145,7 @@ def _annotator(house: House, texts: Path) -> tuple[str, str]:
     return f"you, in Label Studio{login}", "--texts with labels"
 
 
-def _loop(options: Options, console: Console, house: House, parts: Parts, stack: Stack, texts: Path) -> None:
+def _loop(options: Options, console: Console, house: House, parts: Parts, stack: Stack, texts: Path) -> dict[str, Any]:
     steps = Steps(console)
     runs = Runs(house.settings.needed("prefect_url"))
     found: dict[str, Run] = {}
@@ -167,8 +173,7 @@ def _loop(options: Options, console: Console, house: House, parts: Parts, stack:
         summary = summarise(options.seed, parts, first, last, client.traffic, found, steps.seconds)
     summary.write()
     summary.show(console, house)
-    if broken := faults(summary.report, must_promote=False):
-        raise DemoFailed("the loop did not hold what it promises: " + "; ".join(broken))
+    return summary.report
 
 
 def _ingested(done: Ingested) -> str:

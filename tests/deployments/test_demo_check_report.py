@@ -75,6 +75,16 @@ def test_a_refusal_that_the_rule_would_promote_is_a_fault() -> None:
     assert found == "the verdict is promoted=False, the rule says True"
 
 
+def test_a_refusal_without_audit_rows_is_none_and_a_promotion_is() -> None:
+    """Where people answer they may leave the audit tasks alone: the gate then refuses, as it should."""
+    refused, promoted = a_report(False), a_report()
+    for report in (refused, promoted):
+        del report["audit"]
+    assert faults(refused, must_promote=False) == []
+    (found,) = faults(promoted, must_promote=False)
+    assert found == "it has no audit rows to compare the models on"
+
+
 def test_a_promotion_is_demanded_only_where_one_is() -> None:
     (found,) = faults(a_report(False), must_promote=True)
     assert found == "nothing was promoted: so it is"

@@ -1,5 +1,6 @@
 """What prefect.yaml says is what the server does: every deployment, schedule, trigger, pool, limit and bound."""
 
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect.flows import Flow, load_flow_from_entrypoint
 
 from deployments.orchestration import AUTOMATION, NotApplied, apply, pools, read_prefect_file
 from deployments.runs import RunFailed, Runs
@@ -78,6 +80,16 @@ def test_a_deployment_is_as_the_file_says(api: httpx.Client, name: str) -> None:
     assert found["enforce_parameter_schema"]
     assert found["job_variables"]["command"].endswith("-m prefect.engine")
     assert "{{" not in found["job_variables"]["command"]
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_declared_policy_is_the_default_of_its_flow(name: str) -> None:
+    """The dashboard's form shows the file's; the demo's first champion is made with the flow's."""
+    declared = DECLARED[name].get("parameters", {})
+    flow: Flow[..., Any] = load_flow_from_entrypoint(DECLARED[name]["entrypoint"], use_placeholder_flow=False)
+    default = inspect.signature(flow.fn).parameters["policy"].default if "policy" in declared else None
+    assert (default is None) is not declared
+    assert default is None or type(default)(**declared["policy"]) == default
 
 
 @pytest.mark.parametrize("name", DECLARED)

@@ -17,7 +17,7 @@ def _bar(server: str) -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore:Artifact creation outside")  # by a test, which is no flow
-def test_a_bar_moves_seldom_and_to_its_end_at_once(prefect_server: str) -> None:
+def test_a_bar_moves_seldom_and_to_its_end_at_once(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with temporary_settings({PREFECT_API_URL: f"{prefect_server}/api"}):
         progress, made = Progress("bar", "made"), time.monotonic()
         while not (moved := _bar(prefect_server)["data"]):
@@ -25,6 +25,7 @@ def test_a_bar_moves_seldom_and_to_its_end_at_once(prefect_server: str) -> None:
             progress(0.25, "step 1 of 4")
         assert moved == 25
         assert time.monotonic() - made >= MOVE_AFTER
+        monkeypatch.setattr("flows.artifacts.MOVE_AFTER", 3600.0)
         progress(0.5, "step 2 of 4")
         assert _bar(prefect_server)["data"] == 25
         progress(1.0, "step 4 of 4")

@@ -10,6 +10,7 @@ from flows import labelwork
 from flows.events import ENOUGH_LABELS
 from flows.policies import AuditPolicy, SelectPolicy
 from flows.wiring import Parts
+from labeling import project
 from storage.clock import now
 from storage.manifest import Manifest
 from storage.projects import ProjectIds
@@ -92,6 +93,9 @@ def test_a_deleted_project_is_made_again_and_its_tasks_are_reported(
     assert len(sent) == 3 and problems(own) == []
     token = {"Authorization": f"Token {label_studio.token}"}
     httpx.delete(f"{label_studio.url}/api/projects/{first.ids.project_id}/", headers=token).raise_for_status()
+    hook = addresses["receiver_url"] + project.WEBHOOK_PATH
+    marker = project.marker_of(own.settings.label_studio_project)
+    project.ensure_project(own.studio, own.projects, own.leases, hook, "secret", marker)  # then its process dies
     second = labelwork.our_project(own)
     assert second.ids.project_id != first.ids.project_id
     assert labelwork.reconciled(own, second).missing == 0

@@ -41,6 +41,15 @@ def test_an_elasticsearch_that_does_not_answer_is_not_replaced_by_the_embedded_s
     assert not (parts.settings.home / "texts.db").exists()
 
 
+def test_a_database_that_is_away_leaves_nothing_open(parts: Parts) -> None:
+    """Serving asks again for every batch that it has to log."""
+    away = Parts(parts.settings.model_copy(update={"database_url": f"postgresql+psycopg://127.0.0.1:{free_port()}/x"}))
+    for _ in range(2):
+        with pytest.raises(Unreachable, match="FINLOOP_DATABASE_URL"):
+            _ = away.engine
+    assert away._engines == []
+
+
 def test_label_studio_without_an_address_is_named(parts: Parts) -> None:
     with pytest.raises(BadInput, match="FINLOOP_LABEL_STUDIO_URL is not set"):
         _ = parts.studio

@@ -189,6 +189,16 @@ def test_a_download_goes_on_where_one_that_gave_up_had_stopped(
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_what_is_left_of_another_revision_is_not_gone_on_with(hub: Hub, tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "base" / "prosusai--finbert"
+    folder.mkdir(parents=True)
+    for left in ("pytorch_model.bin", "pytorch_model.bin.0123456789abcdef.part"):
+        (folder / left).write_bytes(b"older")
+    assert find_base_model(hub.name, tmp_path / "cache", endpoint=hub.url).exposed
+    assert hub.ranges == [0]
+    assert not list(folder.glob("*.part"))
+
+
 def test_no_hub_and_an_unknown_name_tell_the_setting_and_the_cure(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"FINLOOP_BASE_MODEL(.|\n)*minilm"):
         find_base_model("owner/model", tmp_path, endpoint=NOWHERE)
