@@ -112,6 +112,13 @@ def test_the_report_has_every_score(demo: Demo, rows: str, when: str) -> None:
     assert set(scores["recall"]) == {"positive", "neutral", "negative"}
 
 
+def test_the_sample_is_no_toy(demo: Demo) -> None:
+    """Its first champion, sound or the demo would have ended, is good on sentences and clearly worse on posts."""
+    on_sentences = demo.report["phrasebank"]["before"]["macro_f1"]
+    assert 0.60 <= on_sentences <= 0.90
+    assert demo.report["heldout"]["before"]["macro_f1"] <= on_sentences - 0.12
+
+
 def test_the_report_has_everything_else(demo: Demo) -> None:
     report = demo.report
     difference = report["audit"]["difference"]
