@@ -76,13 +76,14 @@ def sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) -> None
 
 def _task_line(task: LabelTask) -> dict[str, str]:
     if task.prediction is None or task.purpose is Purpose.AUDIT:
-        return {"text": task.text, "source": task.source}
+        return {"source": task.source, "text": task.text}
+    # The text comes last: it is wide, and the table would hide behind its edge why it was chosen.
     return {
-        "text": task.text,
-        "model says": task.prediction.label.value,
         "margin": f"{task.prediction.margin:.3f}",
+        "model says": task.prediction.label.value,
         "confidence": f"{task.prediction.confidence:.3f}",
         "source": task.source,
+        "text": task.text,
     }
 
 
