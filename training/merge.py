@@ -188,10 +188,15 @@ def _places(ground: _Ground, known: Mapping[str, Place], policy: MergePolicy) ->
 
 
 def _new_place(ground: _Ground, members: Sequence[int], policy: MergePolicy) -> Place:
-    """A cluster without history is named by its first PhraseBank text, so that later labels cannot rename it."""
+    """A cluster without history is named by its first PhraseBank text, so that later labels cannot rename it.
+
+    Our own texts draw from a hash of their own: those in the lowest share of the plain one may all be audit texts
+    already (`in_audit`), and then none would be left to validate.
+    """
     of_bank = [ground.ids[member] for member in members if ground.candidates[member].bank is not None]
     cluster = min(of_bank or [ground.ids[member] for member in members])
-    digest = hashlib.sha256(f"{policy.salt}:{cluster}".encode()).digest()
+    drawn = cluster if of_bank else f"label:{cluster}"
+    digest = hashlib.sha256(f"{policy.salt}:{drawn}".encode()).digest()
     share = int.from_bytes(digest[:8]) / 2**64
     if not of_bank:
         return cluster, Split.VALIDATION if share < policy.label_validation_share else Split.TRAIN

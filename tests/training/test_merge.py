@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from flows.settings import Settings
 from storage.records import Label, Purpose, Row, Sentiment, Split
-from storage.text import text_id
+from storage.text import in_audit, text_id
 from training.clusters import near_duplicates
 from training.merge import (
     BRIDGES,
@@ -145,6 +146,16 @@ def test_shares_are_about_what_the_policy_says() -> None:
     rows = merge(bank(*((text, NEUTRAL) for text in texts)), [], [], {}, POLICY).rows
     assert sum(row.split is Split.TEST for row in rows) / 1500 == pytest.approx(0.15, abs=0.03)
     assert sum(row.split is Split.VALIDATION for row in rows) / 1500 == pytest.approx(0.10, abs=0.03)
+
+
+def test_labels_validate_by_their_share_whatever_the_audit_put_aside() -> None:
+    salt = POLICY.salt  # the audit share's salt may be the same word, and is so by default
+    assert salt == Settings.model_fields["audit_salt"].default
+    texts = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(1500)]
+    asked = [text for text in texts if not in_audit(text_id(text), salt, 0.12)]
+    rows = merge(bank(), [label(text, NEUTRAL) for text in asked], [], {}, POLICY).rows
+    assert len(rows) == len(asked)
+    assert sum(row.split is Split.VALIDATION for row in rows) / len(rows) == pytest.approx(0.10, abs=0.03)
 
 
 def test_a_policy_is_named_by_everything_in_it_and_bounded() -> None:
