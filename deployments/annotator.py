@@ -87,7 +87,7 @@ def annotate(
     """Answer the open tasks, oldest first, until `limit` answers are given (skips not counted) or `stop` is set.
 
     A task is skipped with the probability `skip_share`, by a draw that its text id and the seed fix. `progress` gets
-    the share of the work that is done, from 0 to 1. About 12 answers a second on 2 free cores.
+    the share of the work that is done, from 0 to 1. About 10 answers a second on 2 free cores.
     """
     query = {"filters": OPEN_TASKS}
     tasks = [

@@ -139,7 +139,7 @@ class Rounds:
         open_tasks = self._key_of(Purpose.AUDIT)
         if not open_tasks:
             return
-        self._answer(step, "audit", open_tasks)
+        self._answer(step, Purpose.AUDIT, open_tasks)
         step.say(f"production accuracy {production_accuracy(self.parts)}")
         self.console.print(step.line())
 
@@ -154,15 +154,15 @@ class Rounds:
                 self._make_up_for(missing)
                 more = False
             else:
-                more = not self._answer(step, "select", key, missing)
+                more = not self._answer(step, Purpose.SELECT, key, missing)
         webhooks = sum(self.parts.inbox.counts().values())
         step.say(f"{len(self.parts.labels.trainable())} trainable labels, {webhooks} webhooks")
 
-    def _answer(self, step: Step, what: str, key: dict[str, Sentiment], limit: int | None = None) -> int:
-        """Answer or skip what is open of these tasks; returns how many were."""
+    def _answer(self, step: Step, purpose: Purpose, key: dict[str, Sentiment], limit: int | None = None) -> int:
+        """Answer or skip what is open of a purpose's tasks, `key` at the start; returns how many were."""
 
         def progress(fraction: float, message: str = "") -> None:
-            step.say(f"{what} answers: {fraction:4.0%} {message}")
+            step.say(f"{purpose} answers: {fraction:4.0%} {message}")
             self.stack.check()
 
         project_id = self.project.ids.project_id
@@ -170,15 +170,15 @@ class Rounds:
             self.parts.studio, project_id, key, limit=limit, skip_share=SKIP_SHARE, seed=self.seed, progress=progress
         )
         given = done.answered + done.skipped
-        if not given or not self._until(lambda: self._open(key) <= len(key) - given, LABELS_DEADLINE):
+
+        def arrived() -> bool:
+            return len(self._key_of(purpose).keys() & key.keys()) <= len(key) - given
+
+        if not given or not self._until(arrived, LABELS_DEADLINE):
             # Webhooks are hints: what they missed is found by a reconciliation.
             step.say("webhooks were lost: reconciling")
             await_run(self.runs, self.stack, self.runs.start("sync", {}), step)
         return given
-
-    def _open(self, key: dict[str, Sentiment]) -> int:
-        """How many of these tasks have no answer yet that we know of."""
-        return sum(len(self._key_of(purpose).keys() & key.keys()) for purpose in Purpose)
 
     def _key_of(self, purpose: Purpose) -> dict[str, Sentiment]:
         """The answers to the tasks of a purpose that have none yet."""
