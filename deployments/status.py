@@ -38,7 +38,8 @@ def problems(parts: Parts) -> list[str]:
         found.append(f"{failed} webhooks could not be understood; their rows in the inbox say why")
     missing = parts.tasks.missing()
     if missing:
-        found.append(f"{missing} tasks are gone from Label Studio; their labels are kept")
+        gone = "1 task is" if missing == 1 else f"{missing} tasks are"
+        found.append(f"{gone} gone from Label Studio; their labels are kept")
     model = _model(parts.settings.serving_url)
     if model is not None and model.get("last_error"):
         found.append(f"serving: {model['last_error']}")

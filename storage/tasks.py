@@ -112,6 +112,11 @@ class Tasks:
         """Every task that was sent to a project."""
         return self._tasks((TaskRow.server == server) & (TaskRow.project_id == project_id))
 
+    def open(self, server: str, project_id: int) -> list[LabelTask]:
+        """The tasks of a project that wait for an answer; one that is gone from Label Studio does not."""
+        here = (TaskRow.server == server) & (TaskRow.project_id == project_id)
+        return self._tasks(here & (TaskRow.state == TaskState.SENT) & TaskRow.missing_since.is_(None))
+
     def mark_missing(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
         """These tasks are gone from Label Studio: reported by `status`; their labels stay."""
         self._set_missing(server, project_id, task_ids, now())

@@ -3,13 +3,13 @@
 import math
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import Console
 
-from deployments.annotator import AnswerKey, annotate
+from deployments.annotator import annotate
 from deployments.demo.client import Client
 from deployments.demo.console import Step, Steps
 from deployments.runs import Run, RunFailed, Runs
@@ -19,7 +19,7 @@ from flows.labelwork import Project
 from flows.wiring import Parts
 from storage.clock import now
 from storage.errors import Failed
-from storage.records import Purpose, Sentiment, TaskState
+from storage.records import Purpose, Sentiment
 from storage.registry import ModelVersion
 
 SKIP_SHARE = 0.02
@@ -61,7 +61,7 @@ class Round:
 
 @dataclass
 class Rounds:
-    """The rounds of one demo."""
+    """The rounds of one demo; with an empty `key` people answer."""
 
     labels: int
     seed: int
@@ -71,10 +71,7 @@ class Rounds:
     stack: Stack
     runs: Runs
     project: Project
-    _key: dict[str, Sentiment] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._key = AnswerKey(self.parts.settings.home).read()
+    key: Mapping[str, Sentiment]
 
     def until_promoted(self, rounds: int, client: Client) -> Round:
         """Do rounds until one promotes, at most so many; the last that came to a verdict is returned.
@@ -96,7 +93,7 @@ class Rounds:
     def _round(self, client: Client) -> Round:
         began = now()
         with self.steps.step("annotate") as step:
-            if self._key:
+            if self.key:
                 self._answer_audit(step)
                 self._answer_selected(step)
             else:
@@ -120,10 +117,10 @@ class Rounds:
 
     def _await_person(self, step: Step) -> None:
         """Texts without labels have no answer key: people answer, however long it takes."""
-        self.console.print(f"Please label the tasks at {self.project.url} (login below the first lines).")
+        self.console.print(f"Please label the tasks at {self.project.url} (the login is in the panel above).")
         pause, watermark = threading.Event(), self.parts.datasets.watermark()
         while True:
-            open_tasks = self.parts.tasks.counts().get(Purpose.SELECT, {}).get(TaskState.SENT)
+            selected = self._open(Purpose.SELECT)
             if (given := self.parts.labels.trainable_since(watermark)) >= self.labels:
                 return
             self.stack.check()
@@ -131,7 +128,7 @@ class Rounds:
             step.say(f"waiting for people: {given} of {self.labels} labels to learn from, {audit} audit answers")
             if self.parts.datasets.watermark() != watermark:
                 return
-            if not open_tasks:
+            if not selected:
                 self._make_up_for(self.labels - given)
             pause.wait(1.0)
 
@@ -182,9 +179,12 @@ class Rounds:
 
     def _key_of(self, purpose: Purpose) -> dict[str, Sentiment]:
         """The answers to the tasks of a purpose that have none yet."""
-        sent = self.parts.tasks.on_server(self.project.server, self.project.ids.project_id)
-        waiting = [task.text_id for task in sent if task.purpose is purpose and task.state is TaskState.SENT]
-        return {text_id: self._key[text_id] for text_id in waiting if text_id in self._key}
+        return {text_id: self.key[text_id] for text_id in self._open(purpose) if text_id in self.key}
+
+    def _open(self, purpose: Purpose) -> list[str]:
+        """The text ids of the tasks of a purpose that wait for an answer."""
+        waiting = self.parts.tasks.open(self.project.server, self.project.ids.project_id)
+        return [task.text_id for task in waiting if task.purpose is purpose]
 
     def _make_up_for(self, missing: int) -> None:
         before = self._selected()

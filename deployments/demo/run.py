@@ -4,7 +4,7 @@ The demo starts the score, audit and select runs. It never starts retrain or dep
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from deployments.annotator import AnswerKey
 from deployments.data import phrasebank_folder, sample_texts
 from deployments.demo.check_report import faults
 from deployments.demo.client import Client
@@ -78,7 +79,8 @@ def run_demo(options: Options) -> None:
             console.print(f"[red]The loop does not hold what it promises: {fault}[/red]")
         if options.keep:
             console.print(f"Everything is up; Ctrl-C stops it. Logs are in {house.settings.home / 'logs'}.")
-            stack.watch()
+            with suppress(KeyboardInterrupt):
+                stack.watch()
     if broken:
         raise DemoFailed(f"{len(broken)} promises were not held; {house.settings.home / 'report.json'} has the numbers")
 
@@ -165,7 +167,8 @@ def _loop(options: Options, console: Console, house: House, parts: Parts, stack:
             found[name] = await_run(runs, stack, runs.start(name, {"policy": policy}), step)
             step.say(_tasks(parts, name))
     project = labelwork.our_project(parts)
-    rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project)
+    key = AnswerKey(parts.settings.home).read()
+    rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key)
     with _client(parts) as client:
         last = rounds.until_promoted(options.rounds, client)
     found.update(last.runs)

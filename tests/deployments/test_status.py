@@ -79,7 +79,7 @@ def test_tasks_that_are_gone_from_label_studio_are_counted(parts: Parts) -> None
     task = parts.tasks.get(answer(parts, "profit rose"))
     assert task is not None and task.task_id is not None
     parts.tasks.mark_missing("http://label.studio", 1, [task.task_id])
-    assert problems(parts) == ["1 tasks are gone from Label Studio; their labels are kept"]
+    assert problems(parts) == ["1 task is gone from Label Studio; their labels are kept"]
 
 
 def test_a_damaged_version_that_serving_refused_is_a_problem_that_status_names(parts: Parts, tiny_model: Path) -> None:

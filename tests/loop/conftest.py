@@ -17,7 +17,7 @@ from tests.loop.house import SERVED, House, running, until
 
 RETRAIN_AFTER = 10
 AUDIT, SELECTED = 5, 12
-TEXTS = 45
+TEXTS = 60
 
 
 @dataclass(frozen=True)

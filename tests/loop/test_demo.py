@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import stat
 import subprocess
 import time
@@ -17,10 +18,11 @@ from dotenv import dotenv_values
 from deployments.demo.check_report import by_the_rule, faults
 from deployments.descendants import end, marked
 from deployments.ports import port_is_free
-from tests.loop.house import COMMAND, environment
+from tests.loop.house import COMMAND, environment, until
 
 LABELS, AUDIT = 120, 100
 DEMO_SECONDS = 1500  # two rounds, on a machine that others use too
+KEPT = "Everything is up"
 EXPOSED_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 STEPS = {"ingest", "first champion", "score", "audit", "select", "annotate", "retrain", "summary"}
 
@@ -29,7 +31,7 @@ pytestmark = pytest.mark.timeout(DEMO_SECONDS + 60)
 
 @dataclass(frozen=True)
 class Demo:
-    """What a demo left: its report, its words, its folder, the folder it ran in, and what was alive at its end."""
+    """A demo that was kept up and then interrupted: its report, its words, its folders, and what outlived it."""
 
     report: dict[str, Any]
     said: str
@@ -44,24 +46,24 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
     workdir, cwd, mark = folder / "work", folder / "cwd", uuid.uuid4().hex
     cwd.mkdir()
-    arguments = ("demo", "--workdir", str(workdir), "--labels", str(LABELS), "--audit", str(AUDIT))
-    began = time.monotonic()
-    try:
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=cwd,
-            env=environment(mark, COLUMNS="160"),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=DEMO_SECONDS,
+    arguments = ("demo", "--workdir", str(workdir), "--labels", str(LABELS), "--audit", str(AUDIT), "--keep")
+    began, said = time.monotonic(), folder / "said"
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], cwd=cwd, env=environment(mark, COLUMNS="160"), stdout=output, stderr=output
         )
+    try:
+        ended = "the demo did not come to its end"
+        until(lambda: process.poll() is not None or KEPT in said.read_text(), ended, DEMO_SECONDS)
+        seconds = time.monotonic() - began
+        process.send_signal(signal.SIGINT)
+        code = process.wait(10)
         alive = [f"{process.pid} {process.name()}" for process in marked(mark)]
     finally:
         end(mark, grace=0.0)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert code == 0, said.read_text()[-3000:]
     report = json.loads((workdir / "report.json").read_text())
-    yield Demo(report, done.stdout, workdir, cwd, alive, time.monotonic() - began)
+    yield Demo(report, said.read_text(), workdir, cwd, alive, seconds)
 
 
 def test_the_loop_closes_without_a_fault(demo: Demo) -> None:
@@ -144,7 +146,7 @@ def test_what_it_says_begins_with_what_is_real(demo: Demo) -> None:
     assert str(demo.workdir / "report.json") in demo.said.replace("\n", "")
 
 
-def test_nothing_of_it_is_alive_afterwards(demo: Demo) -> None:
+def test_ten_seconds_after_ctrl_c_nothing_of_it_is_alive(demo: Demo) -> None:
     assert demo.alive == []
     written = dotenv_values(demo.workdir / "finloop.env")
     ports = [int(str(url).rsplit(":", 1)[1]) for name, url in written.items() if name.endswith("_URL") and url]

@@ -1,21 +1,75 @@
-"""The last of the house that all tests of this folder use: no text is left in it, then `finloop up` is killed."""
+"""The last of the house that all tests of this folder use: people answer, no text is left, `finloop up` is killed."""
 
 import io
 import signal
+import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
+from deployments.annotator import AnswerKey
 from deployments.demo.client import Client
 from deployments.demo.console import Steps
 from deployments.demo.rounds import Rounds
 from deployments.ports import port_is_free
 from deployments.stack import Stack
 from flows import labelwork
-from storage.records import Purpose, TaskState
+from storage.records import Purpose, Sentiment, TaskState
 from tests.loop.conftest import RETRAIN_AFTER, Answered
 from tests.loop.house import SERVED, House, until
+
+
+@contextmanager
+def rounds(house: House, folder: Path, key: Mapping[str, Sentiment]) -> Iterator[tuple[Rounds, Client, io.StringIO]]:
+    """A demo's rounds in this house, the client that asks meanwhile, and what is said."""
+    said = io.StringIO()
+    console = Console(file=said, width=200)
+    project = labelwork.our_project(house.parts)
+    with Stack([], folder) as stack:
+        made = Rounds(RETRAIN_AFTER, 0, console, Steps(console), house.parts, stack, house.runs, project, key)
+        yield made, Client(house.settings.needed("serving_url"), [SERVED]), said
+
+
+@contextmanager
+def a_person(house: House) -> Iterator[None]:
+    """Answers whatever is open in Label Studio, now and then."""
+    done = threading.Event()
+
+    def answer() -> None:
+        while not done.wait(1.0):
+            house.finloop("annotate")
+
+    person = threading.Thread(target=answer)
+    person.start()
+    try:
+        yield
+    finally:
+        done.set()
+        person.join()
+
+
+def test_a_demo_without_answers_waits_for_people_and_makes_up_for_a_task_that_was_deleted(
+    house: House, answered: Answered, tmp_path: Path
+) -> None:
+    house.run("select", policy={"size": RETRAIN_AFTER})
+    project = labelwork.our_project(house.parts)
+    deleted = house.parts.tasks.open(project.server, project.ids.project_id)[0]
+    with rounds(house, tmp_path, {}) as (people, client, said):
+        house.parts.studio.post(
+            f"/api/dm/actions?id=delete_tasks&project={project.ids.project_id}",
+            {"selectedItems": {"all": False, "included": [deleted.task_id]}},
+        )
+        until(house.parts.tasks.missing, "the deletion was not noticed")
+        with a_person(house):
+            done = people.until_promoted(1, client)
+    assert f"Please label the tasks at {project.url}" in said.getvalue()
+    assert "asked for 1 more texts" in said.getvalue()
+    assert done.runs["retrain"].created_by == "event"
+    assert deleted.text_id not in {label.text_id for label in house.parts.labels.trainable()}
+    assert house.json("status")["problems"] == ["1 task is gone from Label Studio; their labels are kept"]
 
 
 def test_a_round_that_finds_no_text_left_leaves_the_last_verdict(
@@ -25,18 +79,15 @@ def test_a_round_that_finds_no_text_left_leaves_the_last_verdict(
     house.run("select", policy={"size": 5000})
     asked = house.parts.tasks.counts()[Purpose.SELECT][TaskState.SENT]
     assert RETRAIN_AFTER <= asked < 4 * RETRAIN_AFTER, "enough for a round, too few for five"
-    console = Console(file=io.StringIO(), width=200)
-    project = labelwork.our_project(house.parts)
-    with Stack([], tmp_path) as stack:
-        rounds = Rounds(RETRAIN_AFTER, 0, console, Steps(console), house.parts, stack, house.runs, project)
-        done = rounds.until_promoted(5, Client(house.settings.needed("serving_url"), [SERVED]))
+    key = AnswerKey(house.settings.home).read()
+    with rounds(house, tmp_path, key) as (stand_in, client, said):
+        done = stand_in.until_promoted(5, client)
     assert not done.promoted
     assert done.candidate == house.parts.registry.versions()[-1]
     assert done.runs["retrain"].state == "COMPLETED"
-    said = console.file.getvalue()  # type: ignore[attr-defined]
-    assert said.count("retrain ") == asked // RETRAIN_AFTER
+    assert said.getvalue().count("retrain ") == asked // RETRAIN_AFTER
     missing = RETRAIN_AFTER - asked % RETRAIN_AFTER
-    assert f"No further round: {missing} labels are missing and no text is left to ask about" in said
+    assert f"No further round: {missing} labels are missing and no text is left to ask about" in said.getvalue()
 
 
 def test_ten_seconds_after_a_kill_of_up_nothing_of_it_lives(house: House) -> None:

@@ -148,6 +148,18 @@ def test_a_task_that_is_gone_is_reported_until_it_is_found(tasks: Tasks, sent: C
     assert tasks.missing() == 1
 
 
+def test_open_is_what_was_sent_has_no_answer_and_is_still_there(
+    tasks: Tasks, labels: Labels, sent: Callable[..., str]
+) -> None:
+    waiting, gone = sent(), sent()
+    labels.record(an_annotation(sent()))
+    labels.record(an_annotation(sent(), None))
+    reserve(tasks, [a_text()], uuid.uuid4().hex)
+    tasks.mark_missing(SERVER, PROJECT, [task_of(gone)])
+    assert [task.text_id for task in tasks.open(SERVER, PROJECT)] == [waiting]
+    assert tasks.open(SERVER, PROJECT + 1) == []
+
+
 def test_counts_are_by_purpose_and_state(tasks: Tasks, labels: Labels, sent: Callable[..., str]) -> None:
     sent(Purpose.AUDIT)
     labels.record(an_annotation(sent()))
