@@ -97,7 +97,8 @@ def datasets(as_json: Json = False) -> None:
                 "created": one["created_at"][:19],
                 "PhraseBank": f"{one['phrasebank_source']}, {one['agreement']}",
                 "labels up to": one["label_watermark"],
-                "rows": ", ".join(f"{name} {count}" for name, count in sorted(one["rows"].items())),
+                "rows": _counted(one["rows"]),
+                "left out": _counted(one["dropped"]),
                 "verdict": _said(one["verdict"]),
             }
             for one in found
@@ -125,6 +126,10 @@ def models(as_json: Json = False) -> None:
         for one in versions
     ]
     show(rows, "Models", as_json)
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
 def _said(verdict: dict[str, object] | None) -> str:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
 from deployments.cli import app, main
+from flows.candidate import build_dataset
 from flows.settings import REPOSITORY
 from flows.wiring import Parts
 from tests.deployments.serving_models import free_port
-from tests.fixtures_home import register
+from tests.fixtures_home import POLICY, register
 
 VERBS = {
     *("up", "demo", "status", "ingest", "score", "audit", "select", "annotate", "sync", "retrain", "deploy"),
@@ -213,6 +215,21 @@ def test_an_empty_registry_is_told_and_not_an_error(
     code, out, _ = finloop(monkeypatch, capsys, "models", "--json")
     assert code == 0
     assert [(row["version"], row["verdict"]) for row in json.loads(out)] == [("1", "not judged")]
+
+
+def test_datasets_say_what_is_in_them_and_what_was_left_out(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = build_dataset(parts, POLICY)
+    assert dataset is not None
+    parts.datasets.save(replace(dataset, label_watermark=1, dropped={"near an audit text": 3}), {})
+    monkeypatch.setenv("FINLOOP_HOME", str(parts.settings.home))
+    monkeypatch.setenv("COLUMNS", "400")
+    _, out, _ = finloop(monkeypatch, capsys, "datasets")
+    assert "phrasebank train" in out
+    assert "near an audit text 3" in out
+    (told,) = json.loads(finloop(monkeypatch, capsys, "datasets", "--json")[1])
+    assert told["dropped"] == {"near an audit text": 3}
 
 
 def test_the_command_itself_ends_with_the_code(tmp_path: Path) -> None:
