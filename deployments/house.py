@@ -24,6 +24,9 @@ from storage.errors import BadInput
 
 USUAL_PORTS = {"label_studio": 8080, "prefect": 4200, "serving": 8000, "receiver": 8001}
 
+SLOT_WAIT = {"PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2"}
+"""For a Prefect server: a run that waits for its deployment's only slot looks again every 2 s, not every 30."""
+
 
 @dataclass(frozen=True)
 class House:
@@ -199,11 +202,7 @@ def prefect_command(port: int) -> tuple[str, ...]:
 
 
 def _prefect(settings: Settings, port: int) -> Part:
-    environment = {
-        **prefect_environment(settings),
-        # A run that waits for its deployment's only slot looks again every 2 s, not every 30.
-        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
-    }
+    environment = {**prefect_environment(settings), **SLOT_WAIT}
     health = f"http://{LOOPBACK}:{port}/api/health"
     return Part("prefect", prefect_command(port), environment, settings.home, health, port)
 

@@ -13,13 +13,11 @@ class Problem:
 
 
 def noted(said: str, problems: Sequence[Problem]) -> str:
-    """What is said anyway, with the lines that were left out behind it where there are any."""
-    return ", ".join(filter(None, (said, told(problems))))
+    """What is said anyway; where lines were left out, how many and the first of them.
 
-
-def told(problems: Sequence[Problem]) -> str:
-    """How many lines were left out, and the first of them: `2 lines left out (first: line 7, no label)`; else ''."""
+    `9 texts, 2 lines left out (first: line 7, no label)`.
+    """
     if not problems:
-        return ""
+        return said
     lines = "1 line" if len(problems) == 1 else f"{len(problems)} lines"
-    return f"{lines} left out (first: line {problems[0].line}, {problems[0].reason})"
+    return f"{said}, {lines} left out (first: line {problems[0].line}, {problems[0].reason})"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.house import prefect_command
+from deployments.house import SLOT_WAIT, prefect_command
 from deployments.parts import Part
 from deployments.ports import choose_port
 from deployments.stack import Stack
@@ -29,9 +29,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("prefect")
     port = choose_port()
     url = f"http://127.0.0.1:{port}"
-    environment = prefect_environment(folder / "home", url) | {
-        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
-    }
+    environment = prefect_environment(folder / "home", url) | SLOT_WAIT
     server = Part("prefect", prefect_command(port), environment, folder, f"{url}/api/health", port, restart=False)
     with Stack([server], folder):
         yield url

@@ -123,42 +123,46 @@ def convert(pickled: Sequence[Path], target: Path) -> None:
 
 
 def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
-    """Download what a model needs and nothing else; a download that broke off goes on, sums are checked at the end.
-
-    The record is written last, so that a folder with one is whole.
-    """
+    """Have the hub fill a folder, one process at a time; raises Refused or Unreachable naming the hub."""
     import httpx2  # what huggingface_hub raises when a download stops for good
     from filelock import FileLock
-    from huggingface_hub import HfApi, constants, hf_hub_download, hf_hub_url
+    from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     address = endpoint or constants.ENDPOINT
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder.parent / f"{folder.name}.lock"):
-            found = HfApi(endpoint=endpoint).model_info(name, timeout=10, files_metadata=True)
-            large = {file.rfilename: file.lfs for file in found.siblings or ()}
-            for file in _needed(name, list(large)):
-                if (stored := large[file]) is None:
-                    hf_hub_download(name, file, revision=found.sha, local_dir=folder, endpoint=endpoint)
-                    continue
-                path = folder / file
-                if not (path.is_file() and _sum([path]) == stored.sha256):
-                    url = hf_hub_url(name, file, revision=found.sha, endpoint=endpoint)
-                    download(url, path, stored.size, stored.sha256)
-                    _check(path, stored.sha256, name)
-            if pickled := sorted(folder.glob("pytorch_model*.bin")):
-                convert(pickled, folder / "model.safetensors")
-                for path in pickled:
-                    path.unlink()
-            shutil.rmtree(folder / ".cache", ignore_errors=True)
-            for part in folder.glob("*.part"):
-                part.unlink()
-            _record(folder, {"name": name, "revision": found.sha, "exposed": EXPOSED.get(name.lower(), True)})
+            _fill(folder, name, endpoint)
     except (HfHubHTTPError, HFValidationError) as error:
         raise Refused(f"the hub at {address} gives no {name} (FINLOOP_BASE_MODEL): {_line(error)}.\n{_CURE}") from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.TransportError) as error:
         raise Unreachable("Hugging Face hub", address, f"FINLOOP_BASE_MODEL={name}", _line(error), _CURE) from error
+
+
+def _fill(folder: Path, name: str, endpoint: str | None) -> None:
+    """Download what a model needs and nothing else; a download that broke off goes on, sums are checked at the end.
+
+    The record is written last, so that a folder with one is whole.
+    """
+    from huggingface_hub import HfApi, hf_hub_download, hf_hub_url
+
+    found = HfApi(endpoint=endpoint).model_info(name, timeout=10, files_metadata=True)
+    large = {file.rfilename: file.lfs for file in found.siblings or ()}
+    for file in _needed(name, list(large)):
+        path, stored = folder / file, large[file]
+        if stored is None:
+            hf_hub_download(name, file, revision=found.sha, local_dir=folder, endpoint=endpoint)
+        elif not (path.is_file() and _sum([path]) == stored.sha256):
+            url = hf_hub_url(name, file, revision=found.sha, endpoint=endpoint)
+            download(url, path, stored.size, stored.sha256)
+            _check(path, stored.sha256, name)
+    if pickled := sorted(folder.glob("pytorch_model*.bin")):
+        convert(pickled, folder / "model.safetensors")
+    for path in [*pickled, *folder.glob("*.part")]:
+        path.unlink()
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+    _record(folder, {"name": name, "revision": found.sha, "exposed": EXPOSED.get(name.lower(), True)})
 
 
 def _needed(name: str, files: Sequence[str]) -> list[str]:
