@@ -31,7 +31,7 @@ def standing(parts: Parts) -> dict[str, Any]:
 
 
 def problems(parts: Parts) -> list[str]:
-    """What a person should know: failed promotions, unsent events, failed webhooks, tasks gone from the server."""
+    """What a person should know: failed promotions, unsent events, failed webhooks, tasks gone or on another server."""
     found = [f"{intent.key}: {intent.last_error} (tried {intent.attempts} times)" for intent in parts.outbox.troubled()]
     failed = parts.inbox.counts().get("failed", 0)
     if failed:
@@ -40,6 +40,12 @@ def problems(parts: Parts) -> list[str]:
     if missing:
         gone = "1 task is" if missing == 1 else f"{missing} tasks are"
         found.append(f"{gone} gone from Label Studio; their labels are kept")
+    if (studio := parts.settings.label_studio_url) is not None:
+        found += [
+            f"{count} tasks wait at {address}, not at the Label Studio of now (FINLOOP_LABEL_STUDIO_URL={studio}): "
+            "nobody reads what is answered there"
+            for address, count in parts.tasks.open_elsewhere(studio).items()
+        ]
     model = _model(parts.settings.serving_url)
     if model is not None and model.get("last_error"):
         found.append(f"serving: {model['last_error']}")

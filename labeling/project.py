@@ -1,7 +1,8 @@
 """The project and webhook that are ours on a Label Studio server: made once, found again, put right, never deleted.
 
 Label Studio makes two of whatever is asked for twice, so making happens under a lease, and what was made is known by
-its stored id, or by a marker in its description where the id was lost. Names and colours are left to the people there.
+its stored id, or by a marker in its description where the id was lost. A server that answers at another address than
+before (our own, whose port was taken) keeps its tasks and labels. Names and colours are left to the people there.
 """
 
 import hashlib
@@ -43,6 +44,8 @@ def ensure_project(
     studio.check()
     lease = "project:" + hashlib.sha256(studio.url.encode()).hexdigest()[:16]
     with leases.hold(lease, LEASE, wait=LEASE):
+        if projects.get(studio.url) is None and (before := _address_before(studio, projects, webhook_secret)):
+            projects.move(before, studio.url)
         project = _find(studio, projects.get(studio.url), marker) or _make(studio, marker)
         # Remembered at once: whoever comes after a crash here finds this project, and makes only its webhook.
         known = projects.get(studio.url)
@@ -53,6 +56,20 @@ def ensure_project(
         ids = ProjectIds(project["id"], _webhook(studio, known, webhook_url, webhook_secret))
         projects.put(studio.url, ids)
     return ids
+
+
+def _address_before(studio: Studio, projects: Projects, webhook_secret: str) -> str | None:
+    """The address that this server had when we were here last, known by our webhook, whose secret is nobody else's."""
+    for address, ids in projects.elsewhere(studio.url).items():
+        if ids.webhook_id is None:
+            continue
+        try:
+            hook = studio.get(f"/api/webhooks/{ids.webhook_id}/")
+        except NotThere:
+            continue
+        if hook["project"] == ids.project_id and hook["headers"].get(SECRET_HEADER) == webhook_secret:
+            return address
+    return None
 
 
 def marker_of(name: str) -> str:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from storage.database import reading
-from storage.schema import ProjectRow
+from storage.schema import AnnotationRow, ProjectRow, TaskRow, TombstoneRow
 from storage.upsert import insert_or_update
 
 
@@ -29,6 +29,19 @@ class Projects:
         with self._reader.connect() as connection:
             row = connection.execute(query).first()
             return None if row is None else ProjectIds(*row)
+
+    def elsewhere(self, server: str) -> dict[str, ProjectIds]:
+        """Our ids on every other server, by address."""
+        query = select(ProjectRow.server, ProjectRow.project_id, ProjectRow.webhook_id)
+        with self._reader.connect() as connection:
+            rows = connection.execute(query.where(ProjectRow.server != server).order_by(ProjectRow.server))
+            return {row.server: ProjectIds(row.project_id, row.webhook_id) for row in rows}
+
+    def move(self, old: str, new: str) -> None:
+        """A server has another address now: whatever is known of it goes by the new one, all at once."""
+        with self._engine.begin() as connection:
+            for table in (ProjectRow, TaskRow, AnnotationRow, TombstoneRow):
+                connection.execute(update(table).where(table.server == old).values(server=new))
 
     def put(self, server: str, ids: ProjectIds) -> None:
         """Remember our ids on that server."""

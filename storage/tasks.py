@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, bindparam,
 
 from storage.clock import now
 from storage.database import reading
+from storage.pages import batches
 from storage.predictions import prediction_from_json, prediction_to_json
 from storage.records import LabelTask, Prediction, Purpose, TaskState, Text
 from storage.schema import TaskRow
@@ -65,11 +66,9 @@ class Tasks:
     def known(self, text_ids: Collection[str]) -> set[str]:
         """Which of these texts have a task already."""
         found: set[str] = set()
-        ids = list(text_ids)
         with self._reader.connect() as connection:
-            for start in range(0, len(ids), CHUNK):
-                chunk = ids[start : start + CHUNK]
-                found.update(connection.scalars(select(TaskRow.text_id).where(TaskRow.text_id.in_(chunk))))
+            for some in batches(text_ids, CHUNK):
+                found.update(connection.scalars(select(TaskRow.text_id).where(TaskRow.text_id.in_(some))))
         return found
 
     def take_over(self, owner: str, lasts: timedelta) -> list[str]:
@@ -77,9 +76,9 @@ class Tasks:
         moment = now()
         expired = (TaskRow.state == TaskState.RESERVED) & (TaskRow.lease_until < moment)
         with self._engine.begin() as connection:
-            batches = _locked_batches(connection, expired)
+            unsent = _locked_batches(connection, expired)
             connection.execute(update(TaskRow).where(expired).values(lease_owner=owner, lease_until=moment + lasts))
-        return batches
+        return unsent
 
     def mark_sent(self, server: str, project_id: int, task_ids: Mapping[str, int]) -> None:
         """Note the Label Studio task id of each text id; a task that was answered meanwhile stays answered.
@@ -117,6 +116,13 @@ class Tasks:
         here = (TaskRow.server == server) & (TaskRow.project_id == project_id)
         return self._tasks(here & (TaskRow.state == TaskState.SENT) & TaskRow.missing_since.is_(None))
 
+    def open_elsewhere(self, server: str) -> dict[str, int]:
+        """How many tasks wait for an answer on every other server, by address."""
+        query = select(TaskRow.server, func.count()).group_by(TaskRow.server).order_by(TaskRow.server)
+        waiting = (TaskRow.state == TaskState.SENT) & TaskRow.missing_since.is_(None)
+        with self._reader.connect() as connection:
+            return {str(at): count for at, count in connection.execute(query.where(waiting, TaskRow.server != server))}
+
     def mark_missing(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
         """These tasks are gone from Label Studio: reported by `status`; their labels stay."""
         self._set_missing(server, project_id, task_ids, now())
@@ -124,8 +130,7 @@ class Tasks:
     def mark_left_behind(self, server: str, project_id: int) -> None:
         """Whatever was sent to another project of this server than ours of now is gone with that."""
         left = (TaskRow.server == server) & (TaskRow.project_id != project_id) & TaskRow.missing_since.is_(None)
-        with self._engine.begin() as connection:
-            connection.execute(update(TaskRow).where(left).values(missing_since=now()))
+        self._set_missing_where(left, now())
 
     def mark_found(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
         """These tasks are there (again)."""
@@ -152,16 +157,15 @@ class Tasks:
             return iter(connection.scalars(select(TaskRow.text_id)).all())
 
     def _set_missing(self, server: str, project_id: int, task_ids: Collection[int], moment: datetime | None) -> None:
-        ids = sorted(task_ids)
+        here = (TaskRow.server == server) & (TaskRow.project_id == project_id)
+        changed = TaskRow.missing_since.is_(None) if moment is not None else TaskRow.missing_since.is_not(None)
+        for some in batches(sorted(task_ids), CHUNK):
+            self._set_missing_where(here & changed & TaskRow.task_id.in_(some), moment)
+
+    def _set_missing_where(self, condition: ColumnElement[bool], moment: datetime | None) -> None:
         with self._engine.begin() as connection:
-            for start in range(0, len(ids), CHUNK):
-                here = (TaskRow.server == server) & (TaskRow.project_id == project_id)
-                changed = TaskRow.missing_since.is_(None) if moment is not None else TaskRow.missing_since.is_not(None)
-                connection.execute(
-                    update(TaskRow)
-                    .where(here, changed, TaskRow.task_id.in_(ids[start : start + CHUNK]))
-                    .values(missing_since=moment)
-                )
+            _locked_batches(connection, condition)
+            connection.execute(update(TaskRow).where(condition).values(missing_since=moment))
 
     def _tasks(self, condition: ColumnElement[bool]) -> list[LabelTask]:
         query = select(TaskRow.__table__).where(condition).order_by(TaskRow.text_id)

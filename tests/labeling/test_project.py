@@ -49,6 +49,23 @@ def test_a_project_whose_id_was_lost_is_found_by_its_marker(loop: Loop) -> None:
     assert marked(loop) == [ids.project_id]
 
 
+def test_a_server_that_answers_at_another_address_keeps_what_it_has_of_ours(loop: Loop) -> None:
+    ids = loop.project()
+    before = "http://127.0.0.1:1"
+    loop.projects.move(loop.studio.url, before)
+    assert loop.project() == ids
+    assert loop.projects.elsewhere(loop.studio.url) == {}
+
+
+def test_another_server_with_the_same_ids_takes_nothing(loop: Loop) -> None:
+    ids = loop.project()
+    loop.studio.patch(f"/api/webhooks/{ids.webhook_id}/", {"headers": {SECRET_HEADER: "of another home"}})
+    before = "http://127.0.0.1:1"
+    loop.projects.move(loop.studio.url, before)
+    assert loop.project() == ids  # found by its marker
+    assert loop.projects.elsewhere(loop.studio.url) == {before: ids}
+
+
 def test_a_receiver_that_moved_keeps_its_one_webhook(loop: Loop) -> None:
     ids = loop.project()
     moved = "http://127.0.0.1:10/webhooks/label-studio"

@@ -158,6 +158,7 @@ def test_open_is_what_was_sent_has_no_answer_and_is_still_there(
     tasks.mark_missing(SERVER, PROJECT, [task_of(gone)])
     assert [task.text_id for task in tasks.open(SERVER, PROJECT)] == [waiting]
     assert tasks.open(SERVER, PROJECT + 1) == []
+    assert (tasks.open_elsewhere(SERVER), tasks.open_elsewhere("http://other")) == ({}, {SERVER: 1})
 
 
 def test_counts_are_by_purpose_and_state(tasks: Tasks, labels: Labels, sent: Callable[..., str]) -> None:
