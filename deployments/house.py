@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from deployments import orchestration
+from deployments.home import as_environment, write_environment
 from deployments.label_studio import Account, label_studio_command, prepare_data, template_of
 from deployments.parts import Part
 from deployments.ports import LOOPBACK, choose_port
@@ -63,7 +64,9 @@ def plan(given: Settings) -> House:
     home.mkdir(parents=True, exist_ok=True)
     kept = dotenv_values(home / WRITTEN_BY_UP)
     ports = _ports(given)
-    account = None if given.label_studio_url else _account(kept)
+    # Our Label Studio knows its account for ever: it is kept while a server of the user's own takes its place.
+    ours = None if given.label_studio_url and "LOGIN_PASSWORD" not in kept else _account(kept)
+    account = None if given.label_studio_url else ours
     filled = {
         **{f"{name}_url": f"http://{LOOPBACK}:{port}" for name, port in ports.items()},
         "home": home,
@@ -76,34 +79,8 @@ def plan(given: Settings) -> House:
         filled["label_studio_token"] = SecretStr(account.token)
     settings = given.model_copy(update=filled)
     environment = as_environment(settings)
-    write_environment(home / WRITTEN_BY_UP, environment, account)
+    write_environment(home / WRITTEN_BY_UP, environment, ours)
     return House(settings, _parts(settings, ports, account, environment), account, environment)
-
-
-def as_environment(settings: Settings) -> dict[str, str]:
-    """The settings as the environment variables that give them back, whatever else a process finds in its own.
-
-    What is unset is empty, not left out: a part must not take a database from the shell or the `.env` it starts in.
-    """
-    values = {f"FINLOOP_{name.upper()}": getattr(settings, name) for name in Settings.model_fields}
-    return {name: _written(value) for name, value in values.items()}
-
-
-def _written(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    return "" if value is None else str(value)
-
-
-def write_environment(path: Path, environment: Mapping[str, str], account: Account | None) -> None:
-    """Write finloop.env whole, readable by its owner only; the login of our Label Studio goes with it."""
-    login = {"LOGIN_USERNAME": account.username, "LOGIN_PASSWORD": account.password} if account else {}
-    lines = [f"{name}={_quoted(value)}" for name, value in {**environment, **login}.items() if value]
-    aside = path.with_suffix(".new")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write("# Written by `finloop up`: addresses and secrets of what it started.\n" + "\n".join(lines) + "\n")
-    aside.replace(path)
 
 
 def prefect_environment(settings: Settings) -> dict[str, str]:
@@ -134,21 +111,17 @@ def _ports(given: Settings) -> dict[str, int]:
 
 
 def _account(kept: Mapping[str, str | None]) -> Account:
+    # A file without LOGIN_TOKEN is of a time when only our own server's token stood beside a login.
+    before = kept.get("FINLOOP_LABEL_STUDIO_TOKEN") if "LOGIN_PASSWORD" in kept else None
     return Account(
         username=kept.get("LOGIN_USERNAME") or "finloop@example.com",
         password=kept.get("LOGIN_PASSWORD") or secrets.token_urlsafe(12),
-        token=kept.get("FINLOOP_LABEL_STUDIO_TOKEN") or secrets.token_hex(20),
+        token=kept.get("LOGIN_TOKEN") or before or secrets.token_hex(20),
     )
 
 
 def _secret(kept: Mapping[str, str | None], name: str) -> SecretStr:
     return SecretStr(kept.get(name) or secrets.token_urlsafe(24))
-
-
-def _quoted(value: str) -> str:
-    # python-dotenv fills in ${NAME} inside quotes too; a variable without a name has no value but its default.
-    literal = value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "${:-${}")
-    return f"'{literal}'"
 
 
 def _parts(

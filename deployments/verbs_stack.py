@@ -25,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
 def up() -> None:
     """Start every part that has no address in the settings, keep them up, and stop all on Ctrl-C."""
     from deployments.data import phrasebank_folder
+    from deployments.home import occupied
     from deployments.house import check_given, plan
     from deployments.parts import PartEvent
     from deployments.stack import Stack
@@ -32,22 +33,24 @@ def up() -> None:
 
     given = load_settings(written_by_up=False)
     check_given(given)
-    house = plan(given)
 
     def report(event: PartEvent) -> None:
         console.print(
             f"{event.seconds:6.1f} s  {event.part} {event.kind} {event.detail}", markup=False, highlight=False
         )
 
-    def when_ready() -> None:
-        with wiring.parts(house.settings) as parts:
-            labelwork.our_project(parts)
-        show_addresses(house)
+    with occupied(given.home.resolve()):
+        house = plan(given)
 
-    with wiring.parts(house.settings) as parts:
-        phrasebank_folder(parts)
-        parts.registry.prepare()
-    Stack(house.parts, house.settings.home / "logs", report).run_until_interrupted(when_ready)
+        def when_ready() -> None:
+            with wiring.parts(house.settings) as parts:
+                labelwork.our_project(parts)
+            show_addresses(house)
+
+        with wiring.parts(house.settings) as parts:
+            phrasebank_folder(parts)
+            parts.registry.prepare()
+        Stack(house.parts, house.settings.home / "logs", report).run_until_interrupted(when_ready)
 
 
 def show_addresses(house: "House") -> None:

@@ -21,6 +21,7 @@ from deployments.demo.client import Client
 from deployments.demo.console import Steps
 from deployments.demo.rounds import Rounds, asked_for, await_run, started_by_event
 from deployments.demo.summary import summarise
+from deployments.home import occupied
 from deployments.house import House, check_given, plan
 from deployments.ingest import Ingested, ingest
 from deployments.runs import Run, Runs
@@ -33,6 +34,7 @@ from flows.settings import Settings, load_settings
 from flows.wiring import Parts
 from storage.clock import now
 from storage.csv_texts import read_texts
+from storage.elastic_connection import public_address
 from storage.errors import BadInput, Failed
 from storage.problems import noted
 from storage.records import Purpose
@@ -55,6 +57,15 @@ class Options:
     keep: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was read before anything started: the texts' file, the PhraseBank's size, what the base model has seen."""
+
+    texts: Path
+    sentences: int
+    exposed: bool
+
+
 class DemoFailed(Failed):
     """The loop did not close; the message says at which step and why."""
 
@@ -62,18 +73,15 @@ class DemoFailed(Failed):
 def run_demo(options: Options) -> None:
     """Run the loop and print what it brought; everything it keeps lies under `options.home`."""
     console = Console()
-    if options.home.exists() and any(options.home.iterdir()):
-        raise BadInput(f"{options.home} is not empty; name a new folder with --workdir")
-    settings = _settings(options)
+    if options.home.exists() and not (options.home.is_dir() and not any(options.home.iterdir())):
+        raise BadInput(f"{options.home} is no empty folder; name a new one with --workdir")
+    settings, given = _read(options, console)
     check_given(settings)
-    with wiring.parts(settings) as parts:
-        texts = options.texts or sample_texts(parts)
-    settings = _with_audit_share(settings, texts, options.audit, options.labels)
     house = plan(settings)
-    console.print(_header(house, texts))
+    console.print(_header(house, given))
     stack = Stack(house.parts, house.settings.home / "logs")
-    with interrupts(), wiring.parts(house.settings) as parts, stack.launched():
-        report = _loop(options, console, house, parts, stack, texts)
+    with occupied(house.settings.home), interrupts(), wiring.parts(house.settings) as parts, stack.launched():
+        report = _loop(options, console, house, parts, stack, given.texts)
         broken = faults(report, must_promote=False)
         for fault in broken:
             console.print(f"[red]The loop does not hold what it promises: {fault}[/red]")
@@ -85,8 +93,22 @@ def run_demo(options: Options) -> None:
         raise DemoFailed(f"{len(broken)} promises were not held; {house.settings.home / 'report.json'} has the numbers")
 
 
-def _settings(options: Options) -> Settings:
-    """The user's settings with a home of this run's own, so that no earlier label or text gets into its numbers."""
+def _read(options: Options, console: Console) -> tuple[Settings, Given]:
+    """Read whatever may be wrong with the user's files; the audit share goes by the number of texts."""
+    settings = own_settings(options)
+    with console.status("reading texts, PhraseBank and base model"), wiring.parts(settings) as parts:
+        texts = options.texts or sample_texts(parts)
+        settings = _with_audit_share(settings, texts, options.audit, options.labels)
+        phrasebank_folder(parts)
+        return settings, Given(texts, len(parts.phrasebank.rows), parts.base_model.exposed)
+
+
+def own_settings(options: Options) -> Settings:
+    """The user's settings with a home of this run's own, so that no earlier label or text gets into its numbers.
+
+    Service, receiver and Prefect are its own as well: a demo must never swap the model of a service that people use,
+    nor start its retrains.
+    """
     stamp = now().strftime("%Y%m%d%H%M%S")
     own = {
         "home": options.home.resolve(),
@@ -94,6 +116,7 @@ def _settings(options: Options) -> Settings:
         "elasticsearch_index": f"finloop-demo-{stamp}",
         "label_studio_project": f"demo-{stamp}",
         "retrain_after": options.labels,
+        **dict.fromkeys(("serving_url", "receiver_url", "prefect_url", "admin_token", "webhook_secret")),
     }
     return load_settings(written_by_up=False).model_copy(update=own)
 
@@ -116,20 +139,21 @@ def _with_audit_share(settings: Settings, texts: Path, audit: int, labels: int) 
     return settings.model_copy(update={"audit_share": wanted})
 
 
-def _header(house: House, texts: Path) -> Panel:
+def _header(house: House, given: Given) -> Panel:
     from training.classifier import choose_device
 
     settings = house.settings
-    store = settings.elasticsearch_url
+    sentences = f"agreement {settings.phrasebank_agreement}, {given.sentences:,} sentences"
+    seen = " (it has seen PhraseBank labels)" if given.exposed else ""
     lines = [
-        ("texts", str(texts), "--texts FILE.csv"),
-        ("text store", f"Elasticsearch at {store}" if store else "embedded (SQLite)", "FINLOOP_ELASTICSEARCH_URL"),
-        ("PhraseBank", f"{settings.phrasebank}, agreement {settings.phrasebank_agreement}", "FINLOOP_PHRASEBANK"),
-        ("base model", settings.base_model, "FINLOOP_BASE_MODEL=ProsusAI/finbert"),
+        ("texts", str(given.texts), "--texts FILE.csv"),
+        ("text store", text_store(settings), "FINLOOP_ELASTICSEARCH_URL"),
+        ("PhraseBank", f"{settings.phrasebank}, {sentences}", "FINLOOP_PHRASEBANK"),
+        ("base model", settings.base_model + seen, "FINLOOP_BASE_MODEL=ProsusAI/finbert"),
         ("device", choose_device(), "a GPU, where PyTorch sees one"),
         ("Label Studio", f"real, at {settings.label_studio_url}", "FINLOOP_LABEL_STUDIO_URL"),
-        ("Prefect", f"real, at {settings.prefect_url}", "FINLOOP_PREFECT_URL"),
-        ("annotator", *_annotator(house, texts)),
+        ("Prefect", f"real, at {settings.prefect_url}", "a demo has its own"),
+        ("annotator", *_annotator(house, given.texts)),
     ]
     said = Table.grid(padding=(0, 2, 0, 0))
     said.add_column(no_wrap=True)
@@ -138,6 +162,13 @@ def _header(house: House, texts: Path) -> Panel:
     for name, value, setting in lines:
         said.add_row(name, Text(value), Text(setting))
     return Panel(said, title="finloop demo: what is real in this run, and what would change it", title_align="left")
+
+
+def text_store(settings: Settings) -> str:
+    """What the first panel says of it."""
+    if settings.elasticsearch_url is None:
+        return "embedded (SQLite)"
+    return f"Elasticsearch at {public_address(settings.elasticsearch_url)}, index {settings.elasticsearch_index}"
 
 
 def _annotator(house: House, texts: Path) -> tuple[str, str]:
@@ -193,7 +224,6 @@ def _tasks(parts: Parts, name: str) -> str:
 
 def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) -> str:
     """Train on the PhraseBank alone while the servers come up; an event deploys it like any other version."""
-    phrasebank_folder(parts)
     policy, began = RetrainPolicy(), now()
     with parts.leases.hold(RETRAIN_LEASE, LEASE):
         dataset = build_dataset(parts, policy)

@@ -4,11 +4,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from deployments.house import as_environment, check_given, plan, prefect_environment, write_environment
+from deployments.home import as_environment
+from deployments.house import check_given, plan, prefect_environment
 from deployments.ports import port_is_free
 from flows.settings import REPOSITORY, Settings, load_settings
 from storage.errors import BadInput, Unreachable
@@ -75,6 +74,21 @@ def test_without_label_studio_on_the_machine_the_cure_is_named(settings: Setting
         plan(missing)
     own = missing.model_copy(update={"label_studio_url": "http://theirs", "label_studio_token": SecretStr("x")})
     assert "label-studio" not in names(own)
+
+
+def test_our_own_label_studio_knows_its_account_after_another_took_its_place(settings: Settings) -> None:
+    before = plan(settings).account
+    theirs = {"label_studio_url": "http://theirs", "label_studio_token": SecretStr("theirs")}
+    assert plan(settings.model_copy(update=theirs)).account is None
+    assert plan(settings).account == before
+    assert before is not None and before.token != "theirs"
+
+
+def test_an_account_without_a_token_of_its_own_has_the_one_beside_it(settings: Settings) -> None:
+    settings.home.mkdir()
+    (settings.home / "finloop.env").write_text("LOGIN_PASSWORD=p\nFINLOOP_LABEL_STUDIO_TOKEN=t\n")
+    account = plan(settings).account
+    assert account is not None and (account.password, account.token) == ("p", "t")
 
 
 def test_the_written_file_is_its_owners_and_gives_the_same_settings_back(
@@ -154,20 +168,6 @@ def test_prefect_keeps_to_a_home_of_its_own(settings: Settings) -> None:
 def test_workers_of_a_prefect_elsewhere_wait_for_none_of_ours(settings: Settings) -> None:
     house = plan(settings.model_copy(update={"prefect_url": "http://theirs:4200"}))
     assert all(part.needs == () for part in house.parts if part.name in WORKERS)
-
-
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30))
-def test_any_secret_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, secret: str) -> None:
-    folder = tmp_path_factory.mktemp("env")
-    write_environment(folder / "finloop.env", {"FINLOOP_ADMIN_TOKEN": secret, "FINLOOP_PHRASEBANK": "after"}, None)
-    found = Settings(_env_file=folder / "finloop.env")
-    assert (found.needed("admin_token"), found.phrasebank) == (secret, "after")
-
-
-@pytest.mark.parametrize("secret", ["${HOME}", "a${HOME:-b}c", "$HOME", "it's", "back\\slash", "#no comment", " x "])
-def test_what_a_dotenv_reader_would_take_for_its_own_comes_back_too(tmp_path: Path, secret: str) -> None:
-    write_environment(tmp_path / "finloop.env", {"FINLOOP_ADMIN_TOKEN": secret}, None)
-    assert Settings(_env_file=tmp_path / "finloop.env").needed("admin_token") == secret
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
