@@ -3,6 +3,8 @@
 Heavy packages are imported inside the verbs, so that `finloop --help` answers at once.
 """
 
+import os
+
 import typer
 
 from deployments import verbs_loop, verbs_model, verbs_stack
@@ -23,8 +25,16 @@ verbs_model.add_to(app)
 
 def main() -> None:
     """The entry point: named errors become a message and an exit code."""
+    _ask_loopback_directly()
     with exit_codes():
         app()
+
+
+def _ask_loopback_directly() -> None:
+    """Proxies are for the internet: no part of ours on this machine is asked through one, by us or by another part."""
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    direct = ",".join(filter(None, (known, "127.0.0.1", "localhost")))
+    os.environ.update(no_proxy=direct, NO_PROXY=direct)
 
 
 if __name__ == "__main__":

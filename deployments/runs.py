@@ -20,6 +20,8 @@ BUSY_ANSWER = 60.0
 BUSY_TRIES = 6
 """A Prefect server on SQLite answers 503 while its database is locked; its own client asks again too."""
 
+GATEWAY = (502, 504)
+
 
 class RunFailed(Failed):
     """A flow run ended in another state than completed; the message is the run's own."""
@@ -49,12 +51,20 @@ class Runs:
     """The runs of finloop's deployments on one Prefect server; every deployment has its flow's name."""
 
     def __init__(self, prefect_url: str) -> None:
-        self._url = prefect_url
+        self._url = str(httpx.URL(prefect_url).copy_with(userinfo=b""))
         self._client = httpx.Client(base_url=f"{prefect_url}/api", timeout=httpx.Timeout(FIRST_ANSWER, connect=3.0))
+        self._is_prefect = False
 
     def check(self) -> None:
-        """Raises Unreachable within 10 s where no Prefect server answers."""
-        self._ask("GET", "/health")
+        """Raises Unreachable within 10 s where no Prefect server answers.
+
+        `/health` needs neither the server's database nor a token: whatever does not answer `true` there is no Prefect.
+        """
+        answer = self._send("GET", "/health")
+        if not answer.is_success or answer.content.strip() != b"true":
+            raise self._unreachable(f"what answers there is not Prefect ({answer.status_code} at /api/health)")
+        self._client.timeout = httpx.Timeout(BUSY_ANSWER, connect=3.0)
+        self._is_prefect = True
 
     def start(self, name: str, parameters: dict[str, Any]) -> Run:
         """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters."""
@@ -76,11 +86,14 @@ class Runs:
         found = [_run(name, one) for one in self._ask("POST", "/flow_runs/filter", body)]
         return [run for run in found if run.created >= moment]
 
-    def finish(self, run: Run, deadline: float = 3600) -> Run:
-        """Wait until a run has ended. Raises RunFailed when it ended badly, or did not end within `deadline` s."""
+    def finish(self, run: Run, deadline: float | None = None) -> Run:
+        """Wait until a run has ended, for as long as it takes: a retrain on few cores may need hours.
+
+        Raises RunFailed when it ended badly, or did not end within `deadline` s where one is given.
+        """
         pause, began = threading.Event(), now()
         while not run.finished:
-            if (now() - began).total_seconds() > deadline:
+            if deadline is not None and (now() - began).total_seconds() > deadline:
                 raise RunFailed(f"{run.flow} has not ended after {deadline:.0f} s; see {self.page(run)}")
             pause.wait(POLL_SECONDS)
             run = self.get(run)
@@ -109,6 +122,8 @@ class Runs:
         self._client.close()
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        if not self._is_prefect:  # else another server's 404 would read as a deployment that is missing
+            self.check()
         answer = self._send(method, path, body)
         if answer.status_code == httpx.codes.NOT_FOUND and "/deployments/name/" in path:
             raise RunFailed(
@@ -120,29 +135,30 @@ class Runs:
             found = answer.json()
         except ValueError as error:
             raise self._unreachable("what answers there is not Prefect") from error
-        if path != "/health" and not isinstance(found, dict | list):
+        if not isinstance(found, dict | list):
             raise self._unreachable("what answers there is not Prefect")
         return found
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+    def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         pause, lost = threading.Event(), False
-        for tried in range(BUSY_TRIES):
+        for tried in range(BUSY_TRIES if self._is_prefect else 1):
             pause.wait(2 * POLL_SECONDS * tried)
             try:
                 answer = self._client.request(method, path, json=body)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 if self._lost(error) and not lost:  # seen once: no answer in a minute from a server that was well
                     lost = True
                     continue
                 raise self._unreachable(str(error) or type(error).__name__) from error
-            self._client.timeout = httpx.Timeout(BUSY_ANSWER, connect=3.0)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
+        if answer.status_code in GATEWAY:
+            raise self._unreachable(f"its gateway answers {answer.status_code}")
         return answer
 
-    def _lost(self, error: httpx.TransportError) -> bool:
+    def _lost(self, error: httpx.RequestError) -> bool:
         """Whether a server that has answered before kept this one answer back; every call is safe to ask twice."""
-        return isinstance(error, httpx.ReadTimeout) and self._client.timeout.read == BUSY_ANSWER
+        return isinstance(error, httpx.ReadTimeout) and self._is_prefect
 
     def _unreachable(self, reason: str) -> Unreachable:
         cure = "Start it with `finloop up`, or correct the address."

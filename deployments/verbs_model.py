@@ -26,7 +26,11 @@ def fetch(what: Annotated[Literal["model", "phrasebank"], typer.Argument(help="W
 
     with wiring.parts() as parts, errors.status(f"fetching the {what}"):
         folder = parts.base_model.folder if what == "model" else phrasebank_folder(parts)
+        named = parts.settings.base_model.lower() if what == "model" else parts.settings.phrasebank
     console.print(f"{what}: {folder}", soft_wrap=True)
+    if named in ("minilm", "sample"):
+        other = "FINLOOP_BASE_MODEL=ProsusAI/finbert" if what == "model" else "FINLOOP_PHRASEBANK=hub"
+        console.print(f"{named} comes with finloop and nothing was fetched; {other} would fetch one.", soft_wrap=True)
 
 
 def train(

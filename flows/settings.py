@@ -5,9 +5,12 @@ the environment wins over `.env`, `.env` over that file. Run parameters hold pol
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
+import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -26,7 +29,26 @@ def _address(url: str | None) -> str | None:
         return None
     if not url.startswith(("http://", "https://")):
         raise ValueError("an address begins with http:// or https://")
+    try:
+        port = urlsplit(url).port
+        host = httpx.URL(url).raw_host.decode().encode("idna")
+    except (ValueError, httpx.InvalidURL):
+        host, port = b"", 0
+    if not host or port == 0:
+        # Not in the libraries' words: they quote what they stumble over, and that may be a piece of a password.
+        raise ValueError("its host, or its port (a number from 1 to 65535), cannot be used")
     return url.rstrip("/")
+
+
+def _prefect_address(url: str | None) -> str | None:
+    if url is not None and url.endswith("/api"):
+        raise ValueError("leave out the /api at its end, which belongs to PREFECT_API_URL only")
+    return url
+
+
+def _masked(value: str) -> str:
+    """The value without the user and password of an address, whatever else is wrong with it."""
+    return re.sub(r"^([a-z][a-z0-9+.-]*://)?.*@", r"\1***@", value, flags=re.IGNORECASE | re.DOTALL)
 
 
 def _agreement(value: object) -> object:
@@ -35,13 +57,14 @@ def _agreement(value: object) -> object:
 
 EmptyIsUnset = BeforeValidator(_unset)
 Address = Annotated[str | None, EmptyIsUnset, AfterValidator(_address)]
+PrefectAddress = Annotated[Address, AfterValidator(_prefect_address)]
 Secret = Annotated[SecretStr | None, EmptyIsUnset]
 
 
 class Settings(BaseSettings):
     """What finloop is told from outside; the README's table is made from these descriptions."""
 
-    model_config = SettingsConfigDict(env_prefix="FINLOOP_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FINLOOP_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(Path(".finloop"), description="the work folder: databases, models, logs, downloads")
     database_url: Annotated[str | None, EmptyIsUnset] = Field(None, description="PostgreSQL; unset: SQLite in the home")
@@ -54,7 +77,9 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9_-]+$",
         description="marks our project there; homes on one server differ",
     )
-    prefect_url: Address = Field(None, description="a Prefect server of your own; unset: `up` starts one")
+    prefect_url: PrefectAddress = Field(
+        None, description="a Prefect server of your own, for one home; unset: `up` starts one"
+    )
     serving_url: Address = Field(None, description="where the serving app answers; unset: `up` starts one")
     receiver_url: Address = Field(None, description="where Label Studio reaches the receiver; unset: `up` starts one")
     phrasebank: str = Field("sample", description="`sample`, `hub` (takala/financial_phrasebank) or a folder")
@@ -108,7 +133,7 @@ def load_settings(*, written_by_up: bool = True) -> Settings:
         first = error.errors()[0]
         name = "FINLOOP_" + str(first["loc"][0]).upper()
         raise BadInput(
-            f"{name} is {first['input']!r}: {first['msg']}.\nCorrect it in the environment or in .env."
+            f"{name} is {_masked(str(first['input']))!r}: {first['msg']}.\nCorrect it in the environment or in .env."
         ) from error
 
 

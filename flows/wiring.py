@@ -138,7 +138,7 @@ class Parts:
             engine.dispose()
 
     def _open(self, url: str) -> Engine:
-        engine = open_database(url)
+        engine = open_database(url, embedded=self.settings.database_url is None)
         with ExitStack() as undo:
             undo.callback(engine.dispose)
             migrate(engine)

@@ -6,6 +6,7 @@ PostgreSQL runs READ COMMITTED whatever the server's default is: after waiting f
 what the one before it committed.
 """
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,32 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from storage.errors import BadInput, Unreachable
 
-SETTING = "FINLOOP_DATABASE_URL"
-CURE = "Start it, correct the address, or unset the variable to keep labels in the embedded database."
+GIVEN, EMBEDDED = "FINLOOP_DATABASE_URL", "FINLOOP_HOME"
+"""The setting that a database comes from: its address, or the folder in which its file lies."""
+
+CURES = {
+    GIVEN: "Start it, correct the address, or unset the variable to keep labels in the embedded database.",
+    EMBEDDED: "Make folder and file writable, put a sound copy of a damaged file back, or name another folder.",
+}
 CONNECT_SECONDS = 4
 """For each address of a host: a name that stands for two (IPv6 and IPv4) is given up within 10 s."""
 
+UNUSABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY)
+"""What is wrong with a file itself; SQLite may find it only after connecting, at the first page that is asked for."""
 
-def open_database(url: str) -> Engine:
+
+def open_database(url: str, *, embedded: bool = False) -> Engine:
     """An engine for SQLite or PostgreSQL (`postgresql+psycopg://` is chosen for a bare `postgresql://`).
 
     Nothing is connected yet; whoever connects while no database answers gets Unreachable. Raises BadInput for any
-    other database and for a folder that cannot be made.
+    other database and for a folder that cannot be made. `embedded` says that nobody gave the address: errors then
+    name the home that the file lies in.
     """
+    setting = EMBEDDED if embedded else GIVEN
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise BadInput(f"{SETTING} is not a database URL: {error}") from error
+        raise BadInput(f"{GIVEN} is not a database URL: {error}") from error
     if parsed.get_backend_name() == "postgresql":
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
@@ -41,12 +52,13 @@ def open_database(url: str) -> Engine:
             execution_options={"preserve_rowcount": True},
         )
     elif parsed.get_backend_name() == "sqlite":
-        _make_folder(parsed.database)
+        _make_folder(parsed.database, setting)
         engine = create_engine(parsed, connect_args={"timeout": 30})
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        raise BadInput(f"{SETTING} names {parsed.get_backend_name()}; finloop keeps labels in sqlite or postgresql")
+        raise BadInput(f"{GIVEN} names {parsed.get_backend_name()}; finloop keeps labels in sqlite or postgresql")
+    engine.update_execution_options(finloop_setting=setting)
     _name_the_setting(engine)
     return engine
 
@@ -91,29 +103,52 @@ def migrate(engine: Engine, to: str = "head") -> None:
         try:
             command.upgrade(config, to)
         except CommandError as error:
-            raise BadInput(f"{SETTING}: the database is not one that this finloop can read: {error}") from error
+            where = f"the database at {_address(engine)} ({_setting(engine)})"
+            raise BadInput(f"{where} is not one that this finloop can read: {error}") from error
         connection.commit()
 
 
-def _make_folder(database: str | None) -> None:
+def _make_folder(database: str | None, setting: str) -> None:
     if database:
         try:
             Path(database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadInput(f"{SETTING}: the folder of {database} cannot be made: {error.strerror}") from error
+            where = f"the folder of {database} ({setting})"
+            raise BadInput(f"{where} cannot be made: {error.strerror}.\n{CURES[setting]}") from error
 
 
 def _name_the_setting(engine: Engine) -> None:
-    """Turn every failure to connect into Unreachable; a failed ping is only the pool's reason to connect anew."""
+    """Turn every failure to connect, and every file that cannot be used, into Unreachable.
+
+    A failed ping is only the pool's reason to connect anew.
+    """
 
     def unreachable(context: ExceptionContext) -> Unreachable | None:
         error = context.sqlalchemy_exception
-        if context.connection is not None or context.is_pre_ping or not isinstance(error, DBAPIError):
+        if context.is_pre_ping or not isinstance(error, DBAPIError):
             return None
-        reason = str(error.orig).strip().partition("\n")[0]
-        return Unreachable("database", engine.url.render_as_string(hide_password=True), SETTING, reason, CURE)
+        if context.connection is not None and not _is_unusable(error.orig):
+            return None
+        reason, setting = str(error.orig).strip().partition("\n")[0], _setting(engine)
+        return Unreachable("database", _address(engine), setting, reason, CURES[setting])
 
     event.listen(engine, "handle_error", unreachable)
+
+
+def _is_unusable(error: BaseException | None) -> bool:
+    # The lowest byte is the kind, the others say more closely what happened.
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in UNUSABLE
+
+
+def _setting(engine: Engine) -> str:
+    return str(engine.get_execution_options()["finloop_setting"])
+
+
+def _address(engine: Engine) -> str:
+    """As messages may show it: the path of a file that nobody gave an address for."""
+    if _setting(engine) == EMBEDDED:
+        return str(engine.url.database)
+    return engine.url.render_as_string(hide_password=True)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -99,8 +99,9 @@ class Registry:
         for entry in self._entries():
             if str(entry.version) == number:
                 return _version(entry, aliases)
-        known = ", ".join([*aliases, *sorted((str(entry.version) for entry in self._entries()), key=int)]) or "none yet"
-        raise UnknownVersion(f"no model version is called {name!r}; there are: {known}")
+        known = ", ".join([*aliases, *sorted((str(entry.version) for entry in self._entries()), key=int)])
+        cure = "" if known else ".\n`finloop retrain` makes the first; a folder needs none (predict --model DIR)."
+        raise UnknownVersion(f"no model version is called {name!r}; there are: {known or 'none yet'}{cure}")
 
     def folder(self, version: str) -> Path:
         """The folder of a version, every file compared with its manifest at each call, so that damage is found early.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from fastapi import FastAPI
 from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
@@ -18,7 +19,7 @@ from deployments.cli import app, main
 from flows.candidate import build_dataset
 from flows.settings import REPOSITORY
 from flows.wiring import Parts
-from tests.deployments.serving_models import free_port
+from tests.deployments.serving_models import free_port, serve
 from tests.fixtures_home import POLICY, register
 
 VERBS = {
@@ -91,6 +92,30 @@ def test_without_a_prefect_server_the_setting_its_address_and_the_cure_are_named
     assert time.monotonic() - began < 10
     assert (code, out) == (2, "")
     assert "FINLOOP_PREFECT_URL" in err and nowhere in err and "finloop up" in err
+
+
+@pytest.mark.parametrize("verb", ["score", "up"])
+def test_a_server_that_is_no_prefect_is_named_like_one_that_is_away(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(FastAPI()) as url:
+        monkeypatch.setenv("FINLOOP_PREFECT_URL", url)
+        code, out, err = finloop(monkeypatch, capsys, verb)
+    assert (code, out) == (2, "")
+    assert "FINLOOP_PREFECT_URL" in err and url in err and "correct the address" in err
+
+
+@pytest.mark.parametrize("path", ["home", "home/finloop.db", "home/texts.db"])
+def test_a_home_that_cannot_be_used_is_named_and_no_setting_that_nobody_set(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    (tmp_path / path).write_bytes(b"no database" * 1000)
+    monkeypatch.setenv("FINLOOP_HOME", "home")
+    code, _, err = finloop(monkeypatch, capsys, "status")
+    assert code == 2
+    assert "FINLOOP_HOME" in err and str(tmp_path / path) in err and "name another folder" in err
+    assert "FINLOOP_DATABASE_URL" not in err
 
 
 def test_without_any_prefect_address_up_is_named(
@@ -230,6 +255,36 @@ def test_datasets_say_what_is_in_them_and_what_was_left_out(
     assert "near an audit text 3" in out
     (told,) = json.loads(finloop(monkeypatch, capsys, "datasets", "--json")[1])
     assert told["dropped"] == {"near an audit text": 3}
+
+
+def test_fetch_says_where_it_is_and_when_nothing_had_to_be_fetched(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FINLOOP_HOME", str(parts.settings.home))
+    code, out, _ = finloop(monkeypatch, capsys, "fetch", "phrasebank")
+    assert code == 0
+    assert (parts.settings.home / "sample" / "Sentences_50Agree.txt").is_file()
+    assert "nothing was fetched" in out and "FINLOOP_PHRASEBANK=hub" in out
+    monkeypatch.setenv("FINLOOP_BASE_MODEL", parts.settings.base_model)
+    code, out, _ = finloop(monkeypatch, capsys, "fetch", "model")
+    assert (code, out) == (0, f"model: {parts.base_model.folder}\n")
+
+
+def test_our_own_servers_are_asked_past_a_proxy(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FINLOOP_HOME", str(parts.settings.home))
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    app = FastAPI()
+    app.get("/health")(lambda: {})
+    with serve(app) as url:
+        monkeypatch.setenv("FINLOOP_LABEL_STUDIO_URL", url)
+        found = json.loads(finloop(monkeypatch, capsys, "status", "--json")[1])
+    assert found["label_studio"] == f"up at {url}"
+    assert os.environ["NO_PROXY"].startswith("example.org,")
 
 
 def test_the_command_itself_ends_with_the_code(tmp_path: Path) -> None:

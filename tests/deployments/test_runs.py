@@ -1,14 +1,17 @@
 """A Prefect server that is not there, or is none, is told within ten seconds; the rest is in test_orchestration."""
 
 import time
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 
-from deployments.runs import Runs
+from deployments.runs import RunFailed, Runs
+from deployments.terminal import run_and_wait
 from storage.clock import now
-from storage.errors import FinloopError, Unreachable
+from storage.errors import Unreachable
 from tests.deployments.serving_models import free_port, serve
 
 
@@ -21,25 +24,72 @@ def test_where_nothing_answers_the_setting_the_address_and_the_cure_are_named() 
     assert time.monotonic() - began < 10
 
 
-def test_a_server_that_is_no_prefect_is_told() -> None:
-    with serve(FastAPI()) as url, pytest.raises(FinloopError, match=url):
-        Runs(url).start("score", {})
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Response(status_code=404), "not Prefect (404 at /api/health)"),
+        (Response("sign in", 401), "not Prefect (401 at /api/health)"),
+        (Response(status_code=307, headers={"location": "/"}), "not Prefect (307 at /api/health)"),
+        (Response("boom", 500), "not Prefect (500 at /api/health)"),
+        (Response("no backend", 502), "its gateway answers 502"),
+        (Response("no backend", 503), "not Prefect (503 at /api/health)"),
+        (Response("hello"), "not Prefect (200 at /api/health)"),
+        (JSONResponse({"status": "ok"}), "not Prefect (200 at /api/health)"),
+        (Response("true", headers={"content-encoding": "gzip"}), "decompressing"),
+    ],
+)
+def test_whatever_is_no_prefect_is_told_with_setting_address_and_cure(answer: Response, reason: str) -> None:
+    app, began = FastAPI(), time.monotonic()
+    app.get("/{path:path}")(lambda path: answer)
+    with serve(app) as url:
+        for call in (lambda: Runs(url).check(), lambda: Runs(url).start("score", {})):
+            with pytest.raises(Unreachable) as raised:
+                call()
+            assert all(part in str(raised.value) for part in (url, "FINLOOP_PREFECT_URL", "finloop up", reason))
+    assert time.monotonic() - began < 10
+
+
+def test_an_address_is_named_without_its_password() -> None:
+    with pytest.raises(Unreachable) as raised:
+        Runs(f"http://me:secret@127.0.0.1:{free_port()}").check()
+    assert "http://127.0.0.1:" in str(raised.value) and "secret" not in str(raised.value)
+
+
+def prefect() -> FastAPI:
+    """A Prefect server with the one deployment `score`; a test gives it the rest."""
     app = FastAPI()
+    app.get("/api/health")(lambda: True)
+    app.get("/api/deployments/name/score/score")(lambda: {"id": "7"})
+    return app
 
-    @app.get("/{path:path}")
-    def page(path: str) -> str:
-        return "hello"
 
-    with serve(app) as url, pytest.raises(Unreachable, match="not Prefect"):
+def a_run(state: str) -> dict[str, Any]:
+    """A run as the server tells of it."""
+    return {"id": "8", "created": now().isoformat(), "state": {"type": state}}
+
+
+def test_a_verb_waits_for_a_run_as_long_as_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, states, hours = prefect(), ["PENDING", "RUNNING", "RUNNING", "COMPLETED"], iter(range(0, 1000, 2))
+    app.post("/api/deployments/7/create_flow_run")(lambda: a_run(states.pop(0)))
+    app.get("/api/flow_runs/8")(lambda: a_run(states.pop(0)))
+    monkeypatch.setattr("deployments.runs.now", lambda: now() + timedelta(hours=next(hours)))
+    with serve(app) as url:
+        assert run_and_wait(url, "score", {}, wait=True, as_json=True).state == "COMPLETED"
+        states += ["RUNNING", "RUNNING"]
+        runs = Runs(url)
+        with pytest.raises(RunFailed, match="not ended after 3600 s"):
+            runs.finish(runs.start("score", {}), deadline=3600)
+
+
+def test_a_gateway_whose_server_went_away_is_told_as_such() -> None:
+    app = prefect()
+    app.post("/api/deployments/7/create_flow_run")(lambda: Response("no backend", 502))
+    with serve(app) as url, pytest.raises(Unreachable, match=r"FINLOOP_PREFECT_URL.*its gateway answers 502"):
         Runs(url).start("score", {})
 
 
 def test_a_server_whose_database_is_busy_is_asked_again_for_the_same_run() -> None:
-    app, keys = FastAPI(), []
-
-    @app.get("/api/deployments/name/score/score")
-    def deployment() -> dict[str, str]:
-        return {"id": "7"}
+    app, keys = prefect(), []
 
     @app.post("/api/deployments/7/create_flow_run")
     def create(body: dict[str, object]) -> JSONResponse:

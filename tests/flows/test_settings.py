@@ -1,10 +1,11 @@
 """Settings come from one place, in one order, and a wrong one is named."""
 
+import traceback
 from pathlib import Path
 
 import pytest
 
-from deployments.house import write_environment
+from deployments.home import write_environment
 from flows.settings import REPOSITORY, Settings, load_settings, settings_table
 from storage.errors import BadInput
 
@@ -51,6 +52,13 @@ def test_a_home_in_dotenv_is_where_the_written_file_is_looked_for(tmp_path: Path
         ("FINLOOP_PHRASEBANK_AGREEMENT", "most"),
         ("FINLOOP_PREFECT_URL", "127.0.0.1:4200"),
         ("FINLOOP_ELASTICSEARCH_URL", "localhost:9200"),
+        ("FINLOOP_PREFECT_URL", "http://127.0.0.1:42OO"),
+        ("FINLOOP_ELASTICSEARCH_URL", "http://127.0.0.1:92000"),
+        ("FINLOOP_LABEL_STUDIO_URL", "http://127.0.0.1:0"),
+        ("FINLOOP_SERVING_URL", "http://:8000"),
+        ("FINLOOP_RECEIVER_URL", "http://256.0.0.1:8001"),
+        ("FINLOOP_RECEIVER_URL", "http://a..b:8001"),
+        ("FINLOOP_RECEIVER_URL", "http://[::1:8001"),
         ("FINLOOP_ELASTICSEARCH_INDEX", "Capital"),
         ("FINLOOP_LOG_PREDICTIONS", "perhaps"),
     ],
@@ -60,6 +68,43 @@ def test_a_bad_setting_is_named_with_its_value(name: str, value: str, monkeypatc
     with pytest.raises(BadInput) as raised:
         load_settings()
     assert name in str(raised.value) and value in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[::1]:9200", "http://elastic_1:9200", "https://elastic:p%40w@search.example:9200/es", "https://ü.de"],
+)
+def test_an_address_may_have_any_host_a_path_and_a_user(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINLOOP_ELASTICSEARCH_URL", url)
+    assert load_settings().elasticsearch_url == url
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4200/api", "http://127.0.0.1:4200/api/"])
+def test_what_prefect_itself_calls_its_address_is_refused_with_the_cure(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINLOOP_PREFECT_URL", url)
+    with pytest.raises(BadInput, match=f"FINLOOP_PREFECT_URL is '{url}'.*leave out the /api"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("elastic:hush@host:9200", "***@host:9200"),
+        ("ftp://elastic:hush@host:9200", "ftp://***@host:9200"),
+        ("http://elastic:hush@host:92OO", "http://***@host:92OO"),
+        ("http://elastic:hush/hush@host:9200", "http://***@host:9200"),
+        ("http://elastic:hush@hush@host:0", "http://***@host:0"),
+        ("http://elastic:#hush\n@host:9200", "http://***@host:9200"),
+    ],
+)
+def test_no_error_shows_the_password_of_an_address(given: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINLOOP_ELASTICSEARCH_URL", given)
+    with pytest.raises(BadInput) as raised:
+        load_settings()
+    assert f"FINLOOP_ELASTICSEARCH_URL is '{shown}'" in str(raised.value)
+    assert "hush" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_an_address_has_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,4 @@
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -137,6 +138,52 @@ def test_a_sqlite_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "finloop.db").write_bytes(b"no database" * 1000)
     with pytest.raises(Unreachable, match=r"finloop\.db \(FINLOOP_DATABASE_URL\): file is not a database"):
         migrate(open_database(f"sqlite:///{tmp_path}/finloop.db"))
+
+
+def test_the_embedded_database_is_named_by_its_home_and_path(tmp_path: Path) -> None:
+    (tmp_path / "finloop.db").mkdir()
+    (tmp_path / "texts.db").write_bytes(b"no database" * 1000)
+    for name, reason in {"finloop.db": "unable to open database file", "texts.db": "file is not a database"}.items():
+        with pytest.raises(Unreachable) as raised:
+            migrate(open_database(f"sqlite:///{tmp_path}/{name}", embedded=True))
+        assert f"at {tmp_path}/{name} (FINLOOP_HOME): {reason}.\nMake folder and file" in str(raised.value)
+        assert "FINLOOP_DATABASE_URL" not in str(raised.value)
+
+
+def test_a_file_in_the_place_of_the_home_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("mine")
+    for folder in ("home", "home/below"):
+        with pytest.raises(BadInput, match=rf"{folder}/finloop\.db \(FINLOOP_HOME\) cannot be made: .*\.\nMake folder"):
+            open_database(f"sqlite:///{tmp_path}/{folder}/finloop.db", embedded=True)
+
+
+def test_a_file_that_turns_out_unusable_after_connecting_is_named_too(tmp_path: Path, migrated_sqlite: Path) -> None:
+    shutil.copyfile(migrated_sqlite, tmp_path / "read-only.db")
+    (tmp_path / "read-only.db-shm").mkdir()
+    with pytest.raises(Unreachable, match=r"FINLOOP_HOME\): attempt to write a readonly database"):
+        migrate(open_database(f"sqlite:///{tmp_path}/read-only.db", embedded=True))
+    shutil.copyfile(migrated_sqlite, tmp_path / "damaged.db")
+    engine = open_database(f"sqlite:///{tmp_path}/damaged.db", embedded=True)
+    with engine.connect() as connection:
+        page = connection.scalar(text("SELECT rootpage FROM sqlite_master WHERE name = 'alembic_version'"))
+        size = connection.scalar(text("PRAGMA page_size"))
+    engine.dispose()
+    with (tmp_path / "damaged.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    with pytest.raises(Unreachable, match=r"FINLOOP_HOME\): database disk image is malformed"):
+        migrate(engine)
+    engine.dispose()
+
+
+def test_an_embedded_database_of_a_newer_finloop_is_named_by_its_home(tmp_path: Path, migrated_sqlite: Path) -> None:
+    shutil.copyfile(migrated_sqlite, tmp_path / "finloop.db")
+    engine = open_database(f"sqlite:///{tmp_path}/finloop.db", embedded=True)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(BadInput, match=rf"{tmp_path}/finloop\.db \(FINLOOP_HOME\).*9999"):
+        migrate(engine)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("url", ["mysql://127.0.0.1/x", "labels.db", "", "postgresql://host:port/x"])
