@@ -60,9 +60,9 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
         exposed=base.exposed,
         dataset_version=dataset_hash(rows),
         recipe=recipe.model_dump(mode="json"),
-        recipe_hash=hashlib.sha256(f"{recipe.hash()} {base.name}".encode()).hexdigest(),
+        recipe_hash=recipe.hash_on(base.name),
         metrics={**made.metrics, "test_macro_f1": scores.macro_f1, "training_seconds": made.seconds},
-        labels=LABELS,
+        labels=made.labels,
         created_at=now(),
     )
     write_manifest(made.folder, manifest)
@@ -94,7 +94,7 @@ def _labelled(data: Path, agreement: int) -> "PhraseBank":
 
 def read_input(path: Path) -> tuple[list[str], tuple[Problem, ...]]:
     """The texts of a CSV, in its order, and the lines that were left out."""
-    reading = read_texts(path)
+    reading = read_texts(path, labels=False)
     return [row.text for row in reading.rows], reading.problems
 
 

@@ -4,20 +4,21 @@ The steps are plain functions over the parts: the retrain flow, the demo's first
 ones. What names a candidate is its dataset's hash and its recipe's, so a step that was done is found, not repeated.
 """
 
-import hashlib
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flows.events import CHALLENGER
 from flows.policies import RetrainPolicy
 from flows.wiring import Parts
 from storage.clock import now
 from storage.datasets import dataset_hash
-from storage.records import LABELS, DatasetVersion, Split
+from storage.errors import BadInput
+from storage.records import DatasetVersion, Split
 from storage.registry import ModelVersion
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from training.gate import Judgement
 
 PROMOTE = "promote"
+UNFINISHED = "unfinished"
+"""The kind of an intent that nobody brings about: it says in `finloop status` that a training was given up."""
+
 NO_CHAMPION = "there is no champion yet: `finloop retrain` trains the first, from the PhraseBank alone"
 Progress = Callable[[float, str], None]
 
@@ -47,9 +51,15 @@ def champion_of(parts: Parts) -> ModelVersion | None:
 def build_dataset(parts: Parts, policy: RetrainPolicy) -> DatasetVersion | None:
     """The dataset to train on now: an unjudged one left by a killed run first, else PhraseBank plus all labels.
 
-    None where the newest labels are in a dataset whose model was judged already: there is nothing new.
+    One that was left with another PhraseBank or merge policy is passed over: the settings of now count. None where the
+    newest labels are in a dataset whose model was judged already: there is nothing new. Raises BadInput, and stores
+    nothing, where no row would train or none would validate.
     """
-    unfinished = parts.datasets.unjudged()
+    unfinished = parts.datasets.unjudged(
+        phrasebank_sha256=parts.phrasebank.sha256,
+        agreement=parts.settings.phrasebank_agreement,
+        policy=policy.merge.hash(),
+    )
     if unfinished is not None:
         return parts.datasets.load(unfinished)
     from training.merge import merge
@@ -69,17 +79,29 @@ def build_dataset(parts: Parts, policy: RetrainPolicy) -> DatasetVersion | None:
         rows=merged.rows,
         dropped=merged.dropped,
     )
+    _check_trainable(dataset)
     judged = parts.registry.find(dataset.version, recipe_hash(parts, policy))
     parts.datasets.save(dataset, merged.splits)
     if judged is not None and judged.verdict is not None:
-        parts.datasets.record_verdict(dataset.version, judged.verdict)
+        _finish(parts, dataset, judged.verdict)
         return None
     return dataset
 
 
+def _check_trainable(dataset: DatasetVersion) -> None:
+    """Refused here, since a stored dataset that cannot be trained on would be taken up by every later retrain."""
+    rows = Counter(row.split for row in dataset.rows)
+    if not rows[Split.TRAIN] or not rows[Split.VALIDATION]:
+        raise BadInput(
+            f"the PhraseBank {dataset.phrasebank_source} and the labels so far give {rows[Split.TRAIN]} train and "
+            f"{rows[Split.VALIDATION]} validation rows (FINLOOP_PHRASEBANK); a training needs both.\n"
+            "Add sentences to that folder, or set it to `sample`, to `hub`, or to another folder."
+        )
+
+
 def recipe_hash(parts: Parts, policy: RetrainPolicy) -> str:
-    """What, beside the dataset, decides a training's outcome: the recipe and the base model."""
-    return hashlib.sha256(f"{policy.recipe.hash()} {parts.settings.base_model}".encode()).hexdigest()
+    """What, beside the dataset, decides a training's outcome."""
+    return policy.recipe.hash_on(parts.settings.base_model)
 
 
 def train_candidate(
@@ -108,7 +130,7 @@ def train_candidate(
                 recipe=policy.recipe.model_dump(mode="json"),
                 recipe_hash=recipe,
                 metrics={**made.metrics, "training_seconds": made.seconds},
-                labels=LABELS,
+                labels=made.labels,
                 created_at=now(),
             ),
         )
@@ -181,4 +203,16 @@ def settle_candidate(parts: Parts, candidate: Candidate, dataset: DatasetVersion
         parts.registry.set_alias("challenger", version)
         parts.outbox.add(f"{PROMOTE}:{version}", PROMOTE, {"version": version})
         parts.outbox.add(f"deploy:{version}:1", CHALLENGER, {"version": version})
+    _finish(parts, dataset, verdict)
+
+
+def _finish(parts: Parts, dataset: DatasetVersion, verdict: dict[str, Any]) -> None:
+    """Close a dataset; what was given up over the labels in it is made up for.
+
+    Labels that came since its watermark are not in it, so what was given up over them stays to be told.
+    """
     parts.datasets.record_verdict(dataset.version, verdict)
+    read, since = dataset.label_watermark, f"{UNFINISHED}:{dataset.label_watermark}"
+    for intent in parts.outbox.troubled(UNFINISHED):
+        if intent.payload["watermark"] <= read and intent.key != since:
+            parts.outbox.overtake(intent.key)

@@ -61,8 +61,23 @@ def promote(parts: Parts, name: str, *, forced: bool = False) -> Promotion:
     except (Refused, Unreachable) as error:
         parts.outbox.failed(key, str(error))
         raise
+    _overtake_older(parts, key, version)
     parts.outbox.close(key)
     return Promotion(version, parts.registry.aliases().get("previous"))
+
+
+def _overtake_older(parts: Parts, key: str, version: str) -> None:
+    """End the trouble of promotions that were intended before this one.
+
+    One that is still open and was judged against this very version stays: sync may yet bring it about.
+    """
+    mine, verdicts = parts.outbox.get(key), {one.version: one.verdict or {} for one in parts.registry.versions()}
+    for intent in parts.outbox.troubled(PROMOTE):
+        if mine is None or intent.created_at >= mine.created_at:
+            continue
+        against = verdicts.get(intent.payload["version"], {}).get("champion")
+        if intent.closed_at is not None or against != version:
+            parts.outbox.overtake(intent.key)
 
 
 def _admin(parts: Parts, action: str, version: str) -> None:

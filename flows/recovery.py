@@ -6,18 +6,16 @@ intent is closed with its error, which `finloop status` shows.
 
 from datetime import datetime, timedelta
 
-from flows.candidate import PROMOTE
+from flows.candidate import PROMOTE, UNFINISHED
 from flows.events import CHALLENGER, RESUME
 from flows.policies import SyncPolicy
 from flows.wiring import Parts
 from storage.clock import now
+from storage.errors import FinloopError
 from storage.outbox import Intent
 
 RETRAIN_LEASE = "retrain"
 DEPLOY_LEASE = "deploy"
-UNFINISHED = "unfinished"
-"""The kind of an intent that nobody brings about: it says in `finloop status` that a training was given up."""
-
 LEASE = timedelta(seconds=60)
 """How long a killed run blocks the next; a living one renews it every third of this."""
 
@@ -56,7 +54,7 @@ def _trainings(parts: Parts, policy: SyncPolicy) -> list[str]:
     if parts.leases.held(RETRAIN_LEASE):
         return []
     watermark = parts.datasets.watermark()
-    unjudged, sent = parts.datasets.unjudged(), parts.outbox.get(f"retrain:{watermark}")
+    unjudged, sent = _unjudged(parts), parts.outbox.get(f"retrain:{watermark}")
     if unjudged is not None:
         what, key, since = (
             f"training of dataset {unjudged[:12]}",
@@ -77,6 +75,19 @@ def _trainings(parts: Parts, policy: SyncPolicy) -> list[str]:
     if _old(since, policy) and parts.outbox.add(f"unfinished:{key}", UNFINISHED, {"watermark": watermark}):
         parts.outbox.give_up(f"unfinished:{key}", f"{what}: {policy.attempts} runs ended without a verdict")
     return []
+
+
+def _unjudged(parts: Parts) -> str | None:
+    """The dataset to go on with; one of another PhraseBank is passed over, as the retrain would do.
+
+    The retrain alone knows its merge policy, and a PhraseBank that cannot be read here may well be where it runs: there
+    it decides.
+    """
+    try:
+        sha256 = parts.phrasebank.sha256
+    except (FinloopError, OSError):
+        sha256 = None
+    return parts.datasets.unjudged(phrasebank_sha256=sha256, agreement=parts.settings.phrasebank_agreement)
 
 
 def _old(moment: datetime, policy: SyncPolicy) -> bool:

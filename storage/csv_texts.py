@@ -33,16 +33,17 @@ class CsvReading:
     problems: tuple[Problem, ...]
 
 
-def read_texts(path: Path) -> CsvReading:
+def read_texts(path: Path, *, labels: bool = True) -> CsvReading:
     """Read all of a CSV file (UTF-8, with or without a byte-order mark; header first; other columns are ignored).
 
-    An empty label means that the row has none. Raises BadInput, naming file, line and cure, when the file is missing,
-    not UTF-8, has no column `text` or one twice, ends inside a quote, or holds no usable row.
+    An empty label means that the row has none; without `labels` that column is one of the others. Raises BadInput,
+    naming file, line and cure, when the file is missing, not UTF-8, has no column `text` or one twice, ends inside a
+    quote, or holds no usable row.
     """
     rows: list[CsvRow] = []
     problems: list[Problem] = []
     records = _records(path, _decoded(path))
-    columns = _columns(path, next(records, None))
+    columns = _columns(path, next(records, None), labels)
     for line, record in records:
         try:
             rows.append(_row(line, record, columns))
@@ -98,16 +99,16 @@ def _records(path: Path, content: str) -> Iterator[tuple[int, list[str] | str]]:
                 yield line, record
 
 
-def _columns(path: Path, header: tuple[int, list[str] | str] | None) -> _Columns:
+def _columns(path: Path, header: tuple[int, list[str] | str] | None, labels: bool) -> _Columns:
     if header is None:
         raise BadInput(f"{path} is empty; its first line should name the columns `text` and, optionally, `label`.")
     names = [header[1]] if isinstance(header[1], str) else [name.strip().lower() for name in header[1]]
-    if names.count("text") != 1 or names.count("label") > 1:
+    if names.count("text") != 1 or (labels and names.count("label") > 1):
         raise BadInput(
             f"{path} needs one column `text` and at most one `label`; its first line names: {', '.join(names)}.\n"
             "Rename the columns in the first line; they are separated by commas."
         )
-    return _Columns(names.index("text"), names.index("label") if "label" in names else None, len(names))
+    return _Columns(names.index("text"), names.index("label") if labels and "label" in names else None, len(names))
 
 
 def _row(line: int, record: list[str] | str, columns: _Columns) -> CsvRow:

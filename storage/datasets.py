@@ -22,13 +22,16 @@ _NEWEST_FIRST = (DatasetRow.label_watermark.desc(), DatasetRow.created_at.desc()
 
 
 def dataset_hash(rows: Iterable[Row]) -> str:
-    """The name of a dataset: the SHA-256 over its rows' ids, labels and splits, whatever their order."""
-    lines = sorted(f"{row.text_id} {row.label} {row.split}" for row in rows)
+    """The name of a dataset: the SHA-256 over its rows' ids, labels, splits and origins, whatever their order.
+
+    The origin is in it since our own labels are seen more often: the same rows from elsewhere train another model.
+    """
+    lines = sorted(f"{row.text_id} {row.label} {row.split} {row.origin}" for row in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 class Datasets:
-    """Stored dataset versions, newest last, and the known splits."""
+    """Stored dataset versions, newest first, and the known splits."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._reader = engine, reading(engine)
@@ -37,8 +40,9 @@ class Datasets:
         """Store a version with its rows and splits at once; known splits stay as they are.
 
         Saving a version that is there already changes no row. Its label watermark moves forward, because labels that
-        changed nothing must not be counted as new for ever, and what was dropped is what was dropped by then. Raises
-        BadInput, and stores nothing, where a row stands in another split than its text has had before.
+        changed nothing must not be counted as new for ever, and what was dropped is what was dropped by then; until it
+        is judged its parents are those of now, so that a retrain cut short is found by them. Raises BadInput, and
+        stores nothing, where a row stands in another split than its text has had before.
         """
         with self._engine.begin() as connection:
             _keep_splits(connection, dataset.rows, splits)
@@ -55,12 +59,7 @@ class Datasets:
                 )
             )
             if made.rowcount == 0:
-                connection.execute(
-                    update(DatasetRow)
-                    .where(DatasetRow.version == dataset.version)
-                    .where(DatasetRow.label_watermark < dataset.label_watermark)
-                    .values(label_watermark=dataset.label_watermark, dropped=dict(dataset.dropped))
-                )
+                _renew(connection, dataset)
                 return
             if dataset.rows:
                 connection.execute(insert(ExampleRow), [_example(dataset.version, row) for row in dataset.rows])
@@ -91,11 +90,26 @@ class Datasets:
         with self._reader.connect() as connection:
             return connection.scalar(select(DatasetRow.version).order_by(*_NEWEST_FIRST).limit(1))
 
-    def unjudged(self) -> str | None:
-        """The newest version, if no model of it was judged yet: a retrain of it was cut short."""
-        query = select(DatasetRow.version, DatasetRow.judged_at).order_by(*_NEWEST_FIRST).limit(1)
+    def unjudged(
+        self, *, phrasebank_sha256: str | None = None, agreement: int | None = None, policy: str | None = None
+    ) -> str | None:
+        """The newest version, if no model of it was judged yet: a retrain of it was cut short.
+
+        Versions of other parents than the given ones are passed over, and so are those that newer labels were read
+        after: one of other parents has them.
+        """
+        wanted = {
+            DatasetRow.phrasebank_sha256: phrasebank_sha256,
+            DatasetRow.agreement: agreement,
+            DatasetRow.policy: policy,
+        }
+        query = (
+            select(DatasetRow.version, DatasetRow.judged_at)
+            .where(DatasetRow.label_watermark == select(func.max(DatasetRow.label_watermark)).scalar_subquery())
+            .where(*(column == value for column, value in wanted.items() if value is not None))
+        )
         with self._reader.connect() as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(query.order_by(*_NEWEST_FIRST).limit(1)).first()
             return row.version if row is not None and row.judged_at is None else None
 
     def watermark(self) -> int:
@@ -131,6 +145,24 @@ class Datasets:
             for dataset, split, origin, rows in connection.execute(grouped):
                 found[dataset]["rows"][f"{origin} {split}"] = rows
         return [{key: _plain(value) for key, value in one.items()} for one in found.values()]
+
+
+def _renew(connection: Connection, dataset: DatasetVersion) -> None:
+    """What a version that is stored already takes over from a dataset of the same rows."""
+    same = update(DatasetRow).where(DatasetRow.version == dataset.version)
+    connection.execute(
+        same.where(DatasetRow.judged_at.is_(None)).values(
+            phrasebank_sha256=dataset.phrasebank_sha256,
+            phrasebank_source=dataset.phrasebank_source,
+            agreement=dataset.agreement,
+            policy=dataset.policy,
+        )
+    )
+    connection.execute(
+        same.where(DatasetRow.label_watermark < dataset.label_watermark).values(
+            label_watermark=dataset.label_watermark, dropped=dict(dataset.dropped)
+        )
+    )
 
 
 def _keep_splits(connection: Connection, rows: Iterable[Row], splits: KnownSplits) -> None:

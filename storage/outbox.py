@@ -54,9 +54,11 @@ class Outbox:
         with self._reader.connect() as connection:
             return [Intent(**row) for row in connection.execute(query).mappings()]
 
-    def troubled(self) -> list[Intent]:
+    def troubled(self, kind: str | None = None) -> list[Intent]:
         """The intents with an error: open ones that failed at least once, and those given up; newest first."""
         query = select(IntentRow.__table__).where(IntentRow.last_error.is_not(None))
+        if kind is not None:
+            query = query.where(IntentRow.kind == kind)
         with self._reader.connect() as connection:
             rows = connection.execute(query.order_by(IntentRow.created_at.desc())).mappings()
             return [Intent(**row) for row in rows]
@@ -85,6 +87,15 @@ class Outbox:
     def failed(self, key: str, error: str) -> None:
         """An attempt failed; the intent stays open, with the reason."""
         self._update(key, attempts=IntentRow.attempts + 1, last_error=error)
+
+    def overtake(self, key: str) -> None:
+        """Another effect made up for this one, open or given up: it is closed and its error forgotten."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(IntentRow)
+                .where(IntentRow.key == key, IntentRow.last_error.is_not(None))
+                .values(closed_at=now(), last_error=None)
+            )
 
     def reopen(self, key: str, payload: dict[str, Any] | None = None) -> None:
         """Intend a closed effect anew, with its attempts forgotten and, if given, another payload.

@@ -25,9 +25,7 @@ from training.gate import GatePolicy
 
 TOKEN = "let me in"
 NEWS = {Sentiment.POSITIVE: "rose", Sentiment.NEUTRAL: "meeting held", Sentiment.NEGATIVE: "fell"}
-POLICY = RetrainPolicy(
-    recipe=Recipe(epochs=1, learning_rate=5e-3, batch_size=32, max_length=32), gate=GatePolicy(min_audit_rows=1)
-)
+POLICY = RetrainPolicy(recipe=Recipe(epochs=1, learning_rate=5e-3, batch_size=32), gate=GatePolicy(min_audit_rows=1))
 """Trains a tiny model in about two seconds."""
 
 

@@ -44,7 +44,7 @@ class Classifier:
         self._model = model.to(device=device, dtype=torch.float32).eval()
         self._tokenizer = tokenizer
         self._columns = label_columns(model.config.id2label)
-        self._max_tokens = min(MAX_TOKENS, int(getattr(model.config, "max_position_embeddings", MAX_TOKENS)))
+        self._max_tokens = tokens_read(model.config)
         self._tokenizing = threading.Lock()  # a fast tokenizer keeps truncation as state: two threads would clash
 
     @classmethod
@@ -54,6 +54,7 @@ class Classifier:
         Raises BadInput where the folder is no such model, lacks weights (a base model has no trained head) or has
         labels other than positive, neutral and negative. Sums are the registry's business, not checked here.
         """
+        from safetensors import SafetensorError
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         if not (folder / "config.json").is_file():
@@ -65,7 +66,7 @@ class Classifier:
                     output_loading_info=True,
                 )  # fmt: skip
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise BadInput(f"{folder} cannot be loaded as a classifier: {error}") from error
         absent = sorted(loading["missing_keys"])
         if absent:
@@ -120,6 +121,11 @@ def label_columns(id2label: Mapping[int, str]) -> list[int]:
         names = ", ".join(id2label[index] for index in sorted(id2label))
         raise BadInput(f"the model's labels are {names}; finloop needs positive, neutral and negative by name")
     return [columns[label.value] for label in LABELS]
+
+
+def tokens_read(config: Any) -> int:
+    """How many tokens of a text a model reads, in training as in service; the rest of a long text is cut off."""
+    return min(MAX_TOKENS, int(getattr(config, "max_position_embeddings", MAX_TOKENS)))
 
 
 def softmax(logits: Logits) -> Probabilities:

@@ -19,9 +19,9 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field
 
 from storage.errors import BadInput
-from storage.records import Row, Split
+from storage.records import Row, Sentiment, Split
 from training.base_model import BaseModel
-from training.head import with_our_labels
+from training.head import output_labels, with_our_labels
 from training.optimizer import parameter_groups
 from training.progress import Progress, reporter, silence
 from training.vocabulary import UsedTokens
@@ -48,7 +48,6 @@ class Recipe(PydanticModel):
         default=10, ge=1, le=100, description="How many times that rate the layers learn at that start from nothing."
     )
     batch_size: int = Field(default=16, ge=1, le=256, description="Rows per step.")
-    max_length: int = Field(default=128, ge=8, le=128, description="Tokens of a text that are read.")
     weight_decay: float = Field(default=0.01, ge=0, le=0.5)
     warmup: float = Field(default=0.1, ge=0, le=0.5, description="Share of the steps that the learning rate rises.")
     label_weight: int = Field(
@@ -65,12 +64,20 @@ class Recipe(PydanticModel):
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    def hash_on(self, base_model: str) -> str:
+        """What, beside the dataset, decides a training's outcome: the recipe and the base model's name."""
+        return hashlib.sha256(f"{self.hash()} {base_model}".encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Finetuned:
-    """A trained model's folder (safetensors, tokenizer, configuration), its validation metrics, and what it took."""
+    """A trained model's folder (safetensors, tokenizer, configuration), its validation metrics, and what it took.
+
+    `labels` are in the order of the model's outputs.
+    """
 
     folder: Path
+    labels: tuple[Sentiment, ...]
     metrics: dict[str, float]
     seconds: float
 
@@ -98,7 +105,7 @@ def finetune(
         (workplace / "model").replace(output)
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
-    return Finetuned(output, metrics, time.monotonic() - started)
+    return Finetuned(output, output_labels(output), metrics, time.monotonic() - started)
 
 
 def bf16_pays(device: str) -> bool:
@@ -149,7 +156,7 @@ def _train(
     tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
     if tokenizer.pad_token_id is None:
         raise BadInput(f"the tokenizer of {base.name} has no padding token, so rows cannot be trained in batches")
-    learnt, held = (_encode(rows, tokenizer, model.config.label2id, recipe.max_length) for rows in (train, validation))
+    learnt, held = (_encode(rows, tokenizer, model.config) for rows in (train, validation))
     tokens = UsedTokens(model, [*learnt, *held], tokenizer.pad_token_id)
     groups = parameter_groups(model, new, rate, head_rate=recipe.head_rate, weight_decay=recipe.weight_decay)
     adamw, options = Trainer.get_optimizer_cls_and_kwargs(arguments, model)
@@ -180,11 +187,13 @@ def _train(
     }
 
 
-def _encode(rows: Sequence[Row], tokenizer: Any, label2id: dict[str, int], max_length: int) -> list[dict[str, Any]]:
+def _encode(rows: Sequence[Row], tokenizer: Any, config: Any) -> list[dict[str, Any]]:
     """Token ids without padding: each batch is padded to its own longest text."""
-    encoded = tokenizer([row.text for row in rows], truncation=True, max_length=max_length)
+    from training.classifier import tokens_read
+
+    encoded = tokenizer([row.text for row in rows], truncation=True, max_length=tokens_read(config))
     return [
-        {**{name: column[index] for name, column in encoded.items()}, "labels": label2id[row.label.value]}
+        {**{name: column[index] for name, column in encoded.items()}, "labels": config.label2id[row.label.value]}
         for index, row in enumerate(rows)
     ]
 

@@ -1,9 +1,10 @@
 """The classification head that a base model gets before it is trained, and what of it has everything to learn."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-from storage.records import LABELS
+from storage.records import LABELS, Sentiment
 
 
 def with_our_labels(folder: Path) -> tuple[Any, frozenset[str]]:
@@ -32,6 +33,12 @@ def with_our_labels(folder: Path) -> tuple[Any, frozenset[str]]:
         dtype="float32",
     )
     return model, frozenset() if known else _renew(model)
+
+
+def output_labels(folder: Path) -> tuple[Sentiment, ...]:
+    """The labels of a trained model in the order of its outputs, by their names in its configuration."""
+    names = json.loads((folder / "config.json").read_text())["id2label"]
+    return tuple(Sentiment(names[index].lower()) for index in sorted(names, key=int))
 
 
 def _renew(model: Any) -> frozenset[str]:

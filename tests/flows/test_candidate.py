@@ -1,5 +1,7 @@
 """What a retrain is made of: each step may be repeated, and only what is new is trained on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from flows.artifacts import described
 from flows.candidate import (
     PROMOTE,
+    UNFINISHED,
     Candidate,
     audit_slice,
     build_dataset,
@@ -21,13 +24,14 @@ from flows.candidate import (
 from flows.events import CHALLENGER
 from flows.policies import RetrainPolicy
 from flows.wiring import Parts
-from storage.errors import UnknownVersion
+from storage.errors import BadInput, UnknownVersion
 from storage.records import DatasetVersion, Purpose, Sentiment, Split
 from storage.registry import ModelVersion
 from tests.fixtures_home import POLICY, answer, put_text, register, sentence
 from training.evaluate import Answers
 from training.finetune import Recipe
 from training.gate import Evaluations, Judgement, Verdict
+from training.merge import MergePolicy
 
 NOBODY = Answers((), (), np.zeros((0, 3), np.float32))
 
@@ -53,6 +57,31 @@ def settled(parts: Parts, model: Path, promoted: bool = True) -> DatasetVersion:
     dataset = built(parts)
     settle_candidate(parts, judged(registered(parts, model, dataset), promoted), dataset)
     return dataset
+
+
+@contextmanager
+def of_phrasebank(parts: Parts, folder: Path, lines: list[str] | None = None) -> Iterator[Parts]:
+    """The same home with another PhraseBank, whose lines are written first where they are given."""
+    if lines is not None:
+        folder.mkdir(exist_ok=True)
+        (folder / "Sentences_50Agree.txt").write_text("\n".join(lines) + "\n", encoding="latin-1")
+    made = Parts(parts.settings.model_copy(update={"phrasebank": str(folder)}))
+    yield made
+    made.close()
+
+
+def lines_of(parts: Parts) -> list[str]:
+    return [f"{row.text}@{row.label}" for row in parts.phrasebank.rows]
+
+
+def given_up(parts: Parts, key: str, watermark: int) -> None:
+    """As sync notes it after its last attempt."""
+    parts.outbox.add(f"{UNFINISHED}:{key}", UNFINISHED, {"watermark": watermark})
+    parts.outbox.give_up(f"{UNFINISHED}:{key}", "3 runs ended without a verdict")
+
+
+def troubled(parts: Parts) -> list[str]:
+    return [intent.key for intent in parts.outbox.troubled()]
 
 
 def test_the_first_dataset_is_the_phrasebank_alone(parts: Parts) -> None:
@@ -83,6 +112,43 @@ def test_a_dataset_without_a_verdict_comes_first_whatever_was_labelled_since(par
     unfinished = built(parts)
     answer(parts, sentence(1, "sharply dropped"))
     assert built(parts).version == unfinished.version
+
+
+def test_a_dataset_left_with_another_phrasebank_is_passed_over(parts: Parts, tmp_path: Path) -> None:
+    left = built(parts)
+    with of_phrasebank(parts, tmp_path / "other", lines_of(parts)[:80]) as other:
+        after = built(other)
+        assert (len(after.rows), after.phrasebank_sha256) == (80, other.phrasebank.sha256)
+        assert built(other).version == after.version
+    assert built(parts).version == left.version
+
+
+def test_a_dataset_left_with_another_merge_policy_is_passed_over(parts: Parts) -> None:
+    left = built(parts)
+    text_id = answer(parts, sentence(1, "sharply dropped"))
+    other = POLICY.model_copy(update={"merge": MergePolicy(label_validation_share=0.4)})
+    after = built(parts, other)
+    assert after.version != left.version
+    assert text_id in {row.text_id for row in after.rows}
+
+
+def test_a_dataset_of_the_same_rows_is_left_with_the_policy_of_now(parts: Parts) -> None:
+    left, other = built(parts), POLICY.model_copy(update={"merge": MergePolicy(salt="another")})
+    assert built(parts, other).version == left.version
+    answer(parts, sentence(1, "sharply dropped"))
+    assert built(parts, other).version == left.version
+
+
+def test_a_dataset_that_cannot_be_trained_on_is_refused_and_the_mended_phrasebank_is_taken(
+    parts: Parts, tmp_path: Path
+) -> None:
+    whole, folder = lines_of(parts), tmp_path / "own"
+    with of_phrasebank(parts, folder, whole[:1]) as small:
+        with pytest.raises(BadInput, match=r"train and . validation rows \(FINLOOP_PHRASEBANK\)"):
+            build_dataset(small, POLICY)
+        assert (small.datasets.summaries(), small.datasets.splits()) == ([], {})
+    with of_phrasebank(parts, folder, whole) as mended:
+        assert len(built(mended).rows) == len(whole)
 
 
 def test_labels_that_change_no_row_are_read_and_not_counted_as_new_for_ever(parts: Parts, tiny_model: Path) -> None:
@@ -245,6 +311,35 @@ def test_a_run_that_dies_between_the_intents_and_the_verdict_is_finished_by_the_
     settle_candidate(parts, candidate, dataset)
     assert len(parts.outbox.open()) == 2
     assert build_dataset(parts, POLICY) is None
+
+
+def test_a_verdict_ends_the_trouble_of_the_trainings_that_it_makes_up_for(parts: Parts, tiny_model: Path) -> None:
+    given_up(parts, "0", 0)  # labels since change 0, which led to no dataset
+    answer(parts, sentence(1, "sharply dropped"))
+    dataset = built(parts)
+    given_up(parts, dataset.version[:16], dataset.label_watermark)
+    given_up(parts, "left with another", dataset.label_watermark)
+    settle_candidate(parts, judged(registered(parts, tiny_model, dataset), promoted=False), dataset)
+    assert troubled(parts) == []
+
+
+def test_trouble_that_a_verdict_does_not_end_stays(parts: Parts, tiny_model: Path) -> None:
+    dataset = built(parts)
+    given_up(parts, f"{dataset.label_watermark}", dataset.label_watermark)  # labels that came since
+    given_up(parts, "newer", dataset.label_watermark + 1)
+    parts.outbox.add("deploy:7:1", CHALLENGER, {"version": "7"})
+    parts.outbox.failed("deploy:7:1", "Prefect is away")
+    before = troubled(parts)
+    settle_candidate(parts, judged(registered(parts, tiny_model, dataset)), dataset)
+    assert troubled(parts) == before
+
+
+def test_labels_that_lead_back_to_a_judged_dataset_end_the_trouble_over_them(parts: Parts, tiny_model: Path) -> None:
+    settled(parts, tiny_model)
+    given_up(parts, "0", 0)
+    answer(parts, sentence(1, "whatever"), label=None)
+    assert build_dataset(parts, POLICY) is None
+    assert troubled(parts) == []
 
 
 def test_there_is_no_champion_before_the_first(parts: Parts, tiny_model: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from deployments.serving import create_app
+from deployments.status import problems
 from flows.events import CHALLENGER
 from flows.promotion import check_verdict, promote
 from flows.settings import Settings
@@ -52,6 +53,13 @@ def scene(parts: Parts, tiny_model: Path) -> Iterator[Scene]:
 
 def verdict(registry: Registry, version: str, *, champion: str | None, promoted: bool = True) -> None:
     registry.record_verdict(version, {"promoted": promoted, "reason": "so it is", "champion": champion})
+
+
+def damage(scene: Scene, version: str) -> None:
+    """Break the weights of a version, and have its promotion refused for that."""
+    flip_a_bit(scene.parts.registry.folder(version) / "model.safetensors")
+    with pytest.raises(Refused, match=r"model\.safetensors does not match"):
+        promote(scene.parts, version)
 
 
 class Killed(BaseException):
@@ -170,13 +178,37 @@ def test_a_version_judged_against_another_champion_is_not_deployed(scene: Scene,
 
 
 def test_a_damaged_version_is_refused_the_old_one_answers_and_the_reason_is_kept(scene: Scene) -> None:
-    flip_a_bit(scene.parts.registry.folder(scene.two) / "model.safetensors")
-    with pytest.raises(Refused, match=r"model\.safetensors does not match"):
-        promote(scene.parts, scene.two)
+    damage(scene, scene.two)
     assert scene.served() == scene.one
     assert scene.parts.registry.aliases()["champion"] == scene.one
     (intent,) = scene.parts.outbox.open()
     assert intent.attempts == 1 and "model.safetensors" in (intent.last_error or "")
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_a_promotion_ends_the_trouble_of_those_that_it_overtook(scene: Scene, tiny_model: Path, given_up: bool) -> None:
+    damage(scene, scene.two)
+    if given_up:
+        scene.parts.outbox.give_up(f"promote:{scene.two}", "damaged")
+    three = register(scene.parts, tiny_model, "data 3", shift=3).version
+    verdict(scene.parts.registry, three, champion=scene.one)
+    promote(scene.parts, three)
+    assert (scene.served(), scene.open(), problems(scene.parts)) == (three, [], [])
+
+
+def test_trouble_of_a_newer_promotion_stays_when_an_older_one_ends_well(scene: Scene) -> None:
+    scene.parts.outbox.add(f"promote:{scene.one}", "promote", {"version": scene.one})
+    damage(scene, scene.two)
+    scene.parts.outbox.give_up(f"promote:{scene.two}", "damaged")
+    promote(scene.parts, scene.one)
+    assert [intent.key for intent in scene.parts.outbox.troubled()] == [f"promote:{scene.two}"]
+
+
+def test_a_promotion_that_sync_may_yet_bring_about_stays_open_with_its_trouble(scene: Scene) -> None:
+    damage(scene, scene.two)
+    promote(scene.parts, scene.one, forced=True)  # the champion once more, over which the other was promoted
+    assert scene.open() == [f"promote:{scene.two}"]
+    assert [intent.key for intent in scene.parts.outbox.troubled()] == [f"promote:{scene.two}"]
 
 
 def test_without_a_serving_app_nothing_changes_and_the_setting_is_named(scene: Scene) -> None:

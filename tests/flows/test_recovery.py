@@ -1,12 +1,14 @@
 """What was cut short is started again by numbered events: not too soon, not for ever, never beside a living run."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
+from deployments.status import problems
 from flows import labelwork
-from flows.candidate import PROMOTE, build_dataset
+from flows.candidate import PROMOTE, build_dataset, judge_candidate, recipe_hash, settle_candidate
 from flows.events import CHALLENGER, ENOUGH_LABELS, RESUME
 from flows.policies import SyncPolicy
 from flows.recovery import DEPLOY_LEASE, LEASE, RETRAIN_LEASE, restart_unfinished
@@ -14,7 +16,7 @@ from flows.wiring import Parts
 from storage.clock import now
 from storage.records import DatasetVersion
 from storage.schema import DatasetRow, IntentRow
-from tests.fixtures_home import POLICY, answer, sentence
+from tests.fixtures_home import POLICY, answer, register, sentence
 
 PATIENCE = SyncPolicy(retry_after_seconds=60, attempts=3)
 
@@ -136,6 +138,37 @@ def test_a_killed_training_is_started_again_on_its_dataset_so_often_and_then_rep
     assert words == [f"training of dataset {dataset.version[:12]}"] * 3
     assert dataset.version[:12] in " ".join(intent.last_error or "" for intent in parts.outbox.troubled())
     assert len(parts.outbox.troubled()) == 1
+
+
+def test_a_dataset_of_another_phrasebank_is_passed_over(parts: Parts, tmp_path: Path) -> None:
+    a_dataset(parts)
+    let_pass(parts)
+    (tmp_path / "Sentences_50Agree.txt").write_text("profit rose@positive\n")
+    now_another = Parts(parts.settings.model_copy(update={"phrasebank": str(tmp_path)}))
+    assert restart_unfinished(now_another, PATIENCE) == []
+    now_another.close()
+    assert len(restart_unfinished(parts, PATIENCE)) == 1
+
+
+def test_where_the_phrasebank_cannot_be_read_the_retrain_decides(parts: Parts, tmp_path: Path) -> None:
+    a_dataset(parts)
+    let_pass(parts)
+    elsewhere = Parts(parts.settings.model_copy(update={"phrasebank": str(tmp_path / "not mounted here")}))
+    assert len(restart_unfinished(elsewhere, PATIENCE)) == 1
+    elsewhere.close()
+
+
+def test_a_training_that_was_given_up_is_no_trouble_once_it_is_judged(parts: Parts, tiny_model: Path) -> None:
+    dataset = a_dataset(parts)
+    for _ in range(8):
+        let_pass(parts)
+        restart_unfinished(parts, PATIENCE)
+        deliver_all(parts)
+    assert len(problems(parts)) == 1
+    version = register(parts, tiny_model, dataset.version, recipe_hash(parts, POLICY))
+    settle_candidate(parts, judge_candidate(parts, version, dataset, POLICY), dataset)
+    restart_unfinished(parts, PATIENCE)
+    assert problems(parts) == []
 
 
 def test_a_training_that_may_still_begin_is_not_started_again(parts: Parts) -> None:

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,10 @@ def datasets(engine: Engine) -> Datasets:
     return Datasets(engine)
 
 
-def a_row(number: int, split: Split = Split.TRAIN, label: Sentiment = Sentiment.NEUTRAL) -> Row:
-    return Row(f"{number:032x}", f"Text – {number}", label, split, "phrasebank", f"c{number}")
+def a_row(
+    number: int, split: Split = Split.TRAIN, label: Sentiment = Sentiment.NEUTRAL, origin: str = "phrasebank"
+) -> Row:
+    return Row(f"{number:032x}", f"Text – {number}", label, split, origin, f"c{number}")
 
 
 def a_dataset(rows: tuple[Row, ...], watermark: int = 0, hours: int = 0) -> DatasetVersion:
@@ -108,6 +111,43 @@ def test_a_judged_version_that_the_newest_labels_lead_back_to_is_not_judged_agai
     assert datasets.unjudged() is None
 
 
+@pytest.mark.parametrize("other", [{"phrasebank_sha256": "0" * 64}, {"agreement": 75}, {"policy": "q"}])
+def test_a_retrain_that_was_cut_short_with_other_parents_is_passed_over(
+    datasets: Datasets, other: dict[str, Any]
+) -> None:
+    left = a_dataset((a_row(1),))
+    datasets.save(left, {})
+    assert datasets.unjudged(phrasebank_sha256="f" * 64, agreement=50, policy="p") == left.version
+    assert datasets.unjudged(**other) is None
+
+
+def test_a_judged_version_of_other_parents_hides_none_that_was_cut_short(datasets: Datasets) -> None:
+    left, other = a_dataset((a_row(1),)), replace(a_dataset((a_row(2),), hours=1), agreement=75)
+    for dataset in (left, other):
+        datasets.save(dataset, {})
+    datasets.record_verdict(other.version, {})
+    assert datasets.unjudged(agreement=50) == left.version
+    assert datasets.unjudged(agreement=75) is None
+
+
+def test_a_version_that_newer_labels_were_read_after_is_not_taken_up(datasets: Datasets) -> None:
+    left, other = a_dataset((a_row(1),), watermark=1), replace(a_dataset((a_row(2),), watermark=2), agreement=75)
+    for dataset in (left, other):
+        datasets.save(dataset, {})
+    assert datasets.unjudged(agreement=50) is None
+
+
+def test_a_version_has_the_parents_of_the_newest_save_until_it_is_judged(datasets: Datasets) -> None:
+    left = a_dataset((a_row(1),))
+    other = replace(left, phrasebank_sha256="0" * 64, phrasebank_source="hub", agreement=75, policy="q")
+    datasets.save(left, {})
+    datasets.save(other, {})
+    assert datasets.load(left.version) == other
+    datasets.record_verdict(left.version, {})
+    datasets.save(left, {})
+    assert datasets.load(left.version) == other
+
+
 def test_an_unknown_version_is_named(datasets: Datasets) -> None:
     with pytest.raises(UnknownVersion, match="nope"):
         datasets.load("nope")
@@ -128,7 +168,13 @@ def test_summaries_count_rows_by_origin_and_split_newest_first(datasets: Dataset
 
 
 ROWS = st.lists(
-    st.builds(a_row, st.integers(0, 9), st.sampled_from(list(Split)), st.sampled_from(list(Sentiment))),
+    st.builds(
+        a_row,
+        st.integers(0, 9),
+        st.sampled_from(list(Split)),
+        st.sampled_from(list(Sentiment)),
+        st.sampled_from(["phrasebank", "label"]),
+    ),
     unique_by=lambda row: row.text_id,
 )
 
@@ -140,5 +186,4 @@ def test_the_name_of_a_dataset_is_its_rows_in_any_order(rows: list[Row], random:
 
 @given(ROWS, ROWS)
 def test_different_rows_have_different_names(one: list[Row], other: list[Row]) -> None:
-    same = {(row.text_id, row.label, row.split) for row in one} == {(r.text_id, r.label, r.split) for r in other}
-    assert (dataset_hash(one) == dataset_hash(other)) == same
+    assert (dataset_hash(one) == dataset_hash(other)) == (set(one) == set(other))

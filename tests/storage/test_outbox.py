@@ -70,3 +70,32 @@ def test_a_closed_intent_is_open_again_when_it_is_reopened(outbox: Outbox) -> No
     outbox.close("event 7")
     outbox.reopen("event 7")
     assert [(intent.key, intent.attempts) for intent in outbox.open()] == [("event 7", 0)]
+
+
+def test_trouble_is_told_by_kind(outbox: Outbox) -> None:
+    for key, kind in (("event 7", "event"), ("alias 2", "alias"), ("alias 3", "alias")):
+        outbox.add(key, kind, {})
+    outbox.failed("event 7", "no answer")
+    outbox.give_up("alias 2", "damaged")
+    assert [intent.key for intent in outbox.troubled("alias")] == ["alias 2"]
+    assert {intent.key for intent in outbox.troubled()} == {"event 7", "alias 2"}
+
+
+def test_what_another_effect_made_up_for_is_closed_and_no_trouble_any_more(outbox: Outbox) -> None:
+    for key in ("given up", "failed"):
+        outbox.add(key, "event", {})
+    outbox.give_up("given up", "the project is gone")
+    outbox.failed("failed", "no answer")
+    for key in ("given up", "failed"):
+        outbox.overtake(key)
+    assert outbox.troubled() == outbox.open() == []
+
+
+def test_an_effect_without_trouble_is_not_overtaken(outbox: Outbox) -> None:
+    for key in ("waiting", "done"):
+        outbox.add(key, "event", {})
+    outbox.close("done")
+    before = outbox.get("waiting"), outbox.get("done")
+    for key in ("waiting", "done"):
+        outbox.overtake(key)
+    assert (outbox.get("waiting"), outbox.get("done")) == before

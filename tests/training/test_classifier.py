@@ -70,6 +70,15 @@ def test_a_base_model_is_no_classifier(tiny_model: Path, tiny_base_folder: Path,
         Classifier.load(tmp_path)
 
 
+def test_weights_that_are_cut_short_are_no_classifier(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cut"
+    shutil.copytree(tiny_model, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(BadInput, match=f"{folder} cannot be loaded"):
+        Classifier.load(folder)
+
+
 def test_pickled_weights_are_never_read(tiny_model: Path, tmp_path: Path) -> None:
     pickled = tmp_path / "pickled"
     shutil.copytree(tiny_model, pickled)

@@ -123,6 +123,7 @@ def test_a_head_with_our_names_is_kept_by_name(tmp_path: Path) -> None:
     before, after = (Classifier.load(folder, device="cpu").predict(["profit rose"]).logits
                      for folder in (finbert, made.folder))  # fmt: skip
     assert np.allclose(before, after, atol=1e-2)
+    assert made.labels == (Sentiment.POSITIVE, Sentiment.NEGATIVE, Sentiment.NEUTRAL)
 
 
 def test_a_killed_training_does_not_stand_in_the_way(tiny_base: BaseModel, tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_few_labels_beside_many_sentences_reach_the_full_weight() -> None:
 
 
 def test_a_recipe_is_named_by_everything_in_it() -> None:
-    changed = {"epochs": 5, "learning_rate": 1e-4, "head_rate": 5, "batch_size": 32, "max_length": 64,
+    changed = {"epochs": 5, "learning_rate": 1e-4, "head_rate": 5, "batch_size": 32,
                "weight_decay": 0.1, "warmup": 0.2, "label_weight": 2, "label_share": 0.5,
                "limit": 10, "seed": 1}  # fmt: skip
     assert set(changed) == set(Recipe.model_fields)
