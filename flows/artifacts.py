@@ -65,7 +65,7 @@ def sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) -> None
         Purpose.SELECT: "the lowest margins between the two likeliest labels, by the champion's scores",
     }[purpose]
     create_table_artifact(
-        [_task_line(task) for task in tasks[:SHOWN]] or [{"text": "nothing was left to send"}],
+        [_task_line(task) for task in tasks[:SHOWN]] or [{"text": "none"}],
         key=f"{purpose}-tasks",
         description=f"{len(tasks)} texts sent: {why}. The first {min(SHOWN, len(tasks))}:",
     )

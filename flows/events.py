@@ -1,6 +1,7 @@
 """Delivers the intents that are Prefect events, over plain HTTP, so that the receiver needs no Prefect import.
 
-An event's id is made from its intent's key: however often an intent is replayed, the server starts one run.
+An event's id is made from its intent's key: while Prefect remembers it (half an hour), an intent that is replayed
+starts one run. A later replay starts another, which finds nothing new.
 """
 
 import uuid
@@ -43,22 +44,32 @@ def event_id(key: str) -> uuid.UUID:
 def deliver(outbox: Outbox, prefect_url: str) -> int:
     """Send every open event and close its intent; returns how many went out.
 
-    One that fails stays open, with the reason. Raises Unreachable when no Prefect server answers.
+    One that fails stays open, with the reason, and one that is refused holds up no other. Raises Unreachable when no
+    Prefect server answers.
     """
-    waiting = [intent for intent in outbox.open() if intent.kind in KINDS]
-    for intent in waiting:
+    sent = 0
+    for intent in [intent for intent in outbox.open() if intent.kind in KINDS]:
         try:
-            _post(prefect_url, intent)
-        except httpx.HTTPError as error:
+            status = _post(prefect_url, intent).status_code
+        except httpx.TransportError as error:
             outbox.failed(intent.key, f"{type(error).__name__}: {error}")
-            raise Unreachable(
-                "Prefect", prefect_url, "FINLOOP_PREFECT_URL", str(error), "The event is kept; sync sends it later."
-            ) from error
+            raise _unreachable(prefect_url, str(error)) from error
+        if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            outbox.failed(intent.key, f"Prefect answers {status}")
+            raise _unreachable(prefect_url, f"status {status}")
+        if status >= httpx.codes.BAD_REQUEST:
+            outbox.failed(intent.key, f"Prefect refuses the event with {status}")
+            continue
         outbox.close(intent.key)
-    return len(waiting)
+        sent += 1
+    return sent
 
 
-def _post(prefect_url: str, intent: Intent) -> None:
+def _unreachable(prefect_url: str, reason: str) -> Unreachable:
+    return Unreachable("Prefect", prefect_url, "FINLOOP_PREFECT_URL", reason, "The event is kept; sync sends it later.")
+
+
+def _post(prefect_url: str, intent: Intent) -> httpx.Response:
     kind = KINDS[intent.kind]
     identity = str(event_id(intent.key))
     event: dict[str, Any] = {
@@ -69,4 +80,4 @@ def _post(prefect_url: str, intent: Intent) -> None:
         # The id is in the payload too: a trigger's template gets event.id as a UUID, which it cannot write as JSON.
         "payload": {**intent.payload, "event_id": identity},
     }
-    httpx.post(f"{prefect_url}/api/events", json=[event], timeout=5.0).raise_for_status()
+    return httpx.post(f"{prefect_url}/api/events", json=[event], timeout=5.0)

@@ -48,6 +48,13 @@ def reserve_audit(parts: Parts, policy: AuditPolicy) -> batch.Batch:
     return batch.choose_audit(parts.texts, parts.tasks, policy.size, policy.seed)
 
 
+def why_nothing(parts: Parts, champion: ModelVersion) -> str:
+    """Why a select may have found no text to send."""
+    if not parts.texts.counts().predicted.get(champion.version):
+        return f"no text sent: version {champion.version} has scored none yet; run `finloop score` first"
+    return "no text sent: every text that may be asked about was sent before"
+
+
 def send(parts: Parts, where: Project, reserved: batch.Batch) -> list[LabelTask]:
     """Put a reserved batch before annotators."""
     return tasks.send(parts.studio, where.ids, parts.tasks, reserved.batch_id, reserved.owner)

@@ -1,5 +1,5 @@
-"""Webhooks as they came. A row is committed before the webhook is acknowledged, and worked on afterwards,
-by whoever comes first: the receiver that took it, the next receiver, or the scheduled sync.
+"""Webhooks as they came. A row is committed before the webhook is acknowledged, and worked on afterwards, by the
+receiver that took it or, where that was killed, by the next one.
 """
 
 from dataclasses import dataclass

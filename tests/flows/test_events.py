@@ -51,7 +51,18 @@ def test_a_delivered_intent_is_closed_and_not_sent_again(parts: Parts) -> None:
     assert parts.outbox.open() == []
 
 
-def test_an_event_that_prefect_refuses_stays_intended_with_the_reason(parts: Parts) -> None:
+def test_an_event_that_prefect_refuses_holds_up_no_other(parts: Parts) -> None:
+    parts.outbox.add("deploy:2:1", CHALLENGER, {"version": "2"})
+    parts.outbox.add("deploy:3:1", CHALLENGER, {"version": "3"})
+    with event_server(422) as (url, got):
+        assert deliver(parts.outbox, url) == 0
+    assert len(got) == 2
+    assert [(one.attempts, one.last_error) for one in parts.outbox.open()] == [
+        (1, "Prefect refuses the event with 422")
+    ] * 2
+
+
+def test_an_event_that_prefect_cannot_take_now_stays_intended_with_the_reason(parts: Parts) -> None:
     parts.outbox.add("deploy:2:1", CHALLENGER, {"version": "2"})
     with event_server(503) as (url, _), pytest.raises(Unreachable):
         deliver(parts.outbox, url)

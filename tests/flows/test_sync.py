@@ -1,0 +1,29 @@
+"""What sync makes good while a server is away."""
+
+import pytest
+
+from flows.events import CHALLENGER
+from flows.policies import SyncPolicy
+from flows.sync import sync
+from flows.wiring import Parts
+from storage.errors import Unreachable
+from tests.deployments.serving_models import free_port
+from tests.flows.test_events import event_server
+
+
+def test_a_label_studio_that_is_away_holds_up_no_event(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts.outbox.add("deploy:2:1", CHALLENGER, {"version": "2"})
+    with event_server() as (url, got):
+        for name, value in {
+            "HOME": str(parts.settings.home),
+            "LABEL_STUDIO_URL": f"http://127.0.0.1:{free_port()}",
+            "LABEL_STUDIO_TOKEN": "t",
+            "RECEIVER_URL": "http://127.0.0.1:9",
+            "WEBHOOK_SECRET": "s",
+            "PREFECT_URL": url,
+        }.items():
+            monkeypatch.setenv(f"FINLOOP_{name}", value)
+        with pytest.raises(Unreachable, match="FINLOOP_LABEL_STUDIO_URL"):
+            sync.fn(SyncPolicy())
+    assert [event["payload"]["version"] for event in got] == ["2"]
+    assert parts.outbox.open() == []
