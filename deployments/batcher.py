@@ -74,7 +74,7 @@ class Batcher:
         self._loop = asyncio.get_running_loop().create_task(self._run(), name="batcher")
 
     async def stop(self) -> None:
-        """Answer what runs, drop what waits."""
+        """Cancel the requests that have no answer yet, and wait for the forward pass that is under way."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.wait([self._loop])

@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -37,16 +36,14 @@ class InboxWorker:
         self._thread.join(patience)
 
     def _run(self) -> None:
-        # A future hands over whatever went wrong, so that no error, foreseen or not, ends the thread in silence.
-        with ThreadPoolExecutor(1, thread_name_prefix="inbox") as pool:
-            while self._work.wait() and not self._stop.is_set():
-                self._work.clear()
-                error = pool.submit(self._process).exception()
-                if error is None:
-                    self.failures = 0
-                    continue
+        while self._work.wait() and not self._stop.is_set():
+            self._work.clear()
+            try:
+                self._process()
+                self.failures = 0
+            except Exception:  # foreseen or not, no error may end the thread in silence
                 self.failures += 1
                 pause = min(self._first_pause * 2 ** (self.failures - 1), LONGEST_PAUSE)
-                logger.error("working on the inbox failed, again in %.1f s", pause, exc_info=error)
+                logger.exception("working on the inbox failed, again in %.1f s", pause)
                 self._stop.wait(pause)
                 self._work.set()

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from storage.records import Prediction, Text
@@ -48,7 +47,6 @@ class PredictionLog:
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._until = float("inf")
-        self._writes = ThreadPoolExecutor(1, thread_name_prefix="prediction-write")
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self.written = self.dropped = self.errors = 0
 
@@ -78,7 +76,6 @@ class PredictionLog:
             self._changed.notify()
         if self._thread.ident is not None:
             self._thread.join(seconds + 1)
-        self._writes.shutdown(wait=False, cancel_futures=True)
         with self._changed:
             self.dropped += len(self._queue)
             self._queue.clear()
@@ -96,14 +93,14 @@ class PredictionLog:
     def _write(self, batch: list[tuple[str, Prediction]]) -> None:
         pause = self._policy.wait
         for attempt in range(1, self._policy.tries + 1):
-            # A future hands over whatever the store raised: two stores have two families of errors, and none of them
-            # may end this thread.
-            error = self._writes.submit(self._store_batch, batch).exception()
-            if error is None:
+            try:
+                self._store_batch(batch)
+            except Exception:  # two stores have two families of errors, and none of them may end this thread
+                self.errors += 1
+                logger.exception("prediction log, try %d of %d", attempt, self._policy.tries)
+            else:
                 self.written += len(batch)
                 return
-            self.errors += 1
-            logger.warning("prediction log, try %d of %d: %s", attempt, self._policy.tries, error)
             if attempt == self._policy.tries or time.monotonic() + pause > self._until:
                 break
             self._stopping.wait(pause)

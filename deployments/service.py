@@ -105,14 +105,12 @@ class Service:
             self.metrics.now_served(self.slot.served.version.version)
 
     def _newest(self, version: ModelVersion) -> ModelVersion:
-        # Aliases and the verdict change after loading. The future hands over whatever the registry raises: a registry
-        # that cannot be read must not hide which model is answering.
-        with ThreadPoolExecutor(1) as asking:
-            answer = asking.submit(self._registry.resolve, version.version)
-        if (error := answer.exception()) is None:
-            return answer.result()
-        logger.warning("the registry cannot be read: %s", error)
-        return version
+        """With the aliases and the verdict of now, which change after loading."""
+        try:
+            return self._registry.resolve(version.version)
+        except Exception:  # a registry that cannot be read must not hide which model is answering
+            logger.exception("the registry cannot be read")
+            return version
 
 
 def _describe(version: ModelVersion, loaded_at: datetime) -> dict[str, Any]:

@@ -150,14 +150,15 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         with parts() as made:
-            app = _wired(made)
+            app = wired(made)
             uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, timeout_graceful_shutdown=3)
     except FinloopError as error:
         sys.stderr.write(f"finloop: {error}\n")
         raise SystemExit(2) from error
 
 
-def _wired(made: "Parts") -> FastAPI:
+def wired(made: "Parts") -> FastAPI:
+    """The app over these parts; it keeps what it was asked only where FINLOOP_LOG_PREDICTIONS says so."""
     settings, token = made.settings, made.settings.admin_token
     log = None
     if settings.log_predictions:

@@ -124,12 +124,14 @@ class ModelSlot:
 
     def start(self) -> None:
         """Serve the registry's champion if there is one; a failure is remembered and nothing is served instead."""
-        future = self._loader.submit(self._registry.aliases)
-        if (error := future.exception()) is not None:
-            logger.error("the registry cannot be read: %s", error)
+        try:
+            champion = self._registry.aliases().get("champion")
+        except Exception as error:  # MLflow and its database have many; the service answers why it has no model
+            logger.exception("the registry cannot be read")
             self.last_error = Failure("champion", f"the registry cannot be read: {error}", datetime.now(UTC))
-        elif "champion" in future.result():
-            self._start_champion(future.result()["champion"])
+        else:
+            if champion is not None:
+                self._start_champion(champion)
 
     def why_not_ready(self) -> str | None:
         """Why no model is served, or None where one is."""

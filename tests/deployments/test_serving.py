@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from deployments.serving import create_app
+from deployments.serving import create_app, wired
 from deployments.swap import Model, load_classifier
+from flows import wiring
+from flows.wiring import Parts
 from storage.records import LABELS
 from storage.registry import Registry
 from tests.deployments.serving_models import flip_a_bit, free_port, register_model, serve, wait_until
+from tests.fixtures_home import register
 from training.classifier import Classifier
 
 TOKEN = "let me in"
@@ -332,3 +335,15 @@ def ready(port: int) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
     except httpx.TransportError:
         return False
+
+
+@pytest.mark.parametrize(("kept", "texts"), [(True, 1), (False, 0)])
+def test_what_was_asked_is_kept_only_where_the_setting_says_so(
+    parts: Parts, tiny_model: Path, kept: bool, texts: int
+) -> None:
+    parts.registry.set_alias("champion", register(parts, tiny_model).version)
+    with wiring.parts(parts.settings.model_copy(update={"log_predictions": kept})) as own:
+        with TestClient(wired(own)) as asking:
+            wait_until(lambda: asking.get("/readyz").status_code == 200, "ready service")
+            asking.post("/predict", json={"text": "Profit rose."}).raise_for_status()
+        assert own.texts.counts().texts == texts
