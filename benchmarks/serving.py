@@ -113,6 +113,8 @@ def server(kind: str, model: Path, home: Path, port: int) -> Iterator[str]:
             if _ready(address):
                 break
             time.sleep(0.2)
+        else:
+            raise SystemExit(f"the {kind} server was not ready within two minutes")
         yield address
     finally:
         process.terminate()
@@ -161,7 +163,7 @@ def largest_difference(first: str, second: str, texts: list[str]) -> float:
 
 
 def measure(addresses: dict[str, str], texts: list[str], rounds: int) -> dict[str, dict[str, float]]:
-    """Medians over the rounds, the two servers in turns; the first round warms up and is not counted."""
+    """Percentiles over the requests of all rounds but the first, which warms up; the two servers in turns."""
     latencies: dict[str, list[float]] = {name: [] for name in addresses}
     rates: dict[str, list[float]] = {name: [] for name in addresses}
     for turn in range(rounds + 1):

@@ -110,10 +110,12 @@ def elastic_store(url: str) -> Iterator[TextStore]:
     from storage.text_elastic import ElasticTextStore
 
     index = f"finloop-benchmark-{uuid.uuid4().hex}"
-    with contextlib.closing(ElasticTextStore(url, index)) as store:
-        yield store
-    with Elasticsearch(url) as client:
-        client.indices.delete(index=index)
+    try:
+        with contextlib.closing(ElasticTextStore(url, index)) as store:
+            yield store
+    finally:
+        with Elasticsearch(url) as client:
+            client.options(ignore_status=404).indices.delete(index=index)
 
 
 def show(results: dict[str, dict[str, float]], number: int) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError, UnsupportedProductError
+from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedProductError
 from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from storage.errors import BadInput, Refused, Unreachable
@@ -58,10 +58,10 @@ class ElasticConnection:
         """The client with only what is left of the ten seconds to answer in."""
         return self.client.options(request_timeout=max(0.1, self._deadline - time.monotonic()))
 
-    def call(self, action: Callable[[], Answer]) -> Answer:
+    def call(self, action: Callable[[], Answer], passing: type[ApiError] | tuple[()] = ()) -> Answer:
         """What the action returns, tried again while the server is busy or away.
 
-        NotFoundError passes (the caller knows what was looked for); all else is raised as Unreachable or Refused.
+        An error of the kind `passing` is the caller's; all else is raised as Unreachable or Refused.
         """
         again = Retrying(
             retry=retry_if_exception(_is_passing),
@@ -70,7 +70,7 @@ class ElasticConnection:
             before_sleep=before_sleep_log(LOGGER, logging.INFO),
             reraise=True,
         )
-        with self._named(passing=NotFoundError):
+        with self._named(passing):
             return again(action)
 
     def once(self, action: Callable[[Elasticsearch], Answer]) -> Answer:

@@ -188,7 +188,8 @@ class ElasticTextStore:
                 track_total_hits=False,
                 allow_partial_search_results=False,
                 **search,
-            )
+            ),
+            passing=NotFoundError,
         )
 
     def _open_point(self) -> str:

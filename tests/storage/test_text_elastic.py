@@ -110,7 +110,7 @@ def test_a_killed_server_costs_time_and_no_text(tmp_path: Path) -> None:
         pool = stack.enter_context(ThreadPoolExecutor(1))
         added = pool.submit(store.add, feed())
         first.process.wait(timeout=60)
-        with pytest.raises(Unreachable, match="FINLOOP_ELASTICSEARCH_URL"):
+        with pytest.raises(Unreachable, match=r"FINLOOP_ELASTICSEARCH_URL"):
             impatient.counts()
         with running_node(tmp_path / "node", port=urlsplit(first.url).port or 0):
             assert added.result(timeout=300) == Added(new=1_500, known=1_100)
@@ -142,6 +142,18 @@ def test_an_index_that_is_not_ours_is_refused(elasticsearch_url: str, elasticsea
         client.index(index=elasticsearch_index, document={"message": "somebody's log"})
     with pytest.raises(BadInput, match=f"the index {elasticsearch_index} .*FINLOOP_ELASTICSEARCH_URL"):
         ElasticTextStore(elasticsearch_url, elasticsearch_index)
+
+
+def test_an_index_that_was_deleted_is_named_with_the_setting(
+    store: ElasticTextStore, elasticsearch_url: str, elasticsearch_index: str
+) -> None:
+    store.add(some_texts(0, 3))
+    reading = store.unscored("1")
+    with contextlib.closing(Elasticsearch(elasticsearch_url)) as client:
+        client.indices.delete(index=elasticsearch_index)
+    for read in (store.counts, lambda: list(reading)):
+        with pytest.raises(Unreachable, match=r"FINLOOP_ELASTICSEARCH_URL.*index_not_found"):
+            read()
 
 
 def test_many_processes_may_make_the_index_at_once(elasticsearch_url: str, elasticsearch_index: str) -> None:
