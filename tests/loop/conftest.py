@@ -53,7 +53,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """`finloop up` with a tiny base model: it trains in seconds and is never good enough for the gate."""
     folder = tmp_path_factory.mktemp("house")
     base = write_tiny_base(folder / "base")
-    (base / "finloop_base.json").write_text('{"exposed": false}')
+    (base / "finloop_base.json").write_text('{"exposed": true}')
     with running(
         folder / "home",
         FINLOOP_BASE_MODEL=str(base),

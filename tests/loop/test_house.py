@@ -13,7 +13,9 @@ import pytest
 
 from deployments.orchestration import read_prefect_file
 from flows.events import event_id
+from flows.recovery import LEASE, RETRAIN_LEASE
 from flows.settings import REPOSITORY
+from storage.clock import now
 from storage.records import TaskState
 from tests.loop.conftest import AUDIT, SELECTED, Answered, First
 from tests.loop.house import House, until
@@ -34,6 +36,16 @@ def test_a_refused_retrain_is_a_completed_run_that_says_why(house: House, first:
 def test_a_second_retrain_finds_nothing_new(first: First) -> None:
     assert first.again.state == "COMPLETED"
     assert first.again.message.startswith("nothing new")
+
+
+def test_a_retrain_waits_for_the_one_that_holds_the_lease(house: House, first: First) -> None:
+    with house.parts.leases.hold(RETRAIN_LEASE, LEASE):
+        run = house.runs.start("retrain", {})
+        until(lambda: house.runs.get(run).state == "RUNNING", "the run did not begin")
+        began = now()
+        until(lambda: (now() - began).total_seconds() > 5, "time stands still")
+        assert not house.runs.get(run).finished
+    assert house.ended(run).message.startswith("nothing new")
 
 
 def test_a_refused_version_is_served_only_by_force(house: House, first: First) -> None:
@@ -83,6 +95,8 @@ def test_every_run_leaves_what_a_person_reads(house: House, answered: Answered) 
     verdict = house.parts.registry.versions()[-1].verdict
     assert verdict is not None and verdict["reason"] in found["verdict"]
     assert answered.selected[0].text[:20] in found["select-tasks"]
+    assert "had already seen PhraseBank labels" in found["verdict"]
+    assert {one["base model"].partition(" ")[2] for one in house.json("models")} == {"(saw PhraseBank labels)"}
 
 
 def test_status_says_how_far_it_is_to_the_next_retrain(house: House, answered: Answered) -> None:
