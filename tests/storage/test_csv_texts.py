@@ -43,6 +43,13 @@ def test_labels_are_optional_as_a_column_and_in_a_row(write: Write) -> None:
     )
 
 
+def test_where_no_labels_are_wanted_theirs_is_one_of_the_other_columns(write: Write) -> None:
+    path = write("text,label,label\nProfit rose,bullish,1\nLoss,2,\n")
+    reading = read_texts(path, labels=False)
+    assert [(row.text, row.label) for row in reading.rows] == [("Profit rose", None), ("Loss", None)]
+    assert reading.problems == ()
+
+
 def test_other_columns_are_ignored(write: Write) -> None:
     assert read_texts(write("id,Text,url,LABEL\n1,a,b,neutral\n")).rows == (CsvRow(2, "a", Sentiment.NEUTRAL),)
 
