@@ -48,6 +48,8 @@ def promote(parts: Parts, name: str, *, forced: bool = False) -> Promotion:
     """
     version = parts.registry.resolve(name).version
     key = f"{PROMOTE}:{version}"
+    begun = parts.outbox.get(key)
+    forced = forced or (begun is not None and begun.closed_at is None and bool(begun.payload.get("forced")))
     payload = {"version": version, "forced": forced}
     if not parts.outbox.add(key, PROMOTE, payload):
         parts.outbox.reopen(key, payload)
@@ -61,23 +63,22 @@ def promote(parts: Parts, name: str, *, forced: bool = False) -> Promotion:
     except (Refused, Unreachable) as error:
         parts.outbox.failed(key, str(error))
         raise
-    _overtake_older(parts, key, version)
+    _overtake_others(parts, key, forced)
     parts.outbox.close(key)
     return Promotion(version, parts.registry.aliases().get("previous"))
 
 
-def _overtake_older(parts: Parts, key: str, version: str) -> None:
+def _overtake_others(parts: Parts, key: str, forced: bool) -> None:
     """End the trouble of promotions that were intended before this one.
 
-    One that is still open and was judged against this very version stays: sync may yet bring it about.
+    Whoever forces one, as a rollback does, wants none that was under way: sync must not bring it about after all.
     """
-    mine, verdicts = parts.outbox.get(key), {one.version: one.verdict or {} for one in parts.registry.versions()}
+    mine = parts.outbox.get(key)
     for intent in parts.outbox.troubled(PROMOTE):
-        if mine is None or intent.created_at >= mine.created_at:
-            continue
-        against = verdicts.get(intent.payload["version"], {}).get("champion")
-        if intent.closed_at is not None or against != version:
+        if mine is not None and intent.created_at < mine.created_at:
             parts.outbox.overtake(intent.key)
+    for intent in parts.outbox.open(PROMOTE) if forced else ():
+        parts.outbox.close(intent.key)
 
 
 def _admin(parts: Parts, action: str, version: str) -> None:

@@ -98,17 +98,16 @@ class Outbox:
             )
 
     def reopen(self, key: str, payload: dict[str, Any] | None = None) -> None:
-        """Intend a closed effect anew, with its attempts forgotten and, if given, another payload.
-
-        An open one is left as it is.
-        """
-        other = {} if payload is None else {"payload": payload}
+        """Intend a closed effect anew, its attempts forgotten; of an open one only the payload, if given, changes."""
+        mine = update(IntentRow).where(IntentRow.key == key)
         with self._engine.begin() as connection:
             connection.execute(
-                update(IntentRow)
-                .where(IntentRow.key == key, IntentRow.closed_at.is_not(None))
-                .values(closed_at=None, attempts=0, last_error=None, created_at=now(), **other)
+                mine.where(IntentRow.closed_at.is_not(None)).values(
+                    closed_at=None, attempts=0, last_error=None, created_at=now()
+                )
             )
+            if payload is not None:
+                connection.execute(mine.values(payload=payload))
 
     def _update(self, key: str, **values: Any) -> None:
         with self._engine.begin() as connection:

@@ -141,6 +141,26 @@ def test_a_rollback_is_the_promotion_of_the_previous_version(scene: Scene) -> No
     assert scene.open() == []
 
 
+def test_a_rollback_ends_the_promotion_that_it_undoes(scene: Scene) -> None:
+    scene.parts.outbox.add(f"promote:{scene.two}", "promote", {"version": scene.two})
+    scene.parts.registry.set_alias("previous", scene.one)
+    scene.parts.registry.set_alias("champion", scene.two)  # killed here: the service was not told
+    promote(scene.parts, "previous", forced=True)
+    assert scene.parts.registry.aliases()["champion"] == scene.one
+    assert scene.served() == scene.one
+    assert scene.open() == []
+    assert scene.parts.outbox.troubled() == []
+
+
+def test_a_promotion_that_is_forced_while_an_unforced_one_is_open_stays_forced(scene: Scene) -> None:
+    killed_after(scene, 0, scene.two)
+    killed_after(scene, 0, scene.two, forced=True)
+    verdict(scene.parts.registry, scene.two, champion=scene.one, promoted=False)
+    check_verdict(scene.parts, scene.two)
+    killed_after(scene, 0, scene.two)
+    check_verdict(scene.parts, scene.two)
+
+
 @pytest.mark.parametrize("moves", [0, 1])
 def test_a_rollback_that_was_killed_may_be_finished_without_a_verdict(scene: Scene, moves: int) -> None:
     promote(scene.parts, "challenger")
@@ -201,13 +221,6 @@ def test_trouble_of_a_newer_promotion_stays_when_an_older_one_ends_well(scene: S
     damage(scene, scene.two)
     scene.parts.outbox.give_up(f"promote:{scene.two}", "damaged")
     promote(scene.parts, scene.one)
-    assert [intent.key for intent in scene.parts.outbox.troubled()] == [f"promote:{scene.two}"]
-
-
-def test_a_promotion_that_sync_may_yet_bring_about_stays_open_with_its_trouble(scene: Scene) -> None:
-    damage(scene, scene.two)
-    promote(scene.parts, scene.one, forced=True)  # the champion once more, over which the other was promoted
-    assert scene.open() == [f"promote:{scene.two}"]
     assert [intent.key for intent in scene.parts.outbox.troubled()] == [f"promote:{scene.two}"]
 
 
