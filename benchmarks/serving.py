@@ -159,7 +159,7 @@ def largest_difference(first: str, second: str, texts: list[str]) -> float:
     for text in texts:
         one, two = (httpx.post(f"{at}/predict", json={"text": text}, timeout=60).json() for at in (first, second))
         differences += [abs(one["scores"][name] - two["scores"][name]) for name in one["scores"]]
-    return max(differences)
+    return float(max(differences))
 
 
 def measure(addresses: dict[str, str], texts: list[str], rounds: int) -> dict[str, dict[str, float]]:

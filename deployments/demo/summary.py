@@ -21,7 +21,6 @@ from flows import labelwork
 from flows.candidate import audit_slice, near_trained
 from flows.wiring import Parts
 from storage.records import Row, Split
-from storage.registry import ModelVersion
 from training.classifier import Classifier, choose_device
 from training.evaluate import Examples, evaluate, examples, rows_as_examples
 
@@ -66,7 +65,7 @@ def summarise(
     before, after = models[first], models[last.candidate.version]
     comparisons = [
         Comparison(name, title, *(evaluate(loaded[one.version], rows) for one in (before, after)))
-        for name, title, rows in _slices(parts, before, after, seed)
+        for name, title, rows in slices(parts, before.manifest.dataset_version, after.manifest.dataset_version, seed)
         if len(rows)
     ]
 
@@ -126,9 +125,10 @@ def latency(last: Round, runs: dict[str, Run]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in figures.items()}
 
 
-def _slices(parts: Parts, before: ModelVersion, after: ModelVersion, seed: int) -> list[tuple[str, str, Examples]]:
-    versions = [before.manifest.dataset_version, after.manifest.dataset_version]
-    dataset = parts.datasets.load(after.manifest.dataset_version)
+def slices(parts: Parts, before: str, after: str, seed: int) -> list[tuple[str, str, Examples]]:
+    """What models of two datasets are compared on: (name, title, rows); `seed` draws the held-out texts."""
+    versions = [before, after]
+    dataset = parts.datasets.load(after)
     test = [row for row in dataset.rows if row.split is Split.TEST]
     return [
         ("audit", "audit slice", audit_slice(parts, versions)),
