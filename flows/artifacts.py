@@ -64,14 +64,19 @@ def sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) -> None
         Purpose.AUDIT: "drawn at random from the audit share; annotators do not see the model's answer",
         Purpose.SELECT: "the lowest margins between the two likeliest labels, by the champion's scores",
     }[purpose]
+    shown = sorted(tasks, key=_margin) if purpose is Purpose.SELECT else tasks
     create_table_artifact(
-        [_task_line(task) for task in tasks[:SHOWN]] or [{"text": "none"}],
+        [_task_line(task) for task in shown[:SHOWN]] or [{"text": "none"}],
         key=f"{purpose}-tasks",
         description=f"{len(tasks)} texts sent: {why}. The first {min(SHOWN, len(tasks))}:",
     )
     create_link_artifact(
         project_url, "Label them in Label Studio", key=f"{purpose}-project", description="Where annotators answer"
     )
+
+
+def _margin(task: LabelTask) -> float:
+    return task.prediction.margin if task.prediction is not None else 0.0
 
 
 def _task_line(task: LabelTask) -> dict[str, str]:

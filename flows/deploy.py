@@ -3,7 +3,8 @@
 A failed promotion is a failed run.
 """
 
-from prefect import flow
+from prefect import State, flow
+from prefect.states import Completed
 
 from flows import artifacts, wiring
 from flows.promotion import check_verdict, promote
@@ -11,11 +12,11 @@ from flows.recovery import DEPLOY_LEASE, LEASE
 
 
 @flow(name="deploy", log_prints=True)
-def deploy(version: str = "challenger", force: bool = False, event: str | None = None) -> str:
+def deploy(version: str = "challenger", force: bool = False, event: str | None = None) -> State[None]:
     """Promote a version that the gate passed; `force` also takes one that it did not (a rollback does)."""
     with wiring.parts() as parts, parts.leases.hold(DEPLOY_LEASE, LEASE, wait=2 * LEASE):
         if not force:
             check_verdict(parts, version)
         promotion = promote(parts, version, forced=force)
         artifacts.promoted(promotion, parts.settings.needed("serving_url"))
-    return promotion.version
+    return Completed(message=f"version {promotion.version} is served")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def test_a_retrain_waits_for_the_one_that_holds_the_lease(house: House, first: F
 def test_a_refused_version_is_served_only_by_force(house: House, first: First) -> None:
     assert first.unforced.state == "FAILED"
     assert "was not promoted by the gate" in first.unforced.message
-    assert first.forced.state == "COMPLETED"
+    assert (first.forced.state, first.forced.message) == ("COMPLETED", f"version {first.version} is served")
 
 
 def test_audit_tasks_show_no_prediction_and_selected_ones_do(house: House, answered: Answered) -> None:
@@ -95,6 +96,8 @@ def test_every_run_leaves_what_a_person_reads(house: House, answered: Answered) 
     verdict = house.parts.registry.versions()[-1].verdict
     assert verdict is not None and verdict["reason"] in found["verdict"]
     assert answered.selected[0].text[:20] in found["select-tasks"]
+    margins = re.findall(r'"margin": "([\d.]+)"', found["select-tasks"])
+    assert len(margins) == SELECTED and margins == sorted(margins)
     assert "had already seen PhraseBank labels" in found["verdict"]
     assert {one["base model"].partition(" ")[2] for one in house.json("models")} == {"(saw PhraseBank labels)"}
 
