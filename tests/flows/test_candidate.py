@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flows import labelwork
 from flows.artifacts import described
 from flows.candidate import (
     PROMOTE,
@@ -112,6 +113,15 @@ def test_a_dataset_without_a_verdict_comes_first_whatever_was_labelled_since(par
     unfinished = built(parts)
     answer(parts, sentence(1, "sharply dropped"))
     assert built(parts).version == unfinished.version
+
+
+def test_labels_that_arrive_during_a_retrain_lead_to_another(parts: Parts, tiny_model: Path) -> None:
+    in_training = built(parts)
+    ids = {answer(parts, sentence(index, "sharply dropped")) for index in range(parts.settings.retrain_after)}
+    assert labelwork.announce(parts)
+    settle_candidate(parts, judged(registered(parts, tiny_model, in_training), promoted=False), in_training)
+    assert [intent.key for intent in parts.outbox.open()] == [f"retrain:{in_training.label_watermark}"]
+    assert ids <= {row.text_id for row in built(parts).rows}
 
 
 def test_a_dataset_left_with_another_phrasebank_is_passed_over(parts: Parts, tmp_path: Path) -> None:
