@@ -59,7 +59,7 @@ class Keeper:
     def signal_stop(self) -> None:
         """Tell the part's first process to stop, if it lives; it stops what it started in its own way."""
         if self._process and self._process.poll() is None:
-            self._process.send_signal(self.part.stop_signal)
+            self._process.terminate()
 
     def gone(self) -> bool:
         """Whether the part's first process has ended (or was never started)."""

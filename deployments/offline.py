@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows import wiring
 from flows.settings import load_settings
-from flows.wiring import Parts
 from storage.clock import now
 from storage.csv_texts import read_texts
 from storage.datasets import dataset_hash
 from storage.errors import BadInput
+from storage.pages import batches
 from storage.problems import Problem
 from storage.records import LABELS, Split
 from storage.text import checked
@@ -106,8 +107,7 @@ def predict_offline(texts: Sequence[str], model: str, progress: Progress) -> lis
     folder, version = _model(model)
     classifier = Classifier.load(folder)
     rows: list[dict[str, Any]] = []
-    for start in range(0, len(clean), PAGE):
-        page = clean[start : start + PAGE]
+    for page in batches(clean, PAGE):
         for text, one in zip(page, to_predictions(classifier.predict(page), version, now()), strict=True):
             scores = {label.value: round(score, 6) for label, score in zip(LABELS, one.scores, strict=True)}
             confidence = round(one.confidence, 6)
@@ -126,12 +126,9 @@ def _model(name: str) -> tuple[Path, str]:
         if (folder / MANIFEST_NAME).exists():
             check_manifest(folder)
         return folder, folder.resolve().name
-    parts = Parts(load_settings())
-    try:
+    with wiring.parts() as parts:
         version = parts.registry.resolve(name).version
         return parts.registry.folder(version), version
-    finally:
-        parts.close()
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ class Part:
     return True within a second and raise nothing; without one a part is ready once it is started. `prepare` runs once,
     when the needs are ready and before the first start; what it raises stops the stack. A part with `restart=False`
     that dies stops the stack. `ready_deadline` is the seconds from start to ready, `stop_grace` those from
-    `stop_signal` to SIGKILL.
+    SIGTERM to SIGKILL.
     """
 
     name: str
@@ -30,7 +30,6 @@ class Part:
     prepare: Callable[[], None] | None = None
     restart: bool = True
     ready_deadline: float = 180.0
-    stop_signal: signal.Signals = signal.SIGTERM
     stop_grace: float = 5.0
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
-from deployments.descendants import end, marks
+from deployments.descendants import end
 from deployments.guard import Guard
 from deployments.keeper import POLL, Keeper
 from deployments.parts import EventKind, Part, PartEvent
@@ -82,13 +82,6 @@ class Stack:
         for part in self._parts:
             self._keep(part)
 
-    def add(self, part: Part) -> None:
-        """One more part for a launched stack; its needs must be parts already."""
-        _levels([*self._parts, part])
-        self._parts.append(part)
-        self._keepers[part.name] = self._keeper(part)
-        self._keep(part)
-
     def wait_until_ready(self, *names: str) -> None:
         """Until these parts (none named: all) are ready; raises PartFailed, or what a `prepare` raised."""
         wanted = [self._keepers[name] for name in names or self._keepers]
@@ -124,10 +117,6 @@ class Stack:
     def pid(self, part: str) -> int | None:
         """The process id of a part's first process."""
         return self._keepers[part].pid
-
-    def environment(self, name: str) -> dict[str, str]:
-        """Variables for a process that the caller starts itself and that must not outlive the stack."""
-        return marks(self.id, name)
 
     def stop(self) -> None:
         """Stop the parts, those that need others first; nothing of the stack lives when this returns."""

@@ -1,8 +1,5 @@
 """Gives every text its prediction by the champion, so that select compares scores of one model only."""
 
-import itertools
-from collections.abc import Iterator
-
 from prefect import State, flow
 from prefect.states import Completed
 
@@ -10,7 +7,7 @@ from flows import artifacts, wiring
 from flows.candidate import NO_CHAMPION, champion_of
 from flows.policies import ScorePolicy
 from storage.clock import now
-from storage.records import Text
+from storage.pages import batches
 from storage.registry import ModelVersion
 
 PAGE = 1024
@@ -39,15 +36,10 @@ def score_texts(
     counts = parts.texts.counts()
     due = max(1, counts.texts - counts.predicted.get(champion.version, 0))
     done = 0
-    for page in _pages(parts.texts.unscored(champion.version)):
+    for page in batches(parts.texts.unscored(champion.version), PAGE):
         predicted = model.predict([text.text for text in page], batch_size=policy.batch_size)
         predictions = to_predictions(predicted, champion.version, now())
         done += parts.texts.record_predictions(zip((text.text_id for text in page), predictions, strict=True))
         if progress is not None:
             progress(done / due, f"{done:,} of {due:,}")
     return done
-
-
-def _pages(texts: Iterator[Text]) -> Iterator[list[Text]]:
-    while page := list(itertools.islice(texts, PAGE)):
-        yield page

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, upd
 from storage.clock import now
 from storage.database import reading, snapshot
 from storage.errors import BadInput, UnknownVersion
+from storage.pages import batches
 from storage.records import DatasetVersion, Row, Sentiment, Split
 from storage.schema import DatasetRow, ExampleRow, SplitRow
 from storage.upsert import insert_new
@@ -172,9 +173,8 @@ def _keep_splits(connection: Connection, rows: Iterable[Row], splits: KnownSplit
     if new:
         values = [{"text_id": text_id, "cluster": cluster, "split": split} for text_id, (cluster, split) in new]
         connection.execute(insert_new(connection, SplitRow), values)
-    text_ids = list(of_rows)
-    for start in range(0, len(text_ids), CHUNK):
-        known = select(SplitRow.text_id, SplitRow.split).where(SplitRow.text_id.in_(text_ids[start : start + CHUNK]))
+    for some in batches(of_rows, CHUNK):
+        known = select(SplitRow.text_id, SplitRow.split).where(SplitRow.text_id.in_(some))
         for text_id, split in connection.execute(known):
             if split != of_rows[text_id][1]:
                 raise BadInput(f"text {text_id} is in the {split} split for ever, not in {of_rows[text_id][1]}")

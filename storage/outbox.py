@@ -14,7 +14,6 @@ from storage.schema import IntentRow
 from storage.upsert import insert_new
 
 _BY_AGE = (IntentRow.created_at, IntentRow.key)
-_BY_AGE_REVERSED = (IntentRow.created_at.desc(), IntentRow.key.desc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +66,6 @@ class Outbox:
         """The intent of that key."""
         with self._reader.connect() as connection:
             row = connection.execute(select(IntentRow.__table__).where(IntentRow.key == key)).mappings().first()
-            return None if row is None else Intent(**row)
-
-    def newest(self, kind: str) -> Intent | None:
-        """The intent of a kind that was added last."""
-        query = select(IntentRow.__table__).where(IntentRow.kind == kind)
-        with self._reader.connect() as connection:
-            row = connection.execute(query.order_by(*_BY_AGE_REVERSED).limit(1)).mappings().first()
             return None if row is None else Intent(**row)
 
     def close(self, key: str) -> None:

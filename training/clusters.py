@@ -38,24 +38,6 @@ def near_duplicates(
     return sorted(_join(numbered[: len(texts)], numbered[len(texts) :], threshold))
 
 
-def similarity(one: str, other: str) -> float:
-    """The Jaccard similarity of the two texts' sets of grams, 0 to 1."""
-    a, b = grams(one), grams(other)
-    shared = len(a & b)
-    return shared / (len(a) + len(b) - shared)
-
-
-def clusters(texts: Sequence[str], threshold: float = THRESHOLD) -> list[int]:
-    """The cluster number of each text: near-duplicates, and what they are linked to through others, share a number.
-
-    Numbers count up from 0 in the order in which clusters first appear.
-    """
-    first: dict[str, int] = {}
-    same = [first.setdefault(_folded(text), len(first)) for text in texts]  # a text repeated n times has n² pairs
-    numbers = components(len(first), near_duplicates(list(first), threshold=threshold))
-    return [numbers[position] for position in same]
-
-
 def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     """The connected component of each of `count` nodes, numbered from 0 in order of first appearance (union-find)."""
     parent = list(range(count))

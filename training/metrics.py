@@ -44,7 +44,6 @@ class Difference:
     low: float
     high: float
     disagreements: int
-    standard_error: float
 
 
 def codes(labels: Sequence[Sentiment]) -> Codes:
@@ -144,13 +143,13 @@ def paired_difference(
     difference = _macro_f1(after) - _macro_f1(before)
     disagreements = int(np.count_nonzero(old != new))
     if disagreements == 0:
-        return Difference(0.0, 0.0, 0.0, 0, 0.0)
-    moved = np.sort(influence(after)[y, new] - influence(before)[y, old])  # sorted: sums round alike in any order
-    error = float(np.sqrt((moved**2).sum() / max(len(y) - 1, 1) / len(y)))
+        return Difference(0.0, 0.0, 0.0, 0)
     if disagreements < 2:
-        return Difference(difference, -1.0, 1.0, disagreements, error)
+        return Difference(difference, -1.0, 1.0, disagreements)
+    moved = np.sort(influence(after)[y, new] - influence(before)[y, old])  # sorted: sums round alike in any order
+    error = float(np.sqrt((moved**2).sum() / (len(y) - 1) / len(y)))
     half = float(t.ppf(0.5 + confidence / 2, disagreements - 1)) * error
-    return Difference(difference, max(-1.0, difference - half), min(1.0, difference + half), disagreements, error)
+    return Difference(difference, max(-1.0, difference - half), min(1.0, difference + half), disagreements)
 
 
 def _check(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> None:

@@ -209,19 +209,6 @@ def test_a_grandchild_in_its_own_session_stops_with_the_stack(tmp_path: Path) ->
     assert marked(stack.id) == []
 
 
-def test_parts_stop_on_sigint_though_the_owner_ignores_it(tmp_path: Path, events: list[PartEvent]) -> None:
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        mark = tmp_path / "mark"
-        source = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
-        part = Part("run", (sys.executable, "-c", source, str(mark)), ready=mark.exists, stop_signal=signal.SIGINT)
-        with Stack([part], tmp_path, events.append):
-            pass
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    assert (events[-1].kind, events[-1].detail) == (EventKind.STOPPED, "")
-
-
 OWNER = textwrap.dedent("""
     import signal, sys
     from pathlib import Path
@@ -281,20 +268,6 @@ def test_a_killed_guard_is_replaced(tmp_path: Path) -> None:
         (other,) = guards()
         assert other.pid != guard.pid
     assert not _lives(other)
-
-
-def test_a_part_can_be_added_to_a_launched_stack(tmp_path: Path, events: list[PartEvent]) -> None:
-    with Stack([Part("first", SLEEP)], tmp_path, events.append).launched() as stack:
-        stack.wait_until_ready("first")
-        stack.add(Part("second", SLEEP, needs=("first",)))
-        stack.wait_until_ready()
-    assert [event.part for event in events if event.kind is EventKind.STOPPED] == ["second", "first"]
-
-
-def test_processes_started_by_the_owner_with_the_mark_end_too(tmp_path: Path) -> None:
-    with Stack([Part("idle", SLEEP)], tmp_path) as stack:
-        job = subprocess.Popen(SLEEP, env=os.environ | stack.environment("job"))
-    assert job.wait(5) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("needs", [("b",), ("nobody",)])

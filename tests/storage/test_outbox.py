@@ -28,10 +28,6 @@ def test_open_intents_are_replayed_oldest_first_and_by_kind(outbox: Outbox) -> N
         outbox.add(key, kind, {})
     assert [intent.key for intent in outbox.open()] == ["c", "a", "b"]
     assert [intent.key for intent in outbox.open("event")] == ["c", "b"]
-    newest = outbox.newest("event")
-    assert newest is not None
-    assert newest.key == "b"
-    assert outbox.newest("reload") is None
 
 
 def test_a_failed_attempt_keeps_the_intent_open_with_its_reason(outbox: Outbox) -> None:
