@@ -68,7 +68,7 @@ def compare(parts: Parts, seeds: int, draw: int, console: Console) -> dict[str, 
     report: dict[str, Any] = {"base_model": parts.base_model.name, "exposed": parts.base_model.exposed, "seeds": seeds}
     for name, title, examples in rows:
         pairs = list(zip(before[name], after[name], strict=True))
-        report[name] = {"title": title, "n": len(examples), "before": before[name], "after": after[name]}
+        report[name] = {"rows": title, "n": len(examples), "before": before[name], "after": after[name]}
         report[name]["change"] = over_seeds([new["macro_f1"] - old["macro_f1"] for old, new in pairs])
     return report
 
@@ -78,10 +78,10 @@ def show(report: dict[str, Any], console: Console) -> None:
     table = Table(title=f"macro-F1 over {report['seeds']} seeds, base {report['base_model']}", title_justify="left")
     for column in ("rows", "before", "after", "change (95 %)", "recall before", "recall after"):
         table.add_column(column)
-    for one in (value for value in report.values() if isinstance(value, dict)):
+    for name, one in ((name, value) for name, value in report.items() if isinstance(value, dict)):
         change = one["change"]
         table.add_row(
-            f"{one['title']}, {one['n']:,}",
+            f"{name}, {one['n']:,}",
             *(_range([seed["macro_f1"] for seed in one[when]]) for when in ("before", "after")),
             f"{change['mean']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})",
             *(_recalls(one[when]) for when in ("before", "after")),
