@@ -62,7 +62,7 @@ def production_accuracy(parts: Parts) -> str:
         if text.prediction is not None and text.prediction.model_version == champion
     ]
     if not right:
-        return "unknown: no audit answer on a text that the champion has scored"
+        return "unknown: the champion has scored no text that an audit answer is about; run `finloop score`"
     low, high = wilson(sum(right), len(right))
     return f"{sum(right) / len(right):.3f} ({low:.3f} to {high:.3f}) on {len(right)} audit answers"
 
