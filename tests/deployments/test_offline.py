@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.offline import predict_offline, train_offline, write_csv
+from deployments.offline import predict_offline, read_input, train_offline, write_csv
 from flows.wiring import Parts
 from storage.errors import BadInput, CorruptModel, UnknownVersion
 from storage.manifest import check_manifest
@@ -118,6 +118,12 @@ def test_a_damaged_model_is_refused_whether_registered_or_a_folder(parts: Parts,
 def test_a_text_that_cannot_be_answered_stops_all(tiny_model: Path) -> None:
     with pytest.raises(BadInput, match="empty"):
         predict_offline(["profit rose", "  "], str(tiny_model), ignore)
+
+
+def test_a_file_to_predict_may_have_labels_of_another_kind(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("text,label\nProfit rose,2\nProfit fell,bearish\n")
+    assert read_input(path) == (["Profit rose", "Profit fell"], ())
 
 
 def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: Path) -> None:

@@ -184,6 +184,14 @@ def test_the_name_of_a_dataset_is_its_rows_in_any_order(rows: list[Row], random:
     assert dataset_hash(reversed(rows)) == dataset_hash(rows)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [a_row(2), a_row(1, split=Split.TEST), a_row(1, label=Sentiment.NEGATIVE), a_row(1, origin="label")],
+)
+def test_one_thing_changed_in_one_row_makes_another_name(changed: Row) -> None:
+    assert dataset_hash([changed, a_row(3)]) != dataset_hash([a_row(1), a_row(3)])
+
+
 @given(ROWS, ROWS)
 def test_different_rows_have_different_names(one: list[Row], other: list[Row]) -> None:
     assert (dataset_hash(one) == dataset_hash(other)) == (set(one) == set(other))
