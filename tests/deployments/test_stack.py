@@ -209,6 +209,21 @@ def test_a_grandchild_in_its_own_session_stops_with_the_stack(tmp_path: Path) ->
     assert marked(stack.id) == []
 
 
+def test_parts_stop_on_sigint_though_the_owner_ignores_it(tmp_path: Path, events: list[PartEvent]) -> None:
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        mark = tmp_path / "mark"
+        source = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+        part = Part("run", (sys.executable, "-c", source, str(mark)), ready=mark.exists)
+        with Stack([part], tmp_path, events.append) as stack:
+            os.kill(stack.pid("run") or 0, signal.SIGINT)
+            until(lambda: any(event.kind is EventKind.DIED for event in events))
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    (died,) = [event for event in events if event.kind is EventKind.DIED]
+    assert "killed by SIGINT" in died.detail
+
+
 OWNER = textwrap.dedent("""
     import signal, sys
     from pathlib import Path
