@@ -33,9 +33,7 @@ Measured = dict[str, list[dict[str, float]]]
 """slice -> a mapping for each seed: macro_f1 and the three recalls."""
 
 
-def measure(
-    parts: Parts, dataset: str, rows: list[tuple[str, str, Examples]], seeds: int, console: Console
-) -> Measured:
+def measure(parts: Parts, dataset: str, rows: Slices, seeds: int, console: Console) -> Measured:
     """Train the dataset's rows once a seed, and score every slice."""
     loaded = parts.datasets.load(dataset)
     found: Measured = {name: [] for name, _, _ in rows}
@@ -65,12 +63,18 @@ def compare(parts: Parts, seeds: int, draw: int, console: Console) -> dict[str, 
     first, last = versions[-1], versions[0]
     rows = [one for one in slices(parts, first, last, draw) if len(one[2])]
     before, after = (measure(parts, version, rows, seeds, console) for version in (first, last))
-    report: dict[str, Any] = {"base_model": parts.base_model.name, "exposed": parts.base_model.exposed, "seeds": seeds}
+    compared = {}
     for name, title, examples in rows:
-        pairs = list(zip(before[name], after[name], strict=True))
-        report[name] = {"rows": title, "n": len(examples), "before": before[name], "after": after[name]}
-        report[name]["change"] = over_seeds([new["macro_f1"] - old["macro_f1"] for old, new in pairs])
-    return report
+        moved = [new["macro_f1"] - old["macro_f1"] for old, new in zip(before[name], after[name], strict=True)]
+        compared[name] = {
+            "rows": title,
+            "n": len(examples),
+            "before": before[name],
+            "after": after[name],
+            "change": over_seeds(moved),
+        }
+    base = parts.base_model
+    return {"base_model": base.name, "exposed": base.exposed, "seeds": seeds, "slices": compared}
 
 
 def show(report: dict[str, Any], console: Console) -> None:
@@ -78,7 +82,7 @@ def show(report: dict[str, Any], console: Console) -> None:
     table = Table(title=f"macro-F1 over {report['seeds']} seeds, base {report['base_model']}", title_justify="left")
     for column in ("rows", "before", "after", "change (95 %)", "recall before", "recall after"):
         table.add_column(column)
-    for name, one in ((name, value) for name, value in report.items() if isinstance(value, dict)):
+    for name, one in report["slices"].items():
         change = one["change"]
         table.add_row(
             f"{name}, {one['n']:,}",

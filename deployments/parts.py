@@ -16,8 +16,7 @@ class Part:
     `env` is added to our own environment. `ready` is an address that must answer below 400, or a check that must
     return True within a second and raise nothing; without one a part is ready once it is started. `prepare` runs once,
     when the needs are ready and before the first start; what it raises stops the stack. A part with `restart=False`
-    that dies stops the stack. `ready_deadline` is the seconds from start to ready, `stop_grace` those from
-    SIGTERM to SIGKILL.
+    that dies stops the stack. `ready_deadline` is the seconds from start to ready.
     """
 
     name: str
@@ -30,7 +29,6 @@ class Part:
     prepare: Callable[[], None] | None = None
     restart: bool = True
     ready_deadline: float = 180.0
-    stop_grace: float = 5.0
 
 
 class EventKind(StrEnum):

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from storage.addresses import public_address
 from storage.clock import now
 from storage.errors import Failed, Unreachable
 
@@ -51,7 +52,7 @@ class Runs:
     """The runs of finloop's deployments on one Prefect server; every deployment has its flow's name."""
 
     def __init__(self, prefect_url: str) -> None:
-        self._url = str(httpx.URL(prefect_url).copy_with(userinfo=b""))
+        self._url = public_address(prefect_url)
         self._client = httpx.Client(base_url=f"{prefect_url}/api", timeout=httpx.Timeout(FIRST_ANSWER, connect=3.0))
         self._is_prefect = False
 

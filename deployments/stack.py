@@ -24,6 +24,9 @@ from deployments.parts import EventKind, Part, PartEvent
 STOP_DEADLINE = 7.0
 """Seconds for all orderly stops together: nothing may live ten seconds after Ctrl-C."""
 
+STOP_GRACE = 5.0
+"""Seconds from SIGTERM to SIGKILL."""
+
 MOST_PARTS = 32
 
 
@@ -152,7 +155,7 @@ class Stack:
         while waiting:
             now = time.monotonic()
             for keeper in list(waiting):
-                if keeper.gone() or now >= min(begun + keeper.part.stop_grace, deadline):
+                if keeper.gone() or now >= min(begun + STOP_GRACE, deadline):
                     del waiting[keeper]
             pause.wait(POLL / 2)
         orderly = {keeper.part.name for keeper in living if keeper.gone()}

@@ -47,8 +47,8 @@ def deliver(outbox: Outbox, prefect_url: str) -> int:
     One that fails stays open, with the reason, and one that is refused holds up no other. Raises Unreachable when no
     Prefect server answers.
     """
-    sent = 0
-    for intent in [intent for intent in outbox.open() if intent.kind in KINDS]:
+    waiting, sent = [intent for intent in outbox.open() if intent.kind in KINDS], 0
+    for intent in waiting:
         try:
             status = _post(prefect_url, intent).status_code
         except httpx.TransportError as error:

@@ -20,5 +20,5 @@ def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 
         labelwork.recover(parts, project)
         sent = labelwork.send(parts, project, labelwork.reserve_uncertain(parts, champion, policy))
         artifacts.sent(Purpose.SELECT, sent, project.url)
-        nothing = labelwork.why_nothing(parts, champion)
-    return Completed(message=f"{len(sent)} texts sent to {project.url}" if sent else nothing)
+        said = f"{len(sent)} texts sent to {project.url}" if sent else labelwork.why_nothing(parts, champion)
+    return Completed(message=said)

@@ -14,6 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_expon
 
 from labeling.tokens import CHECK_SECONDS, CONNECT_SECONDS, Token, token_of
 from storage.errors import FinloopError, Refused, Unreachable
+from storage.pages import batches
 
 URL_SETTING = "FINLOOP_LABEL_STUDIO_URL"
 TOKEN_SETTING = "FINLOOP_LABEL_STUDIO_TOKEN"
@@ -91,9 +92,8 @@ class Studio:
 
     def chosen_tasks(self, project_id: int, fields: str, task_ids: Collection[int]) -> Iterator[dict[str, Any]]:
         """Those of these tasks that are there, with their answers; asked for in portions that fit into an address."""
-        ids = sorted(task_ids)
-        for start in range(0, len(ids), PAGE // 2):
-            chosen = {"selectedItems": {"all": False, "included": ids[start : start + PAGE // 2]}}
+        for some in batches(sorted(task_ids), PAGE // 2):
+            chosen = {"selectedItems": {"all": False, "included": some}}
             yield from self.tasks(project_id, fields, chosen, answers=True)
 
     def close(self) -> None:

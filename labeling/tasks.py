@@ -15,6 +15,7 @@ from labeling.interface import CONTROL
 from labeling.project import MODEL_NAME
 from labeling.studio import Studio
 from storage.errors import Busy, FinloopError
+from storage.pages import batches
 from storage.projects import ProjectIds
 from storage.records import LabelTask, Purpose, TaskState
 from storage.tasks import Tasks
@@ -33,8 +34,7 @@ def send(studio: Studio, ids: ProjectIds, tasks: Tasks, batch_id: str, owner: st
     was not noted as sent is sent by `recover` when the lease has run out.
     """
     waiting = [task for task in tasks.batch(batch_id) if task.state is TaskState.RESERVED]
-    for start in range(0, len(waiting), CHUNK):
-        chunk = waiting[start : start + CHUNK]
+    for chunk in batches(waiting, CHUNK):
         if not tasks.renew(batch_id, owner, LEASE):
             raise Busy(f"batch {batch_id} has passed to another process, which sends the rest of it")
         answer = studio.post(

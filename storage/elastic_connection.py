@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedProductError
 from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from storage.addresses import public_address
 from storage.errors import BadInput, Refused, Unreachable
 
 SETTING = "FINLOOP_ELASTICSEARCH_URL"
@@ -102,12 +102,6 @@ class ElasticConnection:
 
     def _unreachable(self, reason: str) -> Unreachable:
         return Unreachable("Elasticsearch", self.address, SETTING, reason, CURE)
-
-
-def public_address(url: str) -> str:
-    """The address as messages may show it: without user and password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _checked_address(url: str) -> str:

@@ -1,6 +1,7 @@
 """The classification head that a base model gets before it is trained, and what of it has everything to learn."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def with_our_labels(folder: Path) -> tuple[Any, frozenset[str]]:
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     names = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True).id2label
-    order = [names[index].lower() for index in sorted(names)]
+    order = _in_order(names)
     known = sorted(order) == sorted(LABELS)
     if not known:
         order = [label.value for label in LABELS]
@@ -38,7 +39,12 @@ def with_our_labels(folder: Path) -> tuple[Any, frozenset[str]]:
 def output_labels(folder: Path) -> tuple[Sentiment, ...]:
     """The labels of a trained model in the order of its outputs, by their names in its configuration."""
     names = json.loads((folder / "config.json").read_text())["id2label"]
-    return tuple(Sentiment(names[index].lower()) for index in sorted(names, key=int))
+    return tuple(Sentiment(name) for name in _in_order(names))
+
+
+def _in_order(id2label: Mapping[Any, str]) -> list[str]:
+    """The names in the order of the outputs, in lower case; a configuration in a file has its numbers as text."""
+    return [id2label[index].lower() for index in sorted(id2label, key=int)]
 
 
 def _renew(model: Any) -> frozenset[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.records import Label, Purpose, Row, Sentiment, Split
-from storage.text import normalise, text_id
+from storage.text import drawn, normalise, text_id
 from training.clusters import components, near_duplicates
 from training.phrasebank import PhraseBank
 
@@ -195,9 +195,7 @@ def _new_place(ground: _Ground, members: Sequence[int], policy: MergePolicy) -> 
     """
     of_bank = [ground.ids[member] for member in members if ground.candidates[member].bank is not None]
     cluster = min(of_bank or [ground.ids[member] for member in members])
-    drawn = cluster if of_bank else f"label:{cluster}"
-    digest = hashlib.sha256(f"{policy.salt}:{drawn}".encode()).digest()
-    share = int.from_bytes(digest[:8]) / 2**64
+    share = drawn(cluster if of_bank else f"label:{cluster}", policy.salt)
     if not of_bank:
         return cluster, Split.VALIDATION if share < policy.label_validation_share else Split.TRAIN
     if share < policy.test_share:

@@ -3,7 +3,7 @@
 The demo starts the score, audit and select runs. It never starts retrain or deploy: events do, and it waits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +32,9 @@ from flows.policies import RetrainPolicy
 from flows.recovery import LEASE, RETRAIN_LEASE
 from flows.settings import Settings, load_settings
 from flows.wiring import Parts
+from storage.addresses import public_address
 from storage.clock import now
-from storage.csv_texts import read_texts
-from storage.elastic_connection import public_address
+from storage.csv_texts import CsvRow, read_texts
 from storage.errors import BadInput, Failed
 from storage.problems import noted
 from storage.records import Purpose
@@ -59,9 +59,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was read before anything started: the texts' file, the PhraseBank's size, what the base model has seen."""
+    """What was read before anything started: the texts, the PhraseBank's size, what the base model has seen."""
 
     texts: Path
+    labelled: bool
     sentences: int
     exposed: bool
 
@@ -98,9 +99,11 @@ def _read(options: Options, console: Console) -> tuple[Settings, Given]:
     settings = own_settings(options)
     with console.status("reading texts, PhraseBank and base model"), wiring.parts(settings) as parts:
         texts = options.texts or sample_texts(parts)
-        settings = _with_audit_share(settings, texts, options.audit, options.labels)
+        rows = read_texts(texts).rows
+        settings = _with_audit_share(settings, texts, rows, options.audit, options.labels)
         phrasebank_folder(parts)
-        return settings, Given(texts, len(parts.phrasebank.rows), parts.base_model.exposed)
+        labelled = any(row.label for row in rows)
+        return settings, Given(texts, labelled, len(parts.phrasebank.rows), parts.base_model.exposed)
 
 
 def own_settings(options: Options) -> Settings:
@@ -121,8 +124,7 @@ def own_settings(options: Options) -> Settings:
     return load_settings(written_by_up=False).model_copy(update=own)
 
 
-def _with_audit_share(settings: Settings, texts: Path, audit: int, labels: int) -> Settings:
-    rows = read_texts(texts).rows
+def _with_audit_share(settings: Settings, texts: Path, rows: Sequence[CsvRow], audit: int, labels: int) -> Settings:
     distinct = len({text_id(row.text) for row in rows})
     wanted = max(settings.audit_share, SPARE * audit / distinct)
     if wanted > 0.5:
@@ -153,7 +155,7 @@ def _header(house: House, given: Given) -> Panel:
         ("device", choose_device(), "a GPU, where PyTorch sees one"),
         ("Label Studio", f"real, at {settings.label_studio_url}", "FINLOOP_LABEL_STUDIO_URL"),
         ("Prefect", f"real, at {settings.prefect_url}", "a demo has its own"),
-        ("annotator", *_annotator(house, given.texts)),
+        ("annotator", *_annotator(house, given.labelled)),
     ]
     said = Table.grid(padding=(0, 2, 0, 0))
     said.add_column(no_wrap=True)
@@ -171,8 +173,8 @@ def text_store(settings: Settings) -> str:
     return f"Elasticsearch at {public_address(settings.elasticsearch_url)}, index {settings.elasticsearch_index}"
 
 
-def _annotator(house: House, texts: Path) -> tuple[str, str]:
-    if any(row.label for row in read_texts(texts).rows):
+def _annotator(house: House, labelled: bool) -> tuple[str, str]:
+    if labelled:
         return "a stand-in, who answers from the labels in the file", "--texts without labels: you answer"
     login = f", as {house.account.username} with {house.account.password}" if house.account else ""
     return f"you, in Label Studio{login}", "--texts with labels"

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from storage.elastic_connection import CURE, SETTING, ElasticConnection, public_address
+from storage.elastic_connection import CURE, SETTING, ElasticConnection
 from storage.errors import BadInput, FinloopError, Refused, Unreachable
 
 ELASTIC = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
@@ -122,8 +122,3 @@ def test_wrong_credentials_are_told_without_the_password(foreign: Foreign) -> No
 @pytest.mark.parametrize("url", ["localhost:9200", "nonsense", "", "http://[::1"])
 def test_what_is_no_address_is_told(url: str) -> None:
     assert SETTING in refusal(url, BadInput)
-
-
-def test_addresses_are_shown_without_the_password() -> None:
-    assert public_address("https://finloop:p@ss@es.example:9243/x") == "https://es.example:9243/x"
-    assert public_address("http://127.0.0.1:9200") == "http://127.0.0.1:9200"
