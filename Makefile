@@ -38,11 +38,11 @@ $(THEIRS)/.installed: constraints-label-studio.txt
 	@$(THEIRS)/bin/pip install -q -r constraints-label-studio.txt
 	@touch $@
 
-$(THEIRS)/.template: $(THEIRS)/.installed deployments/label_studio.py
+$(THEIRS)/.template: $(THEIRS)/.installed deployments/local/label_studio.py
 	@$(call require-python)
 	@rm -rf $(THEIRS)/finloop-template
 	@echo "Migrating an empty Label Studio database once, so that later starts take 5 s: about 30 s"
-	@$(PYTHON) -m deployments.label_studio $(THEIRS)/bin/label-studio
+	@$(PYTHON) -m deployments.local.label_studio $(THEIRS)/bin/label-studio
 	@touch $@
 
 demo: install ## Close the loop once on this machine; make demo ARGS="--labels 300 --keep"

@@ -21,12 +21,11 @@ from rich.table import Table
 from scipy.stats import t
 
 from deployments.demo.summary import slices
-from flows import wiring
-from flows.wiring import Parts
+from flows.wiring.parts import Parts, open_parts
 from storage.records import LABELS
-from training.classifier import Classifier
-from training.evaluate import Examples, evaluate
-from training.finetune import Recipe, finetune
+from training.judge.evaluate import Examples, evaluate
+from training.model.classifier import Classifier
+from training.model.finetune import Recipe, finetune
 
 Slices = list[tuple[str, str, Examples]]
 Measured = dict[str, list[dict[str, float]]]
@@ -113,7 +112,7 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["FINLOOP_HOME"] = str(arguments.home)
     console = Console()
-    with wiring.parts() as parts:
+    with open_parts() as parts:
         report = compare(parts, max(2, arguments.seeds), arguments.draw, console)
     show(report, console)
     if arguments.json:

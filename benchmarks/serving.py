@@ -23,10 +23,10 @@ from typing import Any
 
 import httpx
 
-from storage.csv_texts import read_texts
-from storage.manifest import MANIFEST_NAME, Manifest, write_manifest
+from storage.models.manifest import MANIFEST_NAME, Manifest, write_manifest
+from storage.models.registry import Registry
 from storage.records import LABELS
-from storage.registry import Registry
+from storage.texts.csv import read_texts
 
 OURS, PEER = "finloop", "transformers pipeline + FastAPI"
 IN_FLIGHT = 32
@@ -44,7 +44,7 @@ def untrained(folder: Path) -> Path:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from training.base_model import find_base_model
+    from training.model.base_model import find_base_model
 
     base = find_base_model("minilm", folder).folder
     names = [label.value for label in LABELS]
@@ -73,7 +73,7 @@ def serve_ours(model: Path, port: int, home: Path) -> None:
     """Register the folder as champion in a registry of its own, and serve it."""
     import uvicorn
 
-    from deployments.serving import create_app
+    from deployments.serving.app import create_app
 
     registry = Registry(f"sqlite:///{home}/mlflow.db", home / "models")
     registry.set_alias("champion", registry.register(model).version)

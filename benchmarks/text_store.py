@@ -22,12 +22,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from storage.database import open_database
 from storage.records import Prediction, Sentiment, Text
-from storage.schema import Base
+from storage.sql.database import open_database
+from storage.sql.schema import Base
 from storage.text import text_id
-from storage.text_sql import SqlTextStore
-from storage.text_store import TextStore
+from storage.texts.sql import SqlTextStore
+from storage.texts.store import TextStore
 
 PAGE = 500
 ROUNDS = 7
@@ -107,7 +107,7 @@ def elastic_store(url: str) -> Iterator[TextStore]:
     """An empty index of our own, removed afterwards."""
     from elasticsearch import Elasticsearch
 
-    from storage.text_elastic import ElasticTextStore
+    from storage.texts.elastic import ElasticTextStore
 
     index = f"finloop-benchmark-{uuid.uuid4().hex}"
     try:

@@ -16,13 +16,13 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from flows.candidate import Candidate
-from flows.promotion import Promotion
-from labeling.reconcile import Reconciled
-from storage.problems import Problem, noted
+from flows.steps.candidate import Candidate
+from flows.steps.promotion import Promotion
+from labeling.answer.reconcile import Reconciled
+from storage.models.registry import ModelVersion
 from storage.records import LABELS, DatasetVersion, LabelTask, Purpose
-from storage.registry import ModelVersion
-from storage.text_store import Counts
+from storage.texts.bad_lines import Problem, noted
+from storage.texts.store import Counts
 
 SHOWN = 50
 """Texts in a table: enough to see what kind they are."""
@@ -46,7 +46,7 @@ class Progress:
         update_progress_artifact(self._id, progress=round(100 * min(fraction, 1.0), 1), description=message or None)
 
 
-def scores(counts: Counts, champion: ModelVersion | None) -> None:
+def show_scores(counts: Counts, champion: ModelVersion | None) -> None:
     """How many texts there are, and by which version each was scored last."""
     lines = [f"| {version} | {count:,} |" for version, count in sorted(counts.predicted.items())]
     create_markdown_artifact(
@@ -58,7 +58,7 @@ def scores(counts: Counts, champion: ModelVersion | None) -> None:
     )
 
 
-def sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) -> None:
+def show_sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) -> None:
     """What was put before annotators, and why."""
     why = {
         Purpose.AUDIT: "drawn at random from the audit share; annotators do not see the model's answer",
@@ -92,7 +92,7 @@ def _task_line(task: LabelTask) -> dict[str, str]:
     }
 
 
-def judged(candidate: Candidate, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
+def show_verdict(candidate: Candidate, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
     """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the PhraseBank."""
     _dataset(dataset, left_out)
     _confusion(candidate)
@@ -137,7 +137,7 @@ def described(dataset: DatasetVersion, left_out: Sequence[Problem]) -> str:
 
 
 def _confusion(candidate: Candidate) -> None:
-    from training.pictures import confusion_matrices
+    from training.judge.pictures import confusion_matrices
 
     judgement = candidate.judgement
     for name, title in (("audit", "audit slice"), ("phrasebank", "PhraseBank test rows")):
@@ -153,7 +153,7 @@ def _confusion(candidate: Candidate) -> None:
         )
 
 
-def promoted(promotion: Promotion, serving_url: str) -> None:
+def show_promotion(promotion: Promotion, serving_url: str) -> None:
     """Which version serves now, and which it replaced."""
     create_markdown_artifact(
         f"# Version {promotion.version} is served\n\nIt replaced version {promotion.previous or '(none)'}; "
@@ -164,7 +164,7 @@ def promoted(promotion: Promotion, serving_url: str) -> None:
     create_link_artifact(serving_url, "Try it", key="serving", description="The serving page")
 
 
-def synced(found: Reconciled, restarted: Sequence[str]) -> None:
+def show_sync(found: Reconciled, restarted: Sequence[str]) -> None:
     """What a reconciliation found that the webhooks had missed."""
     lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in found.counts().items()]
     again = "\n\nStarted again: " + ", ".join(restarted) if restarted else ""

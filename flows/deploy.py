@@ -6,17 +6,18 @@ A failed promotion is a failed run.
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows import artifacts, wiring
-from flows.promotion import check_verdict, promote
-from flows.recovery import DEPLOY_LEASE, LEASE
+from flows import artifacts
+from flows.steps.promotion import check_verdict, promote
+from flows.steps.recovery import DEPLOY_LEASE, RUN_LEASE
+from flows.wiring.parts import open_parts
 
 
 @flow(name="deploy", log_prints=True)
 def deploy(version: str = "challenger", force: bool = False, event: str | None = None) -> State[None]:
     """Promote a version that the gate passed; `force` also takes one that it did not (a rollback does)."""
-    with wiring.parts() as parts, parts.leases.hold(DEPLOY_LEASE, LEASE, wait=2 * LEASE):
+    with open_parts() as parts, parts.leases.hold(DEPLOY_LEASE, RUN_LEASE, wait=2 * RUN_LEASE):
         if not force:
             check_verdict(parts, version)
         promotion = promote(parts, version, forced=force)
-        artifacts.promoted(promotion, parts.settings.needed("serving_url"))
+        artifacts.show_promotion(promotion, parts.settings.needed("serving_url"))
     return Completed(message=f"version {promotion.version} is served")

@@ -7,10 +7,11 @@ from prefect import State, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
-from flows import artifacts, events, wiring
-from flows.candidate import build_dataset, judge_candidate, settle_candidate, train_candidate
-from flows.policies import RetrainPolicy
-from flows.recovery import LEASE, RETRAIN_LEASE
+from flows import artifacts, prefect_events
+from flows.steps.candidate import build_dataset, judge_candidate, record_decision, train_candidate
+from flows.steps.recovery import RETRAIN_LEASE, RUN_LEASE
+from flows.wiring.parts import open_parts
+from flows.wiring.policies import RetrainPolicy
 
 NOTHING_NEW = "nothing new: every label is in a dataset whose model was judged"
 
@@ -22,13 +23,13 @@ _judge = task(name="judge", cache_policy=NO_CACHE)(judge_candidate)
 @flow(name="retrain", log_prints=True)
 def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -> State[None]:  # noqa: B008
     """Train on PhraseBank and labels; a candidate that the gate promotes becomes the challenger."""
-    with wiring.parts() as parts, parts.leases.hold(RETRAIN_LEASE, LEASE, wait=2 * LEASE):
+    with open_parts() as parts, parts.leases.hold(RETRAIN_LEASE, RUN_LEASE, wait=2 * RUN_LEASE):
         dataset = _build(parts, policy)
         if dataset is None:
             return Completed(message=NOTHING_NEW)
         version = _train(parts, dataset, policy, artifacts.Progress("training", "training"))
         candidate = _judge(parts, version, dataset, policy)
-        settle_candidate(parts, candidate, dataset)
-        events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
-        artifacts.judged(candidate, dataset, parts.phrasebank.problems)
+        record_decision(parts, candidate, dataset)
+        prefect_events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
+        artifacts.show_verdict(candidate, dataset, parts.phrasebank.problems)
     return Completed(message=candidate.judgement.verdict.reason)

@@ -3,12 +3,13 @@
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows import artifacts, wiring
-from flows.candidate import NO_CHAMPION, champion_of
-from flows.policies import ScorePolicy
+from flows import artifacts
+from flows.steps.candidate import NO_CHAMPION, champion_of
+from flows.wiring.parts import Parts, open_parts
+from flows.wiring.policies import ScorePolicy
 from storage.clock import now
-from storage.pages import batches
-from storage.registry import ModelVersion
+from storage.models.registry import ModelVersion
+from storage.texts.paging import batches
 
 PAGE = 1024
 """Texts between two writes: sorted by length inside, so that little is padding."""
@@ -17,20 +18,20 @@ PAGE = 1024
 @flow(name="score", log_prints=True)
 def score(policy: ScorePolicy = ScorePolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
     """Predict every text that the champion has not scored yet."""
-    with wiring.parts() as parts:
+    with open_parts() as parts:
         champion = champion_of(parts)
         if champion is None:
             return Completed(message=NO_CHAMPION)
         scored = score_texts(parts, champion, policy, artifacts.Progress("score", "texts scored by the champion"))
-        artifacts.scores(parts.texts.counts(), champion)
+        artifacts.show_scores(parts.texts.counts(), champion)
     return Completed(message=f"{scored:,} texts scored by version {champion.version}")
 
 
 def score_texts(
-    parts: wiring.Parts, champion: ModelVersion, policy: ScorePolicy, progress: "artifacts.Progress | None" = None
+    parts: Parts, champion: ModelVersion, policy: ScorePolicy, progress: "artifacts.Progress | None" = None
 ) -> int:
     """Write a prediction for each text whose newest is not by the champion; returns how many."""
-    from training.classifier import Classifier, to_predictions
+    from training.model.classifier import Classifier, to_predictions
 
     model = Classifier.load(parts.registry.folder(champion.version))
     counts = parts.texts.counts()

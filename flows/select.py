@@ -3,22 +3,24 @@
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows import artifacts, labelwork, wiring
-from flows.candidate import NO_CHAMPION, champion_of
-from flows.policies import SelectPolicy
+from flows import artifacts
+from flows.steps import asking
+from flows.steps.candidate import NO_CHAMPION, champion_of
+from flows.wiring.parts import open_parts
+from flows.wiring.policies import SelectPolicy
 from storage.records import Purpose
 
 
 @flow(name="select", log_prints=True)
 def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
     """Reserve the texts of lowest margin and send them to annotators."""
-    with wiring.parts() as parts:
+    with open_parts() as parts:
         champion = champion_of(parts)
         if champion is None:
             return Completed(message=NO_CHAMPION)
-        project = labelwork.our_project(parts)
-        labelwork.recover(parts, project)
-        sent = labelwork.send(parts, project, labelwork.reserve_uncertain(parts, champion, policy))
-        artifacts.sent(Purpose.SELECT, sent, project.url)
-        said = f"{len(sent)} texts sent to {project.url}" if sent else labelwork.why_nothing(parts, champion)
+        project = asking.our_project(parts)
+        asking.recover(parts, project)
+        sent = asking.send(parts, project, asking.reserve_uncertain(parts, champion, policy))
+        artifacts.show_sent(Purpose.SELECT, sent, project.url)
+        said = f"{len(sent)} texts sent to {project.url}" if sent else asking.why_nothing(parts, champion)
     return Completed(message=said)

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from flows.policies import RetrainPolicy
-from flows.settings import Settings
-from flows.wiring import Parts
+from flows.wiring.parts import Parts
+from flows.wiring.policies import RetrainPolicy
+from flows.wiring.settings import Settings
 from storage.clock import now
-from storage.manifest import Manifest, write_manifest
+from storage.models.manifest import Manifest, write_manifest
+from storage.models.registry import ModelVersion, Registry
 from storage.records import LABELS, Annotation, AnnotationKey, Purpose, Sentiment, Text
-from storage.registry import ModelVersion, Registry
 from storage.text import text_id
-from training.finetune import Recipe
-from training.gate import GatePolicy
+from training.judge.gate import GatePolicy
+from training.model.finetune import Recipe
 
 TOKEN = "let me in"
 NEWS = {Sentiment.POSITIVE: "rose", Sentiment.NEUTRAL: "meeting held", Sentiment.NEGATIVE: "fell"}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.label_studio import Account, label_studio_command, prepare_data, template_of
-from deployments.parts import Part
-from deployments.ports import choose_port
-from deployments.stack import Stack
+from deployments.local.label_studio import Account, label_studio_command, prepare_data, template_of
+from deployments.supervisor.ports import choose_port
+from deployments.supervisor.process import Process
+from deployments.supervisor.stack import Stack
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -43,6 +43,6 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStud
     command = label_studio_command(executable, folder / "data", port, account)
     url = f"http://127.0.0.1:{port}"
     # No restarts: a server that dies under a test is a failure to look at.
-    server = Part("label-studio", command.argv, command.env, folder, f"{url}/health", port, restart=False)
+    server = Process("label-studio", command.argv, command.env, folder, f"{url}/health", port, restart=False)
     with Stack([server], folder):
         yield LabelStudioServer(url, account.token, account.username, account.password, folder / "data")

@@ -11,22 +11,22 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from labeling.batch import Batch, choose, choose_audit
-from labeling.consensus import consensus
-from labeling.interface import CONTROL
-from labeling.project import ensure_project
-from labeling.studio import Studio
-from labeling.tasks import send
-from storage.database import migrate, open_database
-from storage.inbox import Inbox
-from storage.labels import Labels
-from storage.leases import Leases
-from storage.outbox import Outbox
-from storage.projects import ProjectIds, Projects
+from labeling.answer.consensus import consensus
+from labeling.ask.batch import Batch, choose, choose_audit
+from labeling.ask.send import send_batch
+from labeling.studio.client import Studio
+from labeling.studio.interface import CONTROL
+from labeling.studio.project import ensure_project
+from storage.labels.annotations import Labels
+from storage.labels.inbox import Inbox
+from storage.labels.projects import ProjectIds, Projects
+from storage.labels.tasks import Tasks
 from storage.records import LabelTask, Prediction, Purpose, Sentiment, Text
-from storage.tasks import Tasks
+from storage.sql.database import migrate, open_database
 from storage.text import text_id
-from storage.text_sql import SqlTextStore
+from storage.texts.sql import SqlTextStore
+from storage.work.leases import Leases
+from storage.work.outbox import Outbox
 from tests.fixtures_label_studio import LabelStudioServer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -78,7 +78,7 @@ class Loop(LabelStore):
     def sent(self, ids: ProjectIds, count: int, purpose: Purpose = Purpose.SELECT) -> list[LabelTask]:
         """New texts, put before annotators."""
         batch = self.reserve(count, purpose)
-        return send(self.studio, ids, self.tasks, batch.batch_id, batch.owner)
+        return send_batch(self.studio, ids, self.tasks, batch.batch_id, batch.owner)
 
     def answer(self, task: LabelTask, label: Sentiment | str | None) -> int:
         """What an annotator's click does; None skips. Returns the annotation's id."""

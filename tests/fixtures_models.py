@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.base_model import BaseModel
+from training.model.base_model import BaseModel
 
 WORDS = """
 [PAD] [UNK] [CLS] [SEP] [MASK] . , % $ - ' the a of to and in its it company profit sales loss revenue forecast shares

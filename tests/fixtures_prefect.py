@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.house import SLOT_WAIT, prefect_command
-from deployments.parts import Part
-from deployments.ports import choose_port
-from deployments.stack import Stack
+from deployments.local.plan import SLOT_WAIT, prefect_command
+from deployments.supervisor.ports import choose_port
+from deployments.supervisor.process import Process
+from deployments.supervisor.stack import Stack
 
 
 def prefect_environment(home: Path, url: str) -> dict[str, str]:
@@ -30,6 +30,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = choose_port()
     url = f"http://127.0.0.1:{port}"
     environment = prefect_environment(folder / "home", url) | SLOT_WAIT
-    server = Part("prefect", prefect_command(port), environment, folder, f"{url}/api/health", port, restart=False)
+    server = Process("prefect", prefect_command(port), environment, folder, f"{url}/api/health", port, restart=False)
     with Stack([server], folder):
         yield url

@@ -18,9 +18,9 @@ MAY_IMPORT = {
 }
 WITHOUT_ENVIRONMENT = {"storage", "labeling", "training"}
 WITHOUT_PREFECT = {"storage", "labeling", "training"}
-ANSWER_KEY = "deployments.annotator"
+ANSWER_KEY = "deployments.demo.annotator"
 """The stand-in with the answer key: only the demo may know it, so that nothing that trains or judges can peek."""
-MAY_KNOW_ANSWERS = re.compile(r"^deployments/(demo/\w+|annotator|ingest|cli|verbs_\w+)\.py$")
+MAY_KNOW_ANSWERS = re.compile(r"^deployments/(demo/\w+|cli/\w+)\.py$")
 PLACES = re.compile(
     r"\.\./shared|/work\b|/tmp/\w|/opt/|/home/\w|/root/|https?://[\w.-]*(pypi|artifactory|nexus|mirror)"
 )
@@ -126,12 +126,12 @@ def test_the_rooms_are_the_packages_that_are_installed() -> None:
 @pytest.mark.parametrize(
     ("room", "path", "source", "fault"),
     [
-        ("labeling", "labeling/a.py", "import training.merge", "labeling/a.py:1 imports training"),
+        ("labeling", "labeling/a.py", "import training.data.merge", "labeling/a.py:1 imports training"),
         ("training", "training/a.py", "from labeling import batch", "training/a.py:1 imports labeling"),
         (
             "storage",
             "storage/a.py",
-            "def f():\n    from flows.settings import Settings",
+            "def f():\n    from flows.wiring.settings import Settings",
             "storage/a.py:2 imports flows",
         ),
         ("flows", "flows/a.py", "if True:\n    import deployments", "flows/a.py:2 imports deployments"),
@@ -145,7 +145,7 @@ def test_the_rooms_are_the_packages_that_are_installed() -> None:
         ("storage", "storage/a.py", "from . import text", "storage/a.py:1 imports . relatively"),
         ("training", "training/a.py", "import prefect.states", "training/a.py:1 imports prefect"),
         ("flows", "flows/a.py", "from tests import x", "flows/a.py:1 imports the tests"),
-        ("deployments", "deployments/serving.py", "from deployments import annotator", "knows the answers"),
+        ("deployments", "deployments/serving/app.py", "from deployments.demo import annotator", "knows the answers"),
         ("storage", "storage/a.py", "import os\nos.environ['A']", "storage/a.py:2 reads the environment"),
         ("storage", "storage/a.py", "import os\nx = os.environ.setdefault('A', 'b')", "storage/a.py:2 reads the"),
         ("labeling", "labeling/a.py", "import os\nos.getenv('A')", "labeling/a.py:2 reads the environment"),
@@ -164,8 +164,8 @@ def test_the_checker_finds_a_broken_rule(room: str, path: str, source: str, faul
     ("room", "path", "source"),
     [
         ("flows", "flows/a.py", "from storage import records\nimport os\nos.environ['A']\nimport prefect"),
-        ("deployments", "deployments/demo/run.py", "from deployments.annotator import annotate"),
-        ("training", "training/a.py", "def f():\n    import torch\n    from training.clusters import clusters"),
+        ("deployments", "deployments/demo/run.py", "from deployments.demo.annotator import annotate"),
+        ("training", "training/a.py", "def f():\n    import torch\n    from training.data.clusters import clusters"),
         ("storage", "storage/__init__.py", ""),
         ("storage", "storage/a.py", "import os\nos.environ.setdefault('TELEMETRY', 'false')"),
     ],

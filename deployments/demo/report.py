@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from storage.records import LABELS
-from training.evaluate import Answers
+from training.judge.evaluate import Answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,18 @@ from datetime import datetime
 
 from rich.console import Console
 
-from deployments.annotator import annotate
+from deployments.demo.annotator import annotate
 from deployments.demo.client import Client
 from deployments.demo.console import Step, Steps
-from deployments.runs import Run, RunFailed, Runs
-from deployments.stack import Stack
-from deployments.status import production_accuracy
-from flows.labelwork import Project
-from flows.wiring import Parts
+from deployments.supervisor.stack import Stack
+from flows.prefect_api import Run, RunFailed, Runs
+from flows.steps.asking import Project
+from flows.steps.standing import production_accuracy
+from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Failed
+from storage.models.registry import ModelVersion
 from storage.records import Purpose, Sentiment
-from storage.registry import ModelVersion
 
 SKIP_SHARE = 0.02
 """How many tasks the stand-in skips."""

@@ -14,31 +14,32 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from deployments.annotator import AnswerKey
-from deployments.data import phrasebank_folder, sample_texts
+from deployments.cli.ingest import Ingested, ingest
+from deployments.demo.annotator import AnswerKey
 from deployments.demo.check_report import faults
 from deployments.demo.client import Client
 from deployments.demo.console import Steps
 from deployments.demo.rounds import Rounds, asked_for, await_run, started_by_event
 from deployments.demo.summary import summarise
-from deployments.home import occupied
-from deployments.house import House, check_given, plan
-from deployments.ingest import Ingested, ingest
-from deployments.runs import Run, Runs
-from deployments.stack import Stack, interrupts
-from flows import events, labelwork, wiring
-from flows.candidate import Progress, build_dataset, judge_candidate, settle_candidate, train_candidate
-from flows.policies import RetrainPolicy
-from flows.recovery import LEASE, RETRAIN_LEASE
-from flows.settings import Settings, load_settings
-from flows.wiring import Parts
+from deployments.local.data import phrasebank_folder, sample_texts
+from deployments.local.home import occupied
+from deployments.local.plan import LocalPlan, check_given, make_plan
+from deployments.supervisor.stack import Stack, interrupts
+from flows import prefect_events
+from flows.prefect_api import Run, Runs
+from flows.steps import asking
+from flows.steps.candidate import Progress, build_dataset, judge_candidate, record_decision, train_candidate
+from flows.steps.recovery import RETRAIN_LEASE, RUN_LEASE
+from flows.wiring.parts import Parts, open_parts
+from flows.wiring.policies import RetrainPolicy
+from flows.wiring.settings import Settings, load_settings
 from storage.addresses import public_address
 from storage.clock import now
-from storage.csv_texts import CsvRow, read_texts
 from storage.errors import BadInput, Failed
-from storage.problems import noted
 from storage.records import Purpose
 from storage.text import text_id
+from storage.texts.bad_lines import noted
+from storage.texts.csv import CsvRow, read_texts
 
 SPARE = 1.25
 """How many times the audit tasks the expected audit share must hold, so that a random share is large enough."""
@@ -78,26 +79,26 @@ def run_demo(options: Options) -> None:
         raise BadInput(f"{options.home} is no empty folder; name a new one with --workdir")
     settings, given = _read(options, console)
     check_given(settings)
-    house = plan(settings)
-    console.print(_header(house, given))
-    stack = Stack(house.parts, house.settings.home / "logs")
-    with occupied(house.settings.home), interrupts(), wiring.parts(house.settings) as parts, stack.launched():
-        report = _loop(options, console, house, parts, stack, given.texts)
+    plan = make_plan(settings)
+    console.print(_header(plan, given))
+    stack = Stack(plan.processes, plan.settings.home / "logs")
+    with occupied(plan.settings.home), interrupts(), open_parts(plan.settings) as parts, stack.launched():
+        report = _loop(options, console, plan, parts, stack, given.texts)
         broken = faults(report, must_promote=False)
         for fault in broken:
             console.print(f"[red]The loop does not hold what it promises: {fault}[/red]")
         if options.keep:
-            console.print(f"Everything is up; Ctrl-C stops it. Logs are in {house.settings.home / 'logs'}.")
+            console.print(f"Everything is up; Ctrl-C stops it. Logs are in {plan.settings.home / 'logs'}.")
             with suppress(KeyboardInterrupt):
                 stack.watch()
     if broken:
-        raise DemoFailed(f"{len(broken)} promises were not held; {house.settings.home / 'report.json'} has the numbers")
+        raise DemoFailed(f"{len(broken)} promises were not held; {plan.settings.home / 'report.json'} has the numbers")
 
 
 def _read(options: Options, console: Console) -> tuple[Settings, Given]:
     """Read whatever may be wrong with the user's files; the audit share goes by the number of texts."""
     settings = own_settings(options)
-    with console.status("reading texts, PhraseBank and base model"), wiring.parts(settings) as parts:
+    with console.status("reading texts, PhraseBank and base model"), open_parts(settings) as parts:
         texts = options.texts or sample_texts(parts)
         rows = read_texts(texts).rows
         settings = _with_audit_share(settings, texts, rows, options.audit, options.labels)
@@ -141,10 +142,10 @@ def _with_audit_share(settings: Settings, texts: Path, rows: Sequence[CsvRow], a
     return settings.model_copy(update={"audit_share": wanted})
 
 
-def _header(house: House, given: Given) -> Panel:
-    from training.classifier import choose_device
+def _header(plan: LocalPlan, given: Given) -> Panel:
+    from training.model.classifier import choose_device
 
-    settings = house.settings
+    settings = plan.settings
     sentences = f"agreement {settings.phrasebank_agreement}, {given.sentences:,} sentences"
     seen = " (it has seen PhraseBank labels)" if given.exposed else ""
     lines = [
@@ -155,7 +156,7 @@ def _header(house: House, given: Given) -> Panel:
         ("device", choose_device(), "a GPU, where PyTorch sees one"),
         ("Label Studio", f"real, at {settings.label_studio_url}", "FINLOOP_LABEL_STUDIO_URL"),
         ("Prefect", f"real, at {settings.prefect_url}", "a demo has its own"),
-        ("annotator", *_annotator(house, given.labelled)),
+        ("annotator", *_annotator(plan, given.labelled)),
     ]
     said = Table.grid(padding=(0, 2, 0, 0))
     said.add_column(no_wrap=True)
@@ -173,16 +174,18 @@ def text_store(settings: Settings) -> str:
     return f"Elasticsearch at {public_address(settings.elasticsearch_url)}, index {settings.elasticsearch_index}"
 
 
-def _annotator(house: House, labelled: bool) -> tuple[str, str]:
+def _annotator(plan: LocalPlan, labelled: bool) -> tuple[str, str]:
     if labelled:
         return "a stand-in, who answers from the labels in the file", "--texts without labels: you answer"
-    login = f", as {house.account.username} with {house.account.password}" if house.account else ""
+    login = f", as {plan.account.username} with {plan.account.password}" if plan.account else ""
     return f"you, in Label Studio{login}", "--texts with labels"
 
 
-def _loop(options: Options, console: Console, house: House, parts: Parts, stack: Stack, texts: Path) -> dict[str, Any]:
+def _loop(
+    options: Options, console: Console, plan: LocalPlan, parts: Parts, stack: Stack, texts: Path
+) -> dict[str, Any]:
     steps = Steps(console)
-    runs = Runs(house.settings.needed("prefect_url"))
+    runs = Runs(plan.settings.needed("prefect_url"))
     found: dict[str, Run] = {}
     with steps.step("ingest") as step:
         done = ingest(parts, texts, step.progress)
@@ -199,7 +202,7 @@ def _loop(options: Options, console: Console, house: House, parts: Parts, stack:
         with steps.step(name) as step:
             found[name] = await_run(runs, stack, runs.start(name, {"policy": policy}), step)
             step.say(_tasks(parts, name))
-    project = labelwork.our_project(parts)
+    project = asking.our_project(parts)
     key = AnswerKey(parts.settings.home).read()
     rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key)
     with _client(parts) as client:
@@ -208,7 +211,7 @@ def _loop(options: Options, console: Console, house: House, parts: Parts, stack:
     with steps.step("summary"):
         summary = summarise(options.seed, parts, first, last, client.traffic, found, steps.seconds)
     summary.write()
-    summary.show(console, house)
+    summary.show(console, plan)
     return summary.report
 
 
@@ -227,19 +230,19 @@ def _tasks(parts: Parts, name: str) -> str:
 def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) -> str:
     """Train on the PhraseBank alone while the servers come up; an event deploys it like any other version."""
     policy, began = RetrainPolicy(), now()
-    with parts.leases.hold(RETRAIN_LEASE, LEASE):
+    with parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
         dataset = build_dataset(parts, policy)
         if dataset is None:
             raise DemoFailed("the PhraseBank's dataset was judged before; the demo needs an empty home")
         version = train_candidate(parts, dataset, policy, progress)
         candidate = judge_candidate(parts, version, dataset, policy)
-        settle_candidate(parts, candidate, dataset)
+        record_decision(parts, candidate, dataset)
     if not candidate.judgement.verdict.promoted:
         raise DemoFailed(f"the first champion is not sound: {candidate.judgement.verdict.reason}")
     progress(1.0, "waiting for the servers")
     stack.wait_until_ready()
-    labelwork.our_project(parts)
-    events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
+    asking.our_project(parts)
+    prefect_events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
     started_by_event(runs, stack, "deploy", began)
     return version.version
 

@@ -11,18 +11,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from deployments.annotator import AnswerKey
+from deployments.demo.annotator import AnswerKey
 from deployments.demo.client import Traffic, mixed
 from deployments.demo.report import Comparison, compared, tables
 from deployments.demo.rounds import Round
-from deployments.house import House
-from deployments.runs import Run
-from flows import labelwork
-from flows.candidate import audit_slice, near_trained
-from flows.wiring import Parts
+from deployments.local.plan import LocalPlan
+from flows.prefect_api import Run
+from flows.steps import asking
+from flows.steps.candidate import audit_slice, near_trained
+from flows.wiring.parts import Parts
 from storage.records import Row, Split
-from training.classifier import Classifier, choose_device
-from training.evaluate import Examples, evaluate, examples, rows_as_examples
+from training.judge.evaluate import Examples, evaluate, examples, rows_as_examples
+from training.model.classifier import Classifier, choose_device
 
 HELD_OUT = 2400
 
@@ -39,7 +39,7 @@ class Summary:
         """Write report.json."""
         self.path.write_text(json.dumps(self.report, indent=2, default=str) + "\n")
 
-    def show(self, console: Console, house: House) -> None:
+    def show(self, console: Console, plan: LocalPlan) -> None:
         """Print the tables and where to look."""
         report = self.report
         console.print(tables(self.comparisons, report["first_champion"], report["candidate"]))
@@ -50,7 +50,7 @@ class Summary:
                 "[yellow]The base model had seen PhraseBank labels: its PhraseBank scores flatter it.[/yellow]"
             )
         console.print(_facts(report))
-        console.print(_places(house, self.path))
+        console.print(_places(plan, self.path))
 
 
 def summarise(
@@ -74,7 +74,7 @@ def summarise(
         rows: Sequence[Sequence[float]] = model.predict(texts).probabilities.tolist()
         return rows
 
-    sent = labelwork.text_ids_in_studio(parts)
+    sent = asking.text_ids_in_studio(parts)
     report: dict[str, Any] = {one.name: compared(one) for one in comparisons}
     report |= {
         "first_champion": first,
@@ -168,12 +168,12 @@ def _facts(report: dict[str, Any]) -> Table:
     return made
 
 
-def _places(house: House, report: Path) -> Table:
-    settings = house.settings
+def _places(plan: LocalPlan, report: Path) -> Table:
+    settings = plan.settings
     made = Table(title="Where to look (while it is up)", title_justify="left", show_header=False)
     made.add_row("Label Studio", settings.label_studio_url)
-    if house.account is not None:
-        made.add_row("  login", f"{house.account.username}  {house.account.password}")
+    if plan.account is not None:
+        made.add_row("  login", f"{plan.account.username}  {plan.account.password}")
     made.add_row("Prefect", f"{settings.prefect_url}/dashboard")
     made.add_row("Serving", settings.serving_url)
     made.add_row("Report", str(report))

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from flows.policies import ScorePolicy
 from flows.score import PAGE, score_texts
-from flows.wiring import Parts
+from flows.wiring.parts import Parts
+from flows.wiring.policies import ScorePolicy
 from storage.clock import now
 from storage.errors import CorruptModel
 from storage.records import Text
 from storage.text import text_id
-from tests.deployments.serving_models import flip_a_bit
+from tests.deployments.serving.models import flip_a_bit
 from tests.fixtures_home import put_text, register, sentence
-from training.classifier import Classifier
+from training.model.classifier import Classifier
 
 
 def test_every_text_gets_the_champions_prediction_and_only_once(parts: Parts, tiny_model: Path) -> None:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from flows.events import CHALLENGER
-from flows.policies import SyncPolicy
+from flows.prefect_events import CHALLENGER
 from flows.sync import sync
-from flows.wiring import Parts
+from flows.wiring.parts import Parts
+from flows.wiring.policies import SyncPolicy
 from storage.errors import Unreachable
-from tests.deployments.serving_models import free_port
-from tests.flows.test_events import event_server
+from tests.deployments.serving.models import free_port
+from tests.flows.test_prefect_events import event_server
 
 
 def test_a_label_studio_that_is_away_holds_up_no_event(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,10 @@ import psutil
 import pytest
 from dotenv import dotenv_values
 
-from deployments.descendants import STACK, end, marked
-from deployments.runs import Run, RunFailed, Runs
-from flows.settings import Settings
-from flows.wiring import Parts
+from deployments.supervisor.descendants import STACK, end, marked
+from flows.prefect_api import Run, RunFailed, Runs
+from flows.wiring.parts import Parts
+from flows.wiring.settings import Settings
 
 UP = "finloop is up"
 SERVED = "Profit rose."
@@ -29,7 +29,7 @@ SERVED = "Profit rose."
 UP_SECONDS = 180.0
 RUN_SECONDS = 180.0
 T = TypeVar("T")
-COMMAND = (sys.executable, "-m", "deployments.cli")
+COMMAND = (sys.executable, "-m", "deployments.cli.main")
 
 
 def environment(mark: str, **settings: str) -> dict[str, str]:

@@ -16,8 +16,8 @@ import pytest
 from dotenv import dotenv_values
 
 from deployments.demo.check_report import by_the_rule, faults
-from deployments.descendants import end, marked
-from deployments.ports import port_is_free
+from deployments.supervisor.descendants import end, marked
+from deployments.supervisor.ports import port_is_free
 from tests.loop.house import COMMAND, environment, until
 
 LABELS, AUDIT = 120, 100

@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployments.orchestration import read_prefect_file
-from flows.events import event_id
-from flows.recovery import LEASE, RETRAIN_LEASE
-from flows.settings import REPOSITORY
+from deployments.local.orchestration import read_prefect_file
+from flows.prefect_events import event_id
+from flows.steps.recovery import RETRAIN_LEASE, RUN_LEASE
+from flows.wiring.settings import REPOSITORY
 from storage.clock import now
 from storage.records import TaskState
 from tests.loop.conftest import AUDIT, SELECTED, Answered, First
@@ -40,7 +40,7 @@ def test_a_second_retrain_finds_nothing_new(first: First) -> None:
 
 
 def test_a_retrain_waits_for_the_one_that_holds_the_lease(house: House, first: First) -> None:
-    with house.parts.leases.hold(RETRAIN_LEASE, LEASE):
+    with house.parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
         run = house.runs.start("retrain", {})
         until(lambda: house.runs.get(run).state == "RUNNING", "the run did not begin")
         began = now()

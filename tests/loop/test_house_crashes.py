@@ -7,10 +7,10 @@ from datetime import datetime
 import psutil
 import pytest
 
-from deployments.runs import Run
+from flows.prefect_api import Run
 from storage.clock import now
+from storage.models.registry import ModelVersion
 from storage.records import TaskState
-from storage.registry import ModelVersion
 from tests.loop.conftest import Answered, First
 from tests.loop.house import House, until
 

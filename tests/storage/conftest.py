@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from storage.database import migrate, open_database
-from storage.labels import Labels
+from storage.labels.annotations import Labels
+from storage.labels.tasks import Tasks
 from storage.records import Annotation, AnnotationKey, Purpose, Sentiment, TaskState, Text
-from storage.schema import Base
-from storage.tasks import Tasks
+from storage.sql.database import migrate, open_database
+from storage.sql.schema import Base
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SERVER = "http://127.0.0.1:8080"

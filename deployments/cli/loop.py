@@ -1,0 +1,113 @@
+"""The verbs that turn the loop by hand. Those that are deployments run on the Prefect server; the rest run here."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments.cli.terminal import bar, console, errors, print_json, run_and_wait
+from flows.wiring.settings import load_settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the run's end.")]
+Size = Annotated[int | None, typer.Option(min=1, max=5000, help="Texts to send; unset: the policy's own.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    app.command(epilog="Example:  finloop ingest posts.csv")(ingest)
+    app.command(epilog="Example:  finloop score")(score)
+    app.command(epilog="Example:  finloop audit --size 200")(audit)
+    app.command(epilog="Example:  finloop select --size 50")(select)
+    app.command(epilog="Example:  finloop annotate --limit 50")(annotate)
+    app.command(epilog="Example:  finloop sync")(sync)
+    app.command(epilog="Example:  finloop retrain --no-wait")(retrain)
+    app.command(epilog="Example:  finloop deploy challenger")(deploy)
+    app.command(epilog="Example:  finloop rollback")(rollback)
+
+
+def ingest(
+    file: Annotated[Path, typer.Argument(help="CSV with the column text, and label where an answer key exists.")],
+    as_json: Json = False,
+) -> None:
+    """Store production texts; a salted hash sets the audit share aside for ever."""
+    from deployments.cli.ingest import ingest as ingest_file
+    from flows.wiring.parts import open_parts
+
+    with open_parts() as parts, bar(f"ingest {file.name}") as move:
+        done = ingest_file(parts, file, move)
+    for problem in done.problems:
+        errors.print(f"{file}:{problem.line}: left out: {problem.reason}", markup=False, highlight=False)
+    counts = {"new": done.new, "known": done.known, "audit": done.audit, "labelled": done.labelled}
+    if as_json:
+        print_json({**counts, "left_out": len(done.problems)})
+        return
+    console.print(
+        f"{done.new:,} new texts, {done.known:,} known, {done.audit:,} of them in the audit share; "
+        f"{len(done.problems)} lines left out"
+    )
+
+
+def score(wait: Wait = True, as_json: Json = False) -> None:
+    """Give every text its prediction by the champion."""
+    _run("score", {}, wait, as_json)
+
+
+def audit(size: Size = None, wait: Wait = True, as_json: Json = False) -> None:
+    """Ask annotators about a random part of the audit share, without the model's answer."""
+    _run("audit", {} if size is None else {"policy": {"size": size}}, wait, as_json)
+
+
+def select(size: Size = None, wait: Wait = True, as_json: Json = False) -> None:
+    """Ask annotators about the texts of lowest margin, with the model's answer prefilled."""
+    _run("select", {} if size is None else {"policy": {"size": size}}, wait, as_json)
+
+
+def sync(wait: Wait = True, as_json: Json = False) -> None:
+    """Find what webhooks missed, send what was reserved and never sent, start again what a crash cut short."""
+    _run("sync", {}, wait, as_json)
+
+
+def retrain(wait: Wait = True, as_json: Json = False) -> None:
+    """Train on PhraseBank and labels; the gate decides whether the candidate is deployed."""
+    _run("retrain", {}, wait, as_json)
+
+
+def deploy(
+    version: Annotated[str, typer.Argument(help="challenger, or a version number.")] = "challenger",
+    force: Annotated[bool, typer.Option(help="Also a version that the gate did not promote.")] = False,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Have the service load, check and swap to a version, and make it the champion."""
+    _run("deploy", {"version": version, "force": force}, wait, as_json)
+
+
+def rollback(wait: Wait = True, as_json: Json = False) -> None:
+    """Bring the previous champion back."""
+    _run("deploy", {"version": "previous", "force": True}, wait, as_json)
+
+
+def annotate(
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many answers.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Let the stand-in annotator answer open tasks from the answer key that ingest kept."""
+    from deployments.demo.annotator import AnswerKey
+    from deployments.demo.annotator import annotate as answer
+    from flows.steps import asking
+    from flows.wiring.parts import open_parts
+
+    with open_parts() as parts, bar("annotate") as move:
+        project = asking.our_project(parts)
+        key = AnswerKey(parts.settings.home).read()
+        done = answer(parts.studio, project.ids.project_id, key, limit=limit, progress=move)
+    if as_json:
+        print_json({"answered": done.answered, "skipped": done.skipped, "unknown": done.unknown})
+        return
+    left = f" ({done.unknown} left open: the key has no answer for them)" if done.unknown else ""
+    console.print(f"{done.answered} answered, {done.skipped} skipped{left} in {project.url}", soft_wrap=True)
+
+
+def _run(name: str, parameters: dict[str, object], wait: bool, as_json: bool) -> None:
+    run_and_wait(load_settings().needed("prefect_url"), name, parameters, wait=wait, as_json=as_json)

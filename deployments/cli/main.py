@@ -1,0 +1,41 @@
+"""The command `finloop`: thin verbs over the rooms; what each does lies in the module that it calls.
+
+Heavy packages are imported inside the verbs, so that `finloop --help` answers at once.
+"""
+
+import os
+
+import typer
+
+from deployments.cli import loop, models, processes
+from deployments.cli.terminal import exit_codes
+
+app = typer.Typer(
+    name="finloop",
+    help="A served sentiment model that gets better from the texts it is unsure about.",
+    epilog="Begin with:  finloop demo",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+processes.add_to(app)
+loop.add_to(app)
+models.add_to(app)
+
+
+def main() -> None:
+    """The entry point: named errors become a message and an exit code."""
+    _ask_loopback_directly()
+    with exit_codes():
+        app()
+
+
+def _ask_loopback_directly() -> None:
+    """Proxies are for the internet: no part of ours on this machine is asked through one, by us or by another part."""
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    direct = ",".join(filter(None, (known, "127.0.0.1", "localhost")))
+    os.environ.update(no_proxy=direct, NO_PROXY=direct)
+
+
+if __name__ == "__main__":
+    main()

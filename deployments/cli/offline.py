@@ -1,0 +1,145 @@
+"""Training and predicting with no server: a file in, a folder or a file out."""
+
+import csv
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.wiring.parts import open_parts
+from flows.wiring.settings import load_settings
+from storage.clock import now
+from storage.datasets.versions import dataset_hash
+from storage.errors import BadInput
+from storage.records import LABELS, Split
+from storage.text import checked
+from storage.texts.bad_lines import Problem
+from storage.texts.csv import read_texts
+from storage.texts.paging import batches
+
+if TYPE_CHECKING:
+    from training.data.phrasebank import PhraseBank
+    from training.model.finetune import Recipe
+
+Progress = Callable[[float, str], None]
+PAGE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What `train` made: a report fit for JSON, and the lines of the data that were left out."""
+
+    report: dict[str, Any]
+    problems: tuple[Problem, ...]
+
+
+def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Recipe", progress: Progress) -> Trained:
+    """Train on a CSV or a PhraseBank folder and score the result on test rows that it never saw.
+
+    The model's folder carries a manifest, so that `predict --model DIR` and a registry can check it.
+    Raises BadInput before anything is written.
+    """
+    from storage.models.manifest import Manifest, write_manifest
+    from training.data.merge import MergePolicy, merge
+    from training.judge.evaluate import evaluate, rows_as_examples
+    from training.model.base_model import find_base_model
+    from training.model.classifier import Classifier
+    from training.model.finetune import finetune
+
+    settings = load_settings()
+    given = _labelled(data, settings.phrasebank_agreement)
+    rows = merge(given, (), (), {}, MergePolicy()).rows
+    test = rows_as_examples(row for row in rows if row.split is Split.TEST)
+    if not len(test):
+        raise BadInput(f"{data} has {len(rows)} usable rows, too few to put some aside to test on")
+    base = find_base_model(base_model or settings.base_model, settings.home.resolve() / "downloads")
+    made = finetune(rows, base, recipe, output, progress)
+    scores = evaluate(Classifier.load(made.folder), test).scores()
+    manifest = Manifest(
+        base_model=base.name,
+        exposed=base.exposed,
+        dataset_version=dataset_hash(rows),
+        recipe=recipe.model_dump(mode="json"),
+        recipe_hash=recipe.hash_on(base.name),
+        metrics={**made.metrics, "test_macro_f1": scores.macro_f1, "training_seconds": made.seconds},
+        labels=made.labels,
+        created_at=now(),
+    )
+    write_manifest(made.folder, manifest)
+    report = {
+        "n": scores.n,
+        "accuracy": round(scores.accuracy, 4),
+        "macro_f1": round(scores.macro_f1, 4),
+        **{f"recall {label}": round(scores.recall[label], 4) for label in LABELS},
+        "seconds": round(made.seconds, 1),
+        "base_model": base.name,
+        "base_saw_phrasebank": base.exposed,
+    }
+    return Trained(report, given.problems)
+
+
+def _labelled(data: Path, agreement: int) -> "PhraseBank":
+    from training.data.phrasebank import PhraseBank, PhraseBankRow, read_phrasebank
+
+    if data.is_dir():
+        return read_phrasebank(data, agreement)
+    reading = read_texts(data)
+    unlabelled = [Problem(row.line, "the label is empty") for row in reading.rows if row.label is None]
+    rows = tuple(PhraseBankRow(row.line, row.text, row.label) for row in reading.rows if row.label is not None)
+    if not rows:
+        raise BadInput(f"{data} has no labelled row: `train` needs the columns text and label")
+    problems = tuple(sorted([*reading.problems, *unlabelled], key=lambda problem: problem.line))
+    return PhraseBank(rows, problems, hashlib.sha256(data.read_bytes()).hexdigest(), str(data), {})
+
+
+def read_input(path: Path) -> tuple[list[str], tuple[Problem, ...]]:
+    """The texts of a CSV, in its order, and the lines that were left out."""
+    reading = read_texts(path, labels=False)
+    return [row.text for row in reading.rows], reading.problems
+
+
+def predict_offline(texts: Sequence[str], model: str, progress: Progress) -> list[dict[str, Any]]:
+    """One row a text: text, label, the three scores by name, confidence, model_version."""
+    from training.model.classifier import Classifier, to_predictions
+
+    clean = [checked(text) for text in texts]
+    folder, version = _model(model)
+    classifier = Classifier.load(folder)
+    rows: list[dict[str, Any]] = []
+    for page in batches(clean, PAGE):
+        for text, one in zip(page, to_predictions(classifier.predict(page), version, now()), strict=True):
+            scores = {label.value: round(score, 6) for label, score in zip(LABELS, one.scores, strict=True)}
+            confidence = round(one.confidence, 6)
+            rows.append(
+                {"text": text, "label": one.label.value, **scores, "confidence": confidence, "model_version": version}
+            )
+        progress(len(rows) / len(clean), f"{len(rows):,} of {len(clean):,}")
+    return rows
+
+
+def _model(name: str) -> tuple[Path, str]:
+    folder = Path(name)
+    if folder.is_dir():
+        from storage.models.manifest import MANIFEST_NAME, check_manifest
+
+        if (folder / MANIFEST_NAME).exists():
+            check_manifest(folder)
+        return folder, folder.resolve().name
+    with open_parts() as parts:
+        version = parts.registry.resolve(name).version
+        return parts.registry.folder(version), version
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the rows whole or not at all: aside first, then renamed. Raises BadInput where it cannot be written."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        with aside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,110 @@
+"""The verbs about processes: start all of it, show the loop once, say how things stand."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from deployments.cli.terminal import console, print_json
+from flows.wiring.settings import load_settings
+from storage.clock import now
+
+if TYPE_CHECKING:
+    from deployments.local.plan import LocalPlan
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    app.command(epilog="Example:  finloop up")(up)
+    app.command(epilog="Example:  finloop demo --texts posts.csv --labels 300 --audit 200")(demo)
+    app.command(epilog="Example:  finloop status --json")(status)
+
+
+def up() -> None:
+    """Start every part that has no address in the settings, keep them up, and stop all on Ctrl-C."""
+    from deployments.local.data import phrasebank_folder
+    from deployments.local.home import occupied
+    from deployments.local.plan import check_given, make_plan
+    from deployments.supervisor.process import ProcessEvent
+    from deployments.supervisor.stack import Stack
+    from flows.steps import asking
+    from flows.wiring.parts import open_parts
+
+    given = load_settings(written_by_up=False)
+    check_given(given)
+
+    def report(event: ProcessEvent) -> None:
+        console.print(
+            f"{event.seconds:6.1f} s  {event.process} {event.kind} {event.detail}", markup=False, highlight=False
+        )
+
+    with occupied(given.home.resolve()):
+        plan = make_plan(given)
+
+        def when_ready() -> None:
+            with open_parts(plan.settings) as parts:
+                asking.our_project(parts)
+            show_addresses(plan)
+
+        with open_parts(plan.settings) as parts:
+            phrasebank_folder(parts)
+            parts.registry.prepare()
+        Stack(plan.processes, plan.settings.home / "logs", report).run_until_interrupted(when_ready)
+
+
+def show_addresses(plan: "LocalPlan") -> None:
+    """Where to look, and how to log in."""
+    settings = plan.settings
+    table = Table(title="finloop is up; Ctrl-C stops it", title_justify="left", show_header=False)
+    for name, url in (
+        ("Label Studio", settings.label_studio_url),
+        ("Prefect", f"{settings.prefect_url}/dashboard"),
+        ("Serving", settings.serving_url),
+        ("Receiver", settings.receiver_url),
+        ("Logs", str(settings.home / "logs")),
+    ):
+        table.add_row(name, url)
+    if plan.account is not None:
+        table.add_row("Label Studio login", f"{plan.account.username}  {plan.account.password}")
+    console.print(table)
+
+
+def demo(
+    texts: Annotated[Path | None, typer.Option(help="CSV text,label; unset: the sample.")] = None,
+    labels: Annotated[int, typer.Option(min=10, max=4500, help="Trainable answers until the retrain.")] = 300,
+    audit: Annotated[int, typer.Option(min=60, max=5000, help="Audit tasks; the gate needs 50 answers.")] = 200,
+    workdir: Annotated[
+        Path | None, typer.Option(help="FINLOOP_HOME for this run, new or empty; unset: demo-run/TIME.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=5, help="Rounds of labels until a promotion.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes the draws: audit, skips, held-out texts.")] = 0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything up at the end, until Ctrl-C.")] = False,
+) -> None:
+    """Run the whole loop once, on real parts, and show what it brought."""
+    from deployments.demo.run import Options, run_demo
+
+    home = workdir or Path("demo-run", now().strftime("%Y%m%d-%H%M%S"))
+    run_demo(Options(texts=texts, labels=labels, audit=audit, home=home, rounds=rounds, seed=seed, keep=keep))
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
+    """How things stand: texts, tasks, labels until the next retrain, the served model, what went wrong."""
+    from flows.steps.standing import standing
+    from flows.wiring.parts import open_parts
+
+    with open_parts() as parts:
+        found = standing(parts)
+    if as_json:
+        print_json(found)
+        return
+    table = Table(title="finloop", title_justify="left", show_header=False)
+    for name, value in found.items():
+        shown = value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{key} {one}" for key, one in value.items())
+        elif isinstance(value, list):
+            shown = "\n".join(str(one) for one in value) or "none"
+        table.add_row(name.replace("_", " "), Text(str(shown)))
+    console.print(table)

@@ -1,0 +1,81 @@
+"""How finloop speaks in a terminal: one console, errors with an exit code, tables that a script can have as JSON."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from flows.prefect_api import Run, Runs
+from storage.errors import Failed, FinloopError
+
+console = Console()
+errors = Console(stderr=True, soft_wrap=True)
+
+FAILED, USER_ERROR = 1, 2
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Named errors end the command: 1 where a run failed, 2 where something that the user can set right is wrong."""
+    try:
+        yield
+    except FinloopError as error:
+        errors.print(f"finloop: {error}", style="red", markup=False, highlight=False)
+        raise SystemExit(FAILED if isinstance(error, Failed) else USER_ERROR) from error
+
+
+@contextmanager
+def bar(description: str) -> Iterator[Any]:
+    """A progress bar on stderr; yields a function of (fraction, message)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[message]}"), console=errors, transient=True) as progress:
+        task = progress.add_task(description, total=1.0, message="")
+
+        def move(fraction: float, message: str = "") -> None:
+            progress.update(task, completed=min(1.0, fraction), message=message)
+
+        yield move
+
+
+def show(rows: Sequence[Mapping[str, Any]], title: str, as_json: bool) -> None:
+    """A table with a column for each key of the first row, or the rows as JSON on stdout."""
+    if as_json:
+        print_json(list(rows))
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in rows[0] if rows else ("nothing yet",):
+        table.add_column(str(name))
+    for row in rows:
+        # As Text, since a text in brackets is no markup.
+        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+    console.print(table)
+
+
+def print_json(value: Any) -> None:
+    """JSON for scripts: nothing else goes to stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def run_and_wait(prefect_url: str, name: str, parameters: dict[str, Any], *, wait: bool, as_json: bool) -> Run:
+    """Start a run of a deployment and, unless told otherwise, wait for its end; says where to look at it."""
+    runs = Runs(prefect_url)
+    try:
+        run = runs.start(name, parameters)
+        if not as_json:
+            console.print(f"{name}: {runs.page(run)}", soft_wrap=True)
+        if wait:
+            with errors.status(f"{name} is running"):
+                run = runs.finish(run)
+    finally:
+        runs.close()
+    if as_json:
+        print_json({"flow_run_id": run.id, "state": run.state, "message": run.message})
+    elif wait:
+        console.print(Text.assemble(f"{name} ", (run.state.lower(), "green"), f" {run.message}"))
+    return run

@@ -1,0 +1,202 @@
+"""Which processes `finloop up` starts: one for everything that has no address in the settings.
+
+What was started is written to FINLOOP_HOME/finloop.env, where the other verbs and the flow runs find it.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+
+from deployments.local import orchestration
+from deployments.local.home import as_environment, write_environment
+from deployments.local.label_studio import Account, label_studio_command, prepare_data, template_of
+from deployments.supervisor.ports import LOOPBACK, choose_port
+from deployments.supervisor.process import Process
+from flows.prefect_api import Runs
+from flows.wiring.parts import open_parts
+from flows.wiring.settings import REPOSITORY, WRITTEN_BY_UP, Settings
+from storage.errors import BadInput
+
+USUAL_PORTS = {"label_studio": 8080, "prefect": 4200, "serving": 8000, "receiver": 8001}
+
+SLOT_WAIT = {"PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2"}
+"""For a Prefect server: a run that waits for its deployment's only slot looks again every 2 s, not every 30."""
+
+
+@dataclass(frozen=True)
+class LocalPlan:
+    """The settings with every address filled in, the processes to start, and the login of our own Label Studio."""
+
+    settings: Settings
+    processes: list[Process]
+    account: Account | None
+    environment: dict[str, str] = field(repr=False)
+
+
+def check_given(given: Settings) -> None:
+    """Ask every server of the user's own whether it answers, before anything of ours is started.
+
+    Raises Unreachable, Refused or BadInput, which name the setting, each within 10 s.
+    """
+    with open_parts(given) as parts:
+        if given.database_url:
+            parts.labels.watermark()
+        if given.elasticsearch_url is not None:
+            parts.texts.counts()
+        if given.label_studio_url is not None:
+            parts.studio.check()
+    if given.prefect_url is not None:
+        Runs(given.prefect_url).check()
+
+
+def make_plan(given: Settings) -> LocalPlan:
+    """Choose ports and secrets for what has no address, and write finloop.env; starts nothing.
+
+    Raises BadInput where Label Studio is to be started and is not installed.
+    """
+    home = given.home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    kept = dotenv_values(home / WRITTEN_BY_UP)
+    ports = _ports(given)
+    # Our Label Studio knows its account for ever: it is kept while a server of the user's own takes its place.
+    ours = None if given.label_studio_url and "LOGIN_PASSWORD" not in kept else _account(kept)
+    account = None if given.label_studio_url else ours
+    filled = {
+        **{f"{name}_url": f"http://{LOOPBACK}:{port}" for name, port in ports.items()},
+        "home": home,
+        # The workers run in the repository: a folder that was named from elsewhere must mean the same there.
+        **{name: str(Path(path).resolve()) for name, path in _folders(given).items()},
+        "webhook_secret": given.webhook_secret or _secret(kept, "FINLOOP_WEBHOOK_SECRET"),
+        "admin_token": given.admin_token or _secret(kept, "FINLOOP_ADMIN_TOKEN"),
+    }
+    if account is not None:
+        filled["label_studio_token"] = SecretStr(account.token)
+    settings = given.model_copy(update=filled)
+    environment = as_environment(settings)
+    write_environment(home / WRITTEN_BY_UP, environment, ours)
+    return LocalPlan(settings, _processes(settings, ports, account, environment), account, environment)
+
+
+def prefect_environment(settings: Settings) -> dict[str, str]:
+    """For every Prefect process: a home of its own, our server's address, nothing sent to anybody."""
+    prefect_home = settings.home.resolve() / "prefect"
+    return {
+        "PREFECT_HOME": str(prefect_home),
+        "PREFECT_PROFILES_PATH": str(prefect_home / "profiles.toml"),
+        "PREFECT_API_URL": f"{settings.needed('prefect_url')}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def _folders(given: Settings) -> dict[str, str]:
+    named = {"phrasebank": given.phrasebank, "base_model": given.base_model}
+    words = ("sample", "hub", "minilm")
+    return {name: path for name, path in named.items() if path not in words and Path(path).is_dir()}
+
+
+def _ports(given: Settings) -> dict[str, int]:
+    ports: dict[str, int] = {}
+    for name, usual in USUAL_PORTS.items():
+        if getattr(given, f"{name}_url") is None:
+            ports[name] = choose_port(usual, avoid=ports.values())
+    return ports
+
+
+def _account(kept: Mapping[str, str | None]) -> Account:
+    # A file without LOGIN_TOKEN is of a time when only our own server's token stood beside a login.
+    before = kept.get("FINLOOP_LABEL_STUDIO_TOKEN") if "LOGIN_PASSWORD" in kept else None
+    return Account(
+        username=kept.get("LOGIN_USERNAME") or "finloop@example.com",
+        password=kept.get("LOGIN_PASSWORD") or secrets.token_urlsafe(12),
+        token=kept.get("LOGIN_TOKEN") or before or secrets.token_hex(20),
+    )
+
+
+def _secret(kept: Mapping[str, str | None], name: str) -> SecretStr:
+    return SecretStr(kept.get(name) or secrets.token_urlsafe(24))
+
+
+def _processes(
+    settings: Settings, ports: dict[str, int], account: Account | None, environment: dict[str, str]
+) -> list[Process]:
+    processes: list[Process] = []
+    if account is not None:
+        processes.append(_label_studio(settings, ports["label_studio"], account))
+    if "prefect" in ports:
+        processes.append(_prefect(settings, ports["prefect"]))
+    for name in ("receiver", "serving"):
+        if name in ports:
+            argv = (sys.executable, "-m", f"deployments.{name}.app", "--port", str(ports[name]))
+            url = f"http://{LOOPBACK}:{ports[name]}/healthz"
+            processes.append(Process(name, argv, {**_half_of_the_cores(), **environment}, REPOSITORY, url, ports[name]))
+    needs = ("prefect",) if "prefect" in ports else ()
+    return [*processes, *(_worker(settings, pool, environment, needs) for pool in ("cpu", "gpu"))]
+
+
+def _half_of_the_cores() -> dict[str, str]:
+    """Threads for the parts that answer while a training has the machine.
+
+    On 2 cores one text is answered in 39 ms by one thread and in 55 by two, and the training beside it goes on a tenth
+    faster. The user's own OMP_NUM_THREADS stands.
+    """
+    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, ours // 2))}
+
+
+def _label_studio(settings: Settings, port: int, account: Account) -> Process:
+    executable = settings.label_studio
+    if not executable.exists():
+        raise BadInput(
+            f"there is no Label Studio at {executable} (FINLOOP_LABEL_STUDIO).\n"
+            "Run `make install`, or set FINLOOP_LABEL_STUDIO_URL and FINLOOP_LABEL_STUDIO_TOKEN to a server of yours."
+        )
+    data = settings.home.resolve() / "label-studio"
+    command = label_studio_command(executable, data, port, account)
+    url = f"http://{LOOPBACK}:{port}/health"
+
+    def prepare() -> None:
+        prepare_data(data, template_of(executable))
+
+    return Process("label-studio", command.argv, command.env, data.parent, url, port, prepare=prepare)
+
+
+def prefect_command(port: int) -> tuple[str, ...]:
+    """What starts a Prefect server on that port of this machine."""
+    start = (sys.executable, "-m", "deployments.local.prefect_server", "server", "start")
+    return (*start, "--host", LOOPBACK, "--port", str(port))
+
+
+def _prefect(settings: Settings, port: int) -> Process:
+    environment = {**prefect_environment(settings), **SLOT_WAIT}
+    health = f"http://{LOOPBACK}:{port}/api/health"
+    return Process("prefect", prefect_command(port), environment, settings.home, health, port)
+
+
+def _worker(settings: Settings, pool: str, environment: dict[str, str], needs: tuple[str, ...]) -> Process:
+    argv = (sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", pool)
+    worker_environment = {
+        **environment,
+        **prefect_environment(settings),
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(orchestration.HEARTBEAT_SECONDS),
+    }
+
+    def prepare() -> None:
+        orchestration.apply(REPOSITORY, settings.needed("prefect_url"), prefect_environment(settings))
+
+    return Process(
+        f"worker-{pool}",
+        argv,
+        worker_environment,
+        REPOSITORY,
+        needs=needs,
+        prepare=prepare if pool == "cpu" else None,
+    )

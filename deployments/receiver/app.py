@@ -1,0 +1,185 @@
+"""Takes Label Studio's webhooks: each is tried once, within a second of an annotator's click, and never again.
+
+So a webhook is committed to the inbox and answered, in that order, and worked on afterwards. What a project that is not
+ours sends is answered like the rest, and ends as an ignored row: whose it is, the label store knows.
+"""
+
+import argparse
+import hmac
+import json
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request, Response
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.concurrency import run_in_threadpool
+
+from deployments.receiver.inbox_worker import InboxWorker
+from labeling.studio.project import SECRET_HEADER, WEBHOOK_PATH
+from storage.errors import FinloopError
+from storage.labels.inbox import Inbox
+
+if TYPE_CHECKING:
+    from flows.wiring.parts import Parts
+
+MAX_BODY = 2 * 1024 * 1024
+"""Bytes; a webhook of one annotation has 4 kB, one of a bulk action a few hundred."""
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+def create_app(inbox: Inbox, secret: str, process: Callable[[], None], first_pause: float = 0.5) -> FastAPI:
+    """The receiver; without a secret it refuses every webhook.
+
+    `process` works on whatever waits in the inbox: it is called at the start and after every webhook, in one thread,
+    and again after a pause where it fails.
+    """
+    worker = InboxWorker(process, first_pause)
+    registry = CollectorRegistry()
+    registry.register(_InboxGauge(inbox, worker))
+    answered = Counter(
+        "finloop_webhooks", "Webhooks by the status they were answered with", ["status"], registry=registry
+    )
+    seconds = Histogram("finloop_webhook_seconds", "Until the answer", buckets=BUCKETS, registry=registry)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        worker.start()
+        yield
+        await run_in_threadpool(worker.stop)
+
+    app = FastAPI(title="finloop receiver", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.post(WEBHOOK_PATH)
+    async def webhook(request: Request) -> dict[str, int]:
+        """Commit, then acknowledge: on a 200 the webhook survives any crash."""
+        began = time.perf_counter()
+        status = 500
+        try:
+            _authenticate(request, secret)
+            payload = _object(await _body(request))
+            row = await run_in_threadpool(inbox.put, payload["action"], payload)
+            worker.wake()
+            status = 200
+        except HTTPException as refusal:
+            status = refusal.status_code
+            raise
+        finally:
+            answered.labels(str(status)).inc()
+            seconds.observe(time.perf_counter() - began)
+        return {"inbox": row}
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, Any]:
+        """Alive, and whether the last work on the inbox went well."""
+        return {"status": "ok" if worker.failures == 0 else "retrying", "failures": worker.failures}
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """For Prometheus: answers given, their time, and the inbox by state."""
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return app
+
+
+def _authenticate(request: Request, secret: str) -> None:
+    """Raises 401 unless the header is the secret, compared in constant time; no secret is never the right one."""
+    given = request.headers.get(SECRET_HEADER, "")
+    if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
+        raise HTTPException(401, f"{SECRET_HEADER} is missing or wrong")
+
+
+async def _body(request: Request) -> bytes:
+    """The body, given up (413) as soon as more than MAX_BODY has come, whatever its header promised."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise HTTPException(413, f"a webhook has at most {MAX_BODY} bytes")
+    return bytes(body)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object with an action that a webhook is; raises 400 for anything else, NaN included."""
+    try:
+        payload = json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "the body is not JSON") from error
+    action = payload.get("action") if isinstance(payload, dict) else None
+    if not isinstance(action, str) or not action.isascii() or not action.isprintable():
+        raise HTTPException(400, "the body is not a JSON object with an action")
+    return dict(payload)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+class _InboxGauge(Collector):
+    """Counted when asked for, so that the numbers hold across restarts."""
+
+    def __init__(self, inbox: Inbox, worker: InboxWorker) -> None:
+        self._inbox, self._worker = inbox, worker
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """What there will be, without asking the database at registration."""
+        return [self._rows(), GaugeMetricFamily("finloop_inbox_failures", "Failures in a row")]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """The counts as of now."""
+        rows = self._rows()
+        for state, count in self._inbox.counts().items():
+            rows.add_metric([state], count)
+        return [rows, GaugeMetricFamily("finloop_inbox_failures", "Failures in a row", value=self._worker.failures)]
+
+    def _rows(self) -> GaugeMetricFamily:
+        return GaugeMetricFamily("finloop_inbox", "Webhooks by what became of them", labels=["state"])
+
+
+def work(parts: "Parts") -> None:
+    """Turn what waits into labels, and send the event where there are enough of them.
+
+    While our project is unknown everything waits: its id is stored before its webhook is made.
+    """
+    from flows import prefect_events
+    from flows.steps import asking
+    from labeling.answer.record import settle
+
+    settings = parts.settings
+    server = settings.needed("label_studio_url")
+    project = parts.projects.get(server)
+    if project is None:
+        return
+    settle(parts.inbox, parts.tasks, parts.labels, server, project.project_id)
+    asking.announce(parts)
+    prefect_events.deliver(parts.outbox, settings.needed("prefect_url"))
+
+
+def main() -> None:
+    """Receive for the project of the settings until told to stop (`python -m deployments.receiver.app`)."""
+    from flows.wiring.parts import open_parts
+
+    parser = argparse.ArgumentParser(prog="python -m deployments.receiver.app", description="Receive webhooks.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8001)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        with open_parts() as made:
+            secret = made.settings.webhook_secret
+            app = create_app(made.inbox, secret.get_secret_value() if secret else "", lambda: work(made))
+            uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, timeout_graceful_shutdown=3)
+    except FinloopError as error:
+        sys.stderr.write(f"finloop: {error}\n")
+        raise SystemExit(2) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Changing the served model from outside: load aside, then swap; both closed to all who lack the admin token."""
+
+import hmac
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, HTTPException
+from pydantic import BaseModel, ConfigDict
+
+from deployments.serving.service import TheService
+
+
+class Wanted(BaseModel):
+    """A version number or an alias."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": "2"}]})
+
+    version: str
+
+
+class Done(BaseModel):
+    """The version number that was meant, and whether it answers now."""
+
+    version: str
+    served: bool
+
+
+def require_token(service: TheService, authorization: Annotated[str, Header()] = "") -> None:
+    """401 unless the bearer token is the configured one, compared in constant time; without one, nobody is let in."""
+    given = authorization.removeprefix("Bearer ").encode(errors="surrogateescape")
+    if not service.admin_token:
+        reason = "admin calls are closed: no admin token is configured (FINLOOP_ADMIN_TOKEN)"
+    elif not authorization.startswith("Bearer ") or not hmac.compare_digest(given, service.admin_token.encode()):
+        reason = "the admin token is missing or wrong (Authorization: Bearer ...)"
+    else:
+        return
+    raise HTTPException(401, reason, headers={"WWW-Authenticate": "Bearer"})
+
+
+router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(require_token)])
+
+
+@router.post("/load")
+def load(wanted: Wanted, service: TheService) -> Done:
+    """Load a version aside and check it; the served one goes on. 404 unknown, 422 damaged, both with the reason."""
+    served = service.load(wanted.version)
+    return Done(version=served.version.version, served=served is service.slot.served)
+
+
+@router.post("/swap")
+def swap(wanted: Wanted, service: TheService) -> Done:
+    """Serve the version that was loaded aside, from the next batch on; 409 where it was not loaded."""
+    served = service.swap(wanted.version)
+    return Done(version=served.version.version, served=True)

@@ -1,0 +1,170 @@
+"""The HTTP face of the served model: `/predict`, a page for people, and what monitors ask.
+
+Nothing here reads the environment; `main` takes its parts from the composition root.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.serving import admin, page
+from deployments.serving.answers import Question, TextAnswer, TextAnswers, to_answer
+from deployments.serving.batcher import NoModel, Overloaded
+from deployments.serving.prediction_log import PredictionLog
+from deployments.serving.service import Service, TheService
+from deployments.serving.swap import Load, LoadFailed, NotPrepared, load_classifier
+from storage.errors import BadInput, CorruptModel, FinloopError, UnknownVersion
+from storage.models.registry import Registry
+
+if TYPE_CHECKING:
+    from flows.wiring.parts import Parts
+
+STATUS: dict[type[FinloopError], int] = {
+    BadInput: 422,
+    CorruptModel: 422,
+    LoadFailed: 422,
+    NotPrepared: 409,
+    UnknownVersion: 404,
+    NoModel: 503,
+    Overloaded: 503,
+}
+"""How errors of the inner rooms are answered; any other is a 500."""
+
+
+def create_app(
+    registry: Registry, *, admin_token: str, log: PredictionLog | None, load: Load = load_classifier
+) -> FastAPI:
+    """The serving app. An empty `admin_token` closes the admin calls; without a `log` served texts are not kept."""
+    service = Service(registry, admin_token=admin_token, log=log, load=load)
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        await service.stop()
+
+    app = FastAPIOffline(title="finloop serving", summary="Sentiment of financial news", lifespan=running)
+    app.state.service = service
+    app.add_middleware(_Measured, service=service)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    for error in STATUS:
+        app.add_exception_handler(error, _refused)
+    app.add_api_route("/predict", predict, methods=["POST"], response_model_exclude_none=True)
+    for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/model", model), ("/metrics", metrics)):
+        app.add_api_route(path, endpoint, methods=["GET"])
+    app.include_router(admin.router)
+    app.include_router(page.router)
+    return app
+
+
+async def predict(
+    question: Question, service: TheService, logits: bool = Query(default=False, description="add the raw outputs")
+) -> TextAnswer | TextAnswers:
+    """Answer one `text` with one answer, `texts` with a list; every answer names the version that it came from."""
+    predictions = await service.predict(question.checked_texts())
+    answers = [to_answer(prediction, logits=logits or question.logits) for prediction in predictions]
+    if question.texts is None:
+        return answers[0]
+    return TextAnswers(predictions=answers, model_version=answers[0].model_version)
+
+
+async def healthz() -> dict[str, str]:
+    """The process is alive; says nothing of the model."""
+    return {"status": "alive"}
+
+
+async def readyz(service: TheService) -> JSONResponse:
+    """200 where a model is served, else 503 and why; a failed load of another version is named either way."""
+    reason, failure = service.slot.why_not_ready(), service.slot.last_error
+    body = {"ready": reason is None, "reason": reason, "last_error": failure and failure.reason}
+    return JSONResponse(body, status_code=200 if reason is None else 503)
+
+
+def model(service: TheService) -> dict[str, Any]:
+    """The version that is served and where it came from; `version` is null where none is."""
+    return service.describe()
+
+
+async def metrics(service: TheService) -> Response:
+    """Numbers for Prometheus."""
+    return Response(service.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    status = STATUS[type(error)] if isinstance(error, FinloopError) else 500
+    return JSONResponse({"detail": str(error)}, status, headers={"Retry-After": "1"} if status == 503 else None)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    # The default answer repeats the input, which may be large, or hold characters that cannot be sent back.
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    said = "; ".join(f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in problems)
+    return JSONResponse({"detail": said.lstrip(": ")}, 422)
+
+
+class _Measured:
+    """Counts and times `/predict`. Plain ASGI: the framework's own middleware class costs more than the handler."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._metrics = service.metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/predict":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, counted)
+        finally:
+            self._metrics.requests.labels(str(status)).inc()
+            self._metrics.seconds.observe(time.perf_counter() - began)
+
+
+def main() -> None:
+    """`python -m deployments.serving.app`: serve what the settings name until told to stop; exit with 2 on an error."""
+    from flows.wiring.parts import open_parts
+
+    parser = argparse.ArgumentParser(prog="python -m deployments.serving.app", description="Serve the champion.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        with open_parts() as made:
+            app = wired(made)
+            uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, timeout_graceful_shutdown=3)
+    except FinloopError as error:
+        sys.stderr.write(f"finloop: {error}\n")
+        raise SystemExit(2) from error
+
+
+def wired(made: "Parts") -> FastAPI:
+    """The app over these parts; it keeps what it was asked only where FINLOOP_LOG_PREDICTIONS says so."""
+    settings, token = made.settings, made.settings.admin_token
+    log = None
+    if settings.log_predictions:
+        log = PredictionLog(lambda: made.texts, salt=settings.audit_salt, share=settings.audit_share)
+    return create_app(made.registry, admin_token=token.get_secret_value() if token else "", log=log)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""One inference thread for all requests: what waits while a batch runs is the next batch.
+
+No request waits for company, so a lone one pays nothing; under load batches fill by themselves. A large request is
+cut into pieces that share each batch with the small ones, so 256 long texts do not hold up everybody's headline.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deployments.serving.swap import Served
+from storage.errors import FinloopError
+
+if TYPE_CHECKING:
+    from training.model.classifier import Predicted
+
+BATCH = 32
+"""Texts a forward pass; more gains little on a CPU and makes the next request wait."""
+WAITING = 4096
+"""Texts that may wait (some 25 s of work on two cores); beyond that a request is refused at once."""
+
+
+class NoModel(FinloopError):
+    """No model is served yet."""
+
+
+class Overloaded(FinloopError):
+    """More texts are waiting than can be answered soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The predictions of one request, all by the one version in `served`."""
+
+    served: Served
+    predicted: "Predicted"
+
+
+@dataclass(slots=True)
+class _Request:
+    texts: Sequence[str]
+    served: Served
+    answer: asyncio.Future[Answer]
+    pieces: list["Predicted"] = field(default_factory=list)
+    done: int = 0
+
+
+class Batcher:
+    """Answers requests of one event loop in shared batches; a request keeps the version that it began with."""
+
+    def __init__(self, served: Callable[[], Served | None], observe: Callable[[int, float], None]) -> None:
+        """`served` gives the current model; `observe` is told the texts and seconds of every forward pass."""
+        self._served = served
+        self._observe = observe
+        self._waiting: deque[_Request] = deque()
+        self._texts = 0
+        self._wake = asyncio.Event()
+        self._inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        self._loop: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Texts that were accepted and not answered yet."""
+        return self._texts
+
+    def start(self) -> None:
+        """Begin to answer; needs a running event loop."""
+        self._loop = asyncio.get_running_loop().create_task(self._run(), name="batcher")
+
+    async def stop(self) -> None:
+        """Cancel the requests that have no answer yet, and wait for the forward pass that is under way."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.wait([self._loop])
+        for request in self._waiting:
+            request.answer.cancel()
+        self._inference.shutdown(wait=True, cancel_futures=True)
+
+    async def predict(self, texts: Sequence[str]) -> Answer:
+        """The predictions of `texts` (at least one), wholly by one version.
+
+        Raises NoModel before a model is served, Overloaded where too many texts wait.
+        """
+        served = self._served()
+        if served is None:
+            raise NoModel("no model is served yet")
+        if self._texts + len(texts) > WAITING:
+            raise Overloaded(f"{self._texts:,} texts are waiting already")
+        request = _Request(texts, served, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._texts += len(texts)
+        self._wake.set()
+        try:
+            return await request.answer
+        finally:
+            self._texts -= len(texts)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            batch = self._next_batch()
+            if not batch:
+                self._wake.clear()
+                continue
+            await self._answer(batch)
+
+    def _next_batch(self) -> list[tuple[_Request, Sequence[str]]]:
+        """Up to BATCH texts for one version, an even share from each waiting request, the oldest first."""
+        self._waiting = deque(request for request in self._waiting if not request.answer.done())
+        if not self._waiting:
+            return []
+        served = self._waiting[0].served
+        alike = [request for request in self._waiting if request.served is served][:BATCH]
+        alike.sort(key=lambda request: len(request.texts) - request.done)
+        batch: list[tuple[_Request, Sequence[str]]] = []
+        room = BATCH
+        for behind, request in zip(range(len(alike), 0, -1), alike, strict=True):
+            share = -(-room // behind)  # what the small ones leave goes to the large ones
+            piece = request.texts[request.done : request.done + share]
+            room -= len(piece)
+            batch.append((request, piece))
+        return batch
+
+    async def _answer(self, batch: list[tuple[_Request, Sequence[str]]]) -> None:
+        texts = [text for _, piece in batch for text in piece]
+        began = time.perf_counter()
+        running = asyncio.get_running_loop().run_in_executor(self._inference, batch[0][0].served.model.predict, texts)
+        await asyncio.wait([running])
+        self._observe(len(texts), time.perf_counter() - began)
+        if (error := running.exception()) is not None:
+            for request, _ in batch:
+                if not request.answer.done():
+                    request.answer.set_exception(error)
+            return
+        start = 0
+        for request, piece in batch:
+            _keep(request, running.result(), start, len(piece))
+            start += len(piece)
+
+
+def _keep(request: _Request, predicted: "Predicted", start: int, count: int) -> None:
+    from training.model.classifier import Predicted
+
+    rows = slice(start, start + count)
+    request.pieces.append(Predicted(predicted.logits[rows], predicted.probabilities[rows]))
+    request.done += count
+    if request.done == len(request.texts) and not request.answer.done():
+        logits = np.concatenate([piece.logits for piece in request.pieces])
+        probabilities = np.concatenate([piece.probabilities for piece in request.pieces])
+        request.answer.set_result(Answer(request.served, Predicted(logits, probabilities)))

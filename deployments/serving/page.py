@@ -1,0 +1,70 @@
+"""The page for people: a form, the three scores as bars, the model behind them, and the last answers.
+
+It is one document with its style and script inside, so it works without a network, and without JavaScript by posting
+the form; the script only saves the reload.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader
+
+from deployments.serving.answers import MAX_TEXTS, Question
+from deployments.serving.service import Service, TheService
+from storage.errors import BadInput
+from storage.records import LABELS, Prediction
+from storage.text import MAX_CHARACTERS
+
+router = APIRouter(include_in_schema=False)
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+        "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+}
+EXAMPLES = (
+    "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn a year earlier.",
+    "The company will publish its interim report on 24 October.",
+    "Full-year sales fell 12 % and the dividend was cut.",
+)
+
+
+@router.get("/")
+def show(service: TheService) -> Response:
+    """The page with an empty form."""
+    return _page(service)
+
+
+@router.post("/")
+async def ask(service: TheService, text: Annotated[str, Form()] = "") -> Response:
+    """The page with the answer to a posted form, for browsers without JavaScript."""
+    try:
+        texts = Question(text=text).checked_texts()
+    except BadInput as error:
+        return _page(service, text, problem=str(error).removeprefix("text: "), status=422)
+    if (reason := service.slot.why_not_ready()) is not None:
+        return _page(service, text, problem=f"no model is served: {reason}", status=503)
+    answer = (await service.predict(texts))[0]
+    return _page(service, text, answer=answer)
+
+
+def _page(
+    service: Service, text: str = "", *, answer: Prediction | None = None, problem: str = "", status: int = 200
+) -> Response:
+    served = service.slot.served
+    html = _environment().get_template("serving.html").render(
+        text=text, answer=answer, problem=problem, labels=[label.value for label in LABELS], examples=EXAMPLES,
+        served=served, not_ready=service.slot.why_not_ready(), last_error=service.slot.last_error,
+        recent=list(reversed(service.recent)), max_characters=MAX_CHARACTERS, max_texts=MAX_TEXTS,
+    )  # fmt: skip
+    return HTMLResponse(html, status, headers=_HEADERS)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(loader=FileSystemLoader(Path(__file__).parent / "pages"), autoescape=True, trim_blocks=True)

@@ -1,0 +1,123 @@
+"""What the service was asked and what it said, kept so that a served text can be asked about; never in an answer's way.
+
+Answers put their texts into a bounded queue and go on. One thread writes batches to the text store; what does not fit,
+or cannot be written after some tries, is dropped and counted, because an answer is worth more than its record.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from storage.records import Prediction, Text
+from storage.text import in_audit, text_id
+from storage.texts.store import TextStore
+
+logger = logging.getLogger(__name__)
+
+SOURCE = "serving"
+
+
+@dataclass(frozen=True, slots=True)
+class LogPolicy:
+    """Bounds of the log: texts that may wait, texts a write, tries a batch, seconds before the second try (doubled)."""
+
+    capacity: int = 10_000
+    batch: int = 200
+    tries: int = 4
+    wait: float = 0.5
+
+
+class PredictionLog:
+    """Writes served texts and their predictions to a text store from a thread of its own.
+
+    The store is opened there too, by the first write: a service answers also where its store is away.
+    `salt` and `share` decide the audit flag of a new text exactly as ingest does. The counts `written`, `dropped` (no
+    room, or given up) and `errors` (failed tries) only grow.
+    """
+
+    def __init__(
+        self, open_store: Callable[[], TextStore], *, salt: str, share: float, policy: LogPolicy | None = None
+    ) -> None:
+        self._open_store, self._salt, self._share = open_store, salt, share
+        self._policy = policy or LogPolicy()
+        self._queue: deque[tuple[str, Prediction]] = deque()
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._until = float("inf")
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self.written = self.dropped = self.errors = 0
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def offer(self, texts: Sequence[str], predictions: Sequence[Prediction]) -> None:
+        """Queue served texts (normalised) with their predictions; what does not fit is dropped and counted."""
+        pairs = list(zip(texts, predictions, strict=True))
+        with self._changed:
+            room = max(0, self._policy.capacity - len(self._queue))
+            self._queue.extend(pairs[:room])
+            self.dropped += len(pairs) - len(pairs[:room])
+            self._changed.notify()
+
+    @property
+    def waiting(self) -> int:
+        """Texts that are queued."""
+        return len(self._queue)
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Write what is queued, for at most about `seconds`; the rest is dropped and counted. The store stays open."""
+        self._until = time.monotonic() + seconds
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join(seconds + 1)
+        with self._changed:
+            self.dropped += len(self._queue)
+            self._queue.clear()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._stopping.is_set())
+                batch = [self._queue.popleft() for _ in range(min(self._policy.batch, len(self._queue)))]
+            if not batch or time.monotonic() > self._until:
+                self.dropped += len(batch)
+                return
+            self._write(batch)
+
+    def _write(self, batch: list[tuple[str, Prediction]]) -> None:
+        pause = self._policy.wait
+        for attempt in range(1, self._policy.tries + 1):
+            try:
+                self._store_batch(batch)
+            except Exception:  # two stores have two families of errors, and none of them may end this thread
+                self.errors += 1
+                logger.exception("prediction log, try %d of %d", attempt, self._policy.tries)
+            else:
+                self.written += len(batch)
+                return
+            if attempt == self._policy.tries or time.monotonic() + pause > self._until:
+                break
+            self._stopping.wait(pause)
+            pause *= 2
+        self.dropped += len(batch)
+
+    def _store_batch(self, batch: list[tuple[str, Prediction]]) -> None:
+        newest = {text_id(text): (text, prediction) for text, prediction in batch}
+        store = self._open_store()
+        store.add(
+            Text(
+                text_id=identity,
+                text=text,
+                source=SOURCE,
+                audit=in_audit(identity, self._salt, self._share),
+                ingested_at=prediction.predicted_at,
+            )
+            for identity, (text, prediction) in newest.items()
+        )
+        store.record_predictions((identity, prediction) for identity, (_, prediction) in newest.items())

@@ -1,0 +1,138 @@
+"""The parts of one running service and what they do together: ask the model, count, remember, hand to the log.
+
+The edges (`serving`, `serving_admin`, `serving_page`) only translate between HTTP and this.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from deployments.serving.batcher import Batcher, NoModel
+from deployments.serving.metrics import ServingMetrics
+from deployments.serving.prediction_log import PredictionLog
+from deployments.serving.swap import Load, ModelSlot, Served
+from storage.errors import FinloopError
+from storage.models.registry import ModelVersion, Registry
+from storage.records import Prediction
+
+logger = logging.getLogger(__name__)
+
+RECENT = 8
+"""Answers that the page shows."""
+
+
+class Service:
+    """One served model with its batcher, log and numbers. Start and stop it inside one event loop."""
+
+    def __init__(self, registry: Registry, *, admin_token: str, log: PredictionLog | None, load: Load) -> None:
+        self.admin_token = admin_token
+        self.slot = ModelSlot(registry, load)
+        self.metrics = ServingMetrics(log)
+        self.recent: deque[tuple[str, Prediction]] = deque(maxlen=RECENT)
+        self._registry = registry
+        self._log = log
+        self._batcher = Batcher(lambda: self.slot.served, self.metrics.forward_pass)
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="serving")
+
+    def start(self) -> None:
+        """Answer from now on; the champion is loaded in the background, so that the process is alive at once."""
+        self._batcher.start()
+        if self._log is not None:
+            self._log.start()
+        self.metrics.waiting.set_function(lambda: self._batcher.waiting)
+        self._background.submit(self._serve_champion)
+
+    async def stop(self) -> None:
+        """Let the forward pass that runs end, and write what the log still holds."""
+        await self._batcher.stop()
+        self._background.shutdown(wait=True, cancel_futures=True)
+        self.slot.close()
+        if self._log is not None:
+            self._log.close(seconds=3)
+
+    async def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """The predictions of normalised texts, all by one version; raises NoModel or Overloaded."""
+        if (reason := self.slot.why_not_ready()) is not None:
+            raise NoModel(f"no model is served: {reason}")
+        answer = await self._batcher.predict(texts)
+        from training.model.classifier import to_predictions
+
+        version = answer.served.version.version
+        predictions = to_predictions(answer.predicted, version, datetime.now(UTC))
+        for prediction in predictions:
+            self.metrics.texts.labels(prediction.label.value, version).inc()
+        self.recent.extend(list(zip(texts, predictions, strict=True))[-RECENT:])
+        if self._log is not None:
+            self._log.offer(texts, predictions)
+        return predictions
+
+    def load(self, name: str) -> Served:
+        """Load a version aside and check it; blocks. Raises what `ModelSlot.prepare` raises."""
+        try:
+            served = self.slot.prepare(name)
+        except FinloopError:
+            self.metrics.loads.labels("failed").inc()
+            raise
+        self.metrics.loads.labels("ready").inc()
+        return served
+
+    def swap(self, name: str) -> Served:
+        """Serve the version that was loaded aside; raises what `ModelSlot.swap` raises."""
+        before = self.slot.served
+        served = self.slot.swap(name)
+        if served is not before:
+            self.metrics.swaps.inc()
+            self.metrics.now_served(served.version.version)
+        return served
+
+    def describe(self) -> dict[str, Any]:
+        """What is served, where it came from, and the last failure to load another; blocks on the registry."""
+        served, failure = self.slot.served, self.slot.last_error
+        return {
+            **(_describe(self._newest(served.version), served.loaded_at) if served else {"version": None}),
+            "loading": self.slot.loading,
+            "last_error": failure and {"version": failure.version, "reason": failure.reason, "at": failure.at},
+        }
+
+    def _serve_champion(self) -> None:
+        self.slot.start()
+        if self.slot.served is not None:
+            self.metrics.now_served(self.slot.served.version.version)
+
+    def _newest(self, version: ModelVersion) -> ModelVersion:
+        """With the aliases and the verdict of now, which change after loading."""
+        try:
+            return self._registry.resolve(version.version)
+        except Exception:  # a registry that cannot be read must not hide which model is answering
+            logger.exception("the registry cannot be read")
+            return version
+
+
+def _describe(version: ModelVersion, loaded_at: datetime) -> dict[str, Any]:
+    manifest = version.manifest
+    return {
+        "version": version.version,
+        "aliases": version.aliases,
+        "base_model": manifest.base_model,
+        "exposed": manifest.exposed,
+        "dataset_version": manifest.dataset_version,
+        "recipe_hash": manifest.recipe_hash,
+        "metrics": manifest.metrics,
+        "verdict": version.verdict,
+        "created_at": version.created_at,
+        "loaded_at": loaded_at,
+    }
+
+
+def _of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+TheService = Annotated[Service, Depends(_of)]
+"""An endpoint's parameter: the service of the app that it runs in."""

@@ -1,0 +1,181 @@
+"""The one whole model that the service answers with, and how another takes its place.
+
+A version is loaded aside, checked against its manifest and made to answer before anything changes; then one reference
+is replaced. Whoever reads `served` once answers wholly from that version, whatever is swapped meanwhile. A version that
+fails is remembered and shown, and the one before it goes on: no other model is ever served instead in silence.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from storage.errors import CorruptModel, FinloopError
+from storage.models.registry import ModelVersion, Registry
+from storage.records import LABELS
+
+if TYPE_CHECKING:
+    from training.model.classifier import Predicted
+
+logger = logging.getLogger(__name__)
+
+PROBES = ("Operating profit rose to EUR 13.1 mn from EUR 8.7 mn.", "The company cut its forecast.", "$XYZ")
+
+
+class Model(Protocol):
+    """Anything that answers as `training.model.classifier.Classifier` does; safe to call from one thread at a time."""
+
+    def predict(self, texts: Sequence[str], batch_size: int = 32) -> "Predicted":
+        """Logits and probabilities, a row for each text in LABELS order."""
+
+
+Load = Callable[[Path], Model]
+
+
+def load_classifier(folder: Path) -> Model:
+    """Load with `Classifier.load`; torch is imported here, so that the service is alive before its seconds of import.
+
+    Raises BadInput where the folder holds no classifier.
+    """
+    from training.model.classifier import Classifier
+
+    return Classifier.load(folder)
+
+
+class NotPrepared(FinloopError):
+    """Only a version that was loaded and checked aside may be swapped in."""
+
+
+class LoadFailed(FinloopError):
+    """The files of a version are as registered, and still it cannot answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A version and its loaded model, never one without the other."""
+
+    version: ModelVersion
+    model: Model
+    loaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the last attempt to load a version failed."""
+
+    version: str
+    reason: str
+    at: datetime
+
+
+class ModelSlot:
+    """Holds the served model and at most one prepared aside; every method may be called from any thread."""
+
+    def __init__(self, registry: Registry, load: Load = load_classifier) -> None:
+        self._registry = registry
+        self._load = load
+        self._prepared: Served | None = None
+        self._changing = threading.Lock()
+        # One loader: two models loading at once would hold four in memory and make both slow.
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self.served: Served | None = None
+        self.last_error: Failure | None = None
+        self.loading: str | None = None
+
+    def prepare(self, name: str) -> Served:
+        """Load the version called `name` aside and check it; blocks for seconds, the served model goes on answering.
+
+        Raises UnknownVersion, CorruptModel, BadInput or LoadFailed, remembered as `last_error` until a load succeeds.
+        """
+        future = self._loader.submit(self._load_aside, name)
+        error = future.exception()
+        if error is None:
+            self.last_error = None
+            return future.result()
+        logger.error("version %s cannot be loaded: %s", name, error)
+        self.last_error = Failure(name, str(error), datetime.now(UTC))
+        if isinstance(error, FinloopError):
+            raise error
+        reason = f"version {name} cannot be loaded: {type(error).__name__}: {error}"
+        self.last_error = Failure(name, reason, datetime.now(UTC))
+        raise LoadFailed(reason) from error
+
+    def swap(self, name: str) -> Served:
+        """Let the prepared version answer from the next batch on; a version that is served already stays as it is.
+
+        Raises NotPrepared for a version that was not loaded aside last, UnknownVersion for an unknown name.
+        """
+        version = self._registry.resolve(name).version
+        with self._changing:
+            prepared = self._prepared
+            if prepared is not None and prepared.version.version == version:
+                self.served, self._prepared = prepared, None
+                logger.info("version %s is served", version)
+                return prepared
+            if self.served is not None and self.served.version.version == version:
+                return self.served
+        raise NotPrepared(f"version {version} is not loaded; load it first (POST /admin/load)")
+
+    def start(self) -> None:
+        """Serve the registry's champion if there is one; a failure is remembered and nothing is served instead."""
+        try:
+            champion = self._registry.aliases().get("champion")
+        except Exception as error:  # MLflow and its database have many; the service answers why it has no model
+            logger.exception("the registry cannot be read")
+            self.last_error = Failure("champion", f"the registry cannot be read: {error}", datetime.now(UTC))
+        else:
+            if champion is not None:
+                self._start_champion(champion)
+
+    def why_not_ready(self) -> str | None:
+        """Why no model is served, or None where one is."""
+        if self.served is not None:
+            return None
+        if self.loading is not None:
+            return f"version {self.loading} is being loaded"
+        if self.last_error is not None:
+            return f"version {self.last_error.version} could not be loaded: {self.last_error.reason}"
+        return "no champion yet: the registry has no model under that alias"
+
+    def close(self) -> None:
+        """Let go of the loading thread; a load that is under way ends first."""
+        self._loader.shutdown(wait=True, cancel_futures=True)
+
+    def _start_champion(self, version: str) -> None:
+        try:
+            self.prepare(version)
+            self.swap(version)
+        except FinloopError:
+            logger.warning("starting without a model: %s", self.why_not_ready())
+
+    def _load_aside(self, name: str) -> Served:
+        version = self._registry.resolve(name)
+        self.loading = version.version
+        try:
+            folder = self._registry.folder(version.version)
+            served = self.served
+            if served is not None and served.version.version == version.version:
+                return served
+            aside = Served(version, self._load(folder), datetime.now(UTC))
+            _probe(aside)
+            with self._changing:
+                self._prepared = aside
+            return aside
+        finally:
+            self.loading = None
+
+
+def _probe(aside: Served) -> None:
+    """Have the model answer once; raises CorruptModel unless every score is finite and every row sums to one."""
+    scores = aside.model.predict(PROBES).probabilities
+    name = f"version {aside.version.version}"
+    if scores.shape != (len(PROBES), len(LABELS)):
+        raise CorruptModel(f"{name} answers {scores.shape} scores for {len(PROBES)} texts")
+    if not np.isfinite(scores).all() or not np.allclose(scores.sum(axis=1), 1.0, atol=1e-4):
+        raise CorruptModel(f"{name} answers scores that are not finite or do not sum to one")

@@ -1,0 +1,70 @@
+"""What the supervisor runs and what it tells: long-lived processes, each with a log, a port and a readiness."""
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from storage.errors import Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process to keep up.
+
+    `env` is added to our own environment. `ready` is an address that must answer below 400, or a check that must
+    return True within a second and raise nothing; without one a process is ready once it is started. `prepare` runs
+    once, when the needs are ready and before the first start; what it raises stops the stack. A process with
+    `restart=False` that dies stops the stack. `ready_deadline` is the seconds from start to ready.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cwd: Path | None = None
+    ready: str | Callable[[], bool] | None = None
+    port: int | None = None
+    needs: tuple[str, ...] = ()
+    prepare: Callable[[], None] | None = None
+    restart: bool = True
+    ready_deadline: float = 180.0
+
+
+class EventKind(StrEnum):
+    """What can happen to a process, in the order of its life."""
+
+    STARTED = "started"
+    READY = "ready"
+    DIED = "died"
+    RESTARTED = "restarted"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEvent:
+    """Something happened to a process; `seconds` since its start (for stopped: since it was told to stop)."""
+
+    kind: EventKind
+    process: str
+    seconds: float = 0.0
+    detail: str = ""
+
+
+class ProcessFailed(Failed):
+    """A process cannot be brought up or kept up; the message ends with its last lines."""
+
+    def __init__(self, process: str, reason: str, log: Path, last_lines: tuple[str, ...] = ()) -> None:
+        lines = "".join(f"\n    {line}" for line in last_lines) or " it wrote nothing."
+        super().__init__(f"{process} {reason}. Its last lines, from {log}:{lines}")
+        self.process, self.reason, self.log, self.last_lines = process, reason, log, last_lines
+
+
+def exit_reason(code: int) -> str:
+    """`exit code 3`, or `killed by SIGKILL` for the negative codes of subprocess."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

@@ -1,0 +1,160 @@
+"""Every setting of finloop, in one class. Each is an environment variable FINLOOP_<NAME>, or a line of `.env`.
+
+`finloop up` writes the addresses and secrets of what it started to FINLOOP_HOME/finloop.env, which is read last:
+the environment wins over `.env`, `.env` over that file. Run parameters hold policy only, never an address.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from storage.errors import BadInput
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WRITTEN_BY_UP = "finloop.env"
+
+
+def _unset(value: object) -> object:
+    return None if value == "" else value
+
+
+def _address(url: str | None) -> str | None:
+    if url is None:
+        return None
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("an address begins with http:// or https://")
+    try:
+        port = urlsplit(url).port
+        host = httpx.URL(url).raw_host.decode().encode("idna")
+    except (ValueError, httpx.InvalidURL):
+        host, port = b"", 0
+    if not host or port == 0:
+        # Not in the libraries' words: they quote what they stumble over, and that may be a piece of a password.
+        raise ValueError("its host, or its port (a number from 1 to 65535), cannot be used")
+    return url.rstrip("/")
+
+
+def _prefect_address(url: str | None) -> str | None:
+    if url is not None and url.endswith("/api"):
+        raise ValueError("leave out the /api at its end, which belongs to PREFECT_API_URL only")
+    return url
+
+
+def _masked(value: str) -> str:
+    """The value without the user and password of an address, whatever else is wrong with it."""
+    return re.sub(r"^([a-z][a-z0-9+.-]*://)?.*@", r"\1***@", value, flags=re.IGNORECASE | re.DOTALL)
+
+
+def _agreement(value: object) -> object:
+    return 100 if str(value).lower() == "all" else int(str(value))
+
+
+EmptyIsUnset = BeforeValidator(_unset)
+Address = Annotated[str | None, EmptyIsUnset, AfterValidator(_address)]
+PrefectAddress = Annotated[Address, AfterValidator(_prefect_address)]
+Secret = Annotated[SecretStr | None, EmptyIsUnset]
+
+
+class Settings(BaseSettings):
+    """What finloop is told from outside; the README's table is made from these descriptions."""
+
+    model_config = SettingsConfigDict(env_prefix="FINLOOP_", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    home: Path = Field(Path(".finloop"), description="the work folder: databases, models, logs, downloads")
+    database_url: Annotated[str | None, EmptyIsUnset] = Field(None, description="PostgreSQL; unset: SQLite in the home")
+    elasticsearch_url: Address = Field(None, description="Elasticsearch 8.19+ for texts; unset: in the database")
+    elasticsearch_index: str = Field("finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="its index")
+    label_studio_url: Address = Field(None, description="a Label Studio of your own; unset: `up` starts one")
+    label_studio_token: Secret = Field(None, description="its API token, legacy or personal")
+    label_studio_project: str = Field(
+        "sentiment",
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="marks our project there; homes on one server differ",
+    )
+    prefect_url: PrefectAddress = Field(
+        None, description="a Prefect server of your own, for one home; unset: `up` starts one"
+    )
+    serving_url: Address = Field(None, description="where the serving app answers; unset: `up` starts one")
+    receiver_url: Address = Field(None, description="where Label Studio reaches the receiver; unset: `up` starts one")
+    phrasebank: str = Field("sample", description="`sample`, `hub` (takala/financial_phrasebank) or a folder")
+    phrasebank_agreement: Annotated[Literal[50, 66, 75, 100], BeforeValidator(_agreement)] = Field(
+        50, description="annotators who agreed, in per cent: 50, 66, 75 or 100"
+    )
+    base_model: str = Field("minilm", description="`minilm` (packaged), a folder, or a name such as ProsusAI/finbert")
+    retrain_after: int = Field(100, ge=1, le=1_000_000, description="trainable labels that start a retrain")
+    audit_share: float = Field(0.1, gt=0, le=0.5, description="share of texts put aside for ever to measure accuracy")
+    audit_salt: str = Field("finloop", min_length=1, description="salt of the hash that draws the audit share")
+    webhook_secret: Secret = Field(None, description="what Label Studio's webhooks must carry; `up` makes one")
+    admin_token: Secret = Field(None, description="opens the serving app's admin calls; `up` makes one")
+    log_predictions: bool = Field(True, description="keep served texts, so that they can be asked about")
+    label_studio: Path = Field(
+        REPOSITORY / ".venv-label-studio" / "bin" / "label-studio", description="the server that `up` starts"
+    )
+
+    @property
+    def labels_url(self) -> str:
+        """The label store's database."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'finloop.db'}"
+
+    @property
+    def texts_url(self) -> str:
+        """The embedded text store's database: a file of its own, so that scoring never makes a webhook wait."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'texts.db'}"
+
+    @property
+    def registry_url(self) -> str:
+        """MLflow's database."""
+        return f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+
+    def needed(self, name: str) -> str:
+        """The value of an address or secret that the caller cannot do without. Raises BadInput naming the setting."""
+        value = getattr(self, name)
+        if value is None:
+            raise BadInput(f"FINLOOP_{name.upper()} is not set.\nRun `finloop up` first, or set it to one of your own.")
+        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def load_settings(*, written_by_up: bool = True) -> Settings:
+    """The settings as of now. Raises BadInput that names the variable and what is wrong with it.
+
+    `written_by_up=False` leaves finloop.env out: so `up` learns which parts the user has, and starts the others.
+    """
+    home = Path(os.environ.get("FINLOOP_HOME") or _home_in_dotenv() or ".finloop")
+    files = (home / WRITTEN_BY_UP, ".env") if written_by_up else (".env",)
+    try:
+        return Settings(_env_file=files)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "FINLOOP_" + str(first["loc"][0]).upper()
+        raise BadInput(
+            f"{name} is {_masked(str(first['input']))!r}: {first['msg']}.\nCorrect it in the environment or in .env."
+        ) from error
+
+
+def settings_table() -> str:
+    """README's table, made from the fields so that it cannot say anything else."""
+    lines = [
+        f"| FINLOOP_{name.upper()} | {_shown(field.default)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| setting | default | what it is |", "|---|---|---|", *lines])
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return "unset"
+    if isinstance(default, Path) and default.is_absolute():
+        default = default.relative_to(REPOSITORY)
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def _home_in_dotenv() -> str | None:
+    from dotenv import dotenv_values
+
+    return dotenv_values(".env").get("FINLOOP_HOME")

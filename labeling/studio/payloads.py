@@ -1,0 +1,158 @@
+"""What a webhook says, as events. Pure: what a payload claims is checked for its form here, and whether the task is
+one of ours by whoever reads the label store. Label Studio takes answers that its own labelling config does not have.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
+
+from labeling.studio.interface import FROM_NAME
+from storage.errors import BadInput
+from storage.records import Annotation, AnnotationKey, Sentiment
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+FAR = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _plausible(moment: datetime) -> datetime:
+    if not EPOCH < moment < FAR:
+        raise ValueError("a time that no annotation can have")
+    return moment
+
+
+Identity = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
+
+
+class Answer(BaseModel):
+    """The part of Label Studio's annotation that matters here."""
+
+    id: Identity
+    task: Identity
+    result: list[dict[str, Any]] = Field(default_factory=list)
+    was_cancelled: bool = False
+    completed_by: int | dict[str, Any] | None = None
+    updated_at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationSaved:
+    """An annotation was made or changed; `text_id` and `text` are what the task's data claim: a hint, not the truth."""
+
+    annotation_id: int
+    task_id: int
+    label: Sentiment | None
+    annotator: str
+    updated_at: datetime
+    text_id: str | None = None
+    text: str | None = None
+
+    def of_text(self, server: str, project_id: int, text_id: str) -> Annotation:
+        """The record, once the label store has said which text the task is about."""
+        key = AnnotationKey(server, project_id, self.annotation_id)
+        return Annotation(key, self.task_id, text_id, self.label, self.annotator, self.updated_at)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationDeleted:
+    """An annotation was deleted, for ever; its task is not told."""
+
+    annotation_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TasksDeleted:
+    """Tasks are gone, and their annotations with them; the labels stay."""
+
+    task_ids: tuple[int, ...]
+
+
+Event = AnnotationSaved | AnnotationDeleted | TasksDeleted
+
+
+def project_of(payload: Mapping[str, Any]) -> int | None:
+    """The project that a webhook is about."""
+    project = payload.get("project")
+    identity = project.get("id") if isinstance(project, Mapping) else project
+    return identity if isinstance(identity, int) and not isinstance(identity, bool) else None
+
+
+def events(action: str, payload: Mapping[str, Any]) -> list[Event]:
+    """The events in a webhook; none for an action that is not about answers. Raises BadInput saying what is wrong."""
+    if action in {"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED"}:
+        answers, tasks = _list(payload.get("annotation")), _list(payload.get("task"))
+        data = {task["id"]: task.get("data") for task in tasks if isinstance(task, Mapping) and _whole(task.get("id"))}
+        return [_saved(answer, data) for answer in answers]
+    if action == "ANNOTATIONS_DELETED":
+        return [AnnotationDeleted(identity) for identity in _ids(payload.get("annotations"))]
+    if action == "TASKS_DELETED":
+        return [TasksDeleted(tuple(_ids(payload.get("tasks"))))]
+    return []
+
+
+def saved(answer: object) -> AnnotationSaved:
+    """An annotation as Label Studio's API and webhooks give it. Raises BadInput where its answer is not one of ours."""
+    try:
+        parsed = Answer.model_validate(answer)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"an annotation's {place or 'form'}: {first['msg']}") from error
+    by = parsed.completed_by
+    annotator = str(by.get("id", "unknown") if isinstance(by, dict) else "unknown" if by is None else by)
+    return AnnotationSaved(parsed.id, parsed.task, _label(parsed), annotator, parsed.updated_at.astimezone(UTC))
+
+
+def _saved(answer: object, data_of_tasks: Mapping[int, object]) -> AnnotationSaved:
+    plain = saved(answer)
+    data = data_of_tasks.get(plain.task_id)
+    if not isinstance(data, Mapping):
+        return plain
+    text_id, text = data.get("text_id"), data.get("text")
+    return AnnotationSaved(
+        plain.annotation_id,
+        plain.task_id,
+        plain.label,
+        plain.annotator,
+        plain.updated_at,
+        text_id if isinstance(text_id, str) else None,
+        text if isinstance(text, str) else None,
+    )
+
+
+def _label(answer: Answer) -> Sentiment | None:
+    if answer.was_cancelled:
+        return None
+    choices: list[object] = []
+    for region in answer.result:
+        value = region.get("value")
+        if region.get("from_name") == FROM_NAME and isinstance(value, dict):
+            choices += _list(value.get("choices"))
+    if len(choices) != 1:
+        raise BadInput(f"annotation {answer.id} has {len(choices)} choices, not one: {choices[:5]!r}")
+    if choices[0] not in set(Sentiment):
+        raise BadInput(
+            f"annotation {answer.id} chose {str(choices[0])[:60]!r}, which is none of {', '.join(Sentiment)}"
+        )
+    return Sentiment(str(choices[0]))
+
+
+def _ids(things: object) -> list[int]:
+    identities = [thing.get("id") if isinstance(thing, Mapping) else thing for thing in _list(things)]
+    whole = [int(identity) for identity in identities if identity is not None and _whole(identity)]
+    if len(whole) != len(identities) or not whole:
+        raise BadInput(f"the ids of what was deleted are no ids: {identities[:5]!r}")
+    return whole
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31
+
+
+def _list(value: object) -> Sequence[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,208 @@
+"""Annotations by revision, tombstones, and the label that each text's annotations agree on: the truth of the loop.
+
+Recording an annotation and settling its text's label are one transaction, and such transactions take turns: a
+deletion that ran beside its creation would not see it. Every change of a label takes the next number of one counter,
+so that "labels since the last dataset" is a comparison that no clock can upset.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select, update
+
+from storage.clock import now
+from storage.labels.revisions import annotation as annotation_of
+from storage.labels.revisions import living, newest, sentiment
+from storage.records import Annotation, AnnotationKey, Label, Purpose, Sentiment, TaskState
+from storage.sql.database import reading, snapshot, take_turn
+from storage.sql.schema import AnnotationRow, CounterRow, LabelRow, TaskRow, TombstoneRow
+from storage.sql.upsert import insert_new, insert_or_update
+
+Consensus = Callable[[Sequence[Annotation]], Sentiment | None]
+"""What a text's current annotations (skips included, by annotation id) agree on, or None."""
+
+TURN = 4712
+_TRAINABLE = and_(TaskRow.purpose == Purpose.SELECT, LabelRow.label.is_not(None))
+_AUDIT = and_(TaskRow.purpose == Purpose.AUDIT, LabelRow.label.is_not(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one recording changed: whether the revision was new, and whether the text's label moved."""
+
+    new: bool
+    label_changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSnapshot:
+    """Labels and the watermark of one moment: what changed later has a higher number than `watermark`."""
+
+    trainable: tuple[Label, ...]
+    audit: tuple[Label, ...]
+    watermark: int
+
+
+class Labels:
+    """Annotation revisions, tombstones and labels."""
+
+    def __init__(self, engine: Engine, consensus: Consensus) -> None:
+        self._engine, self._reader, self._consensus = engine, reading(engine), consensus
+
+    def record(self, annotation: Annotation) -> Recorded:
+        """Store a revision once and settle its text's label; an older or repeated revision changes no label.
+
+        The text must have a label task: an annotation of a foreign task is the caller's to ignore.
+        """
+        key = annotation.key
+        with self._engine.begin() as connection:
+            take_turn(connection, TURN)
+            done = connection.execute(
+                insert_new(connection, AnnotationRow).values(
+                    server=key.server,
+                    project_id=key.project_id,
+                    annotation_id=key.annotation_id,
+                    updated_at=annotation.updated_at,
+                    task_id=annotation.task_id,
+                    text_id=annotation.text_id,
+                    label=annotation.label,
+                    annotator=annotation.annotator[:200],
+                    recorded_at=now(),
+                )
+            )
+            _note_arrival(connection, annotation)
+            return Recorded(done.rowcount == 1, self._settle(connection, annotation.text_id))
+
+    def bury(self, key: AnnotationKey) -> Recorded:
+        """Note that an annotation was deleted, for ever, and settle the label of the text it had answered."""
+        with self._engine.begin() as connection:
+            take_turn(connection, TURN)
+            done = connection.execute(
+                insert_new(connection, TombstoneRow).values(
+                    server=key.server, project_id=key.project_id, annotation_id=key.annotation_id, recorded_at=now()
+                )
+            )
+            here = (
+                AnnotationRow.server == key.server,
+                AnnotationRow.project_id == key.project_id,
+                AnnotationRow.annotation_id == key.annotation_id,
+            )
+            texts = list(connection.scalars(select(AnnotationRow.text_id).where(*here).distinct()))
+            changed = [self._settle(connection, text_id) for text_id in texts]
+            return Recorded(done.rowcount == 1, any(changed))
+
+    def revisions(self, text_id: str) -> list[Annotation]:
+        """Every stored revision of a text's annotations, oldest first, deleted ones included."""
+        table = AnnotationRow.__table__
+        query = select(table).where(AnnotationRow.text_id == text_id)
+        with self._reader.connect() as connection:
+            rows = connection.execute(query.order_by(AnnotationRow.updated_at, AnnotationRow.annotation_id))
+            return [annotation_of(row) for row in rows.mappings()]
+
+    def current(self, text_id: str) -> list[Annotation]:
+        """The newest revision of each annotation of a text that was not deleted, by annotation id."""
+        with self._reader.connect() as connection:
+            return _current(connection, text_id)
+
+    def on_task(self, server: str, project_id: int) -> dict[int, dict[int, Annotation]]:
+        """The living annotations of a project: task id -> annotation id -> newest revision."""
+        query = living().where(AnnotationRow.server == server, AnnotationRow.project_id == project_id)
+        found: dict[int, dict[int, Annotation]] = {}
+        with self._reader.connect() as connection:
+            for annotation in newest(connection.execute(query).mappings()):
+                found.setdefault(annotation.task_id, {})[annotation.key.annotation_id] = annotation
+        return found
+
+    def get(self, text_id: str) -> Label | None:
+        """The label row of a text, if it was ever answered."""
+        with self._reader.connect() as connection:
+            return next(iter(_labels(connection, LabelRow.text_id == text_id)), None)
+
+    def trainable(self) -> list[Label]:
+        """Labels that may train: of selected texts, agreed on."""
+        with self._reader.connect() as connection:
+            return _labels(connection, _TRAINABLE)
+
+    def audit(self) -> list[Label]:
+        """The audit slice: agreed labels of audit texts; these never train."""
+        with self._reader.connect() as connection:
+            return _labels(connection, _AUDIT)
+
+    def snapshot(self) -> LabelSnapshot:
+        """Both kinds and the watermark of one moment, so that no label falls between a dataset and its watermark."""
+        with snapshot(self._engine).connect() as connection:
+            watermark = connection.scalar(select(func.max(LabelRow.sequence))) or 0
+            return LabelSnapshot(tuple(_labels(connection, _TRAINABLE)), tuple(_labels(connection, _AUDIT)), watermark)
+
+    def trainable_since(self, watermark: int) -> int:
+        """How many trainable labels changed after a watermark."""
+        query = select(func.count()).select_from(LabelRow).join(TaskRow, TaskRow.text_id == LabelRow.text_id)
+        with self._reader.connect() as connection:
+            return connection.scalar(query.where(_TRAINABLE, LabelRow.sequence > watermark)) or 0
+
+    def watermark(self) -> int:
+        """The number of the newest change of any label; 0 before the first. Together with labels: `snapshot`."""
+        with self._reader.connect() as connection:
+            return connection.scalar(select(func.max(LabelRow.sequence))) or 0
+
+    def _settle(self, connection: Connection, text_id: str) -> bool:
+        annotations = _current(connection, text_id)
+        label = self._consensus(annotations)
+        before = connection.execute(
+            select(LabelRow.label, LabelRow.sequence).where(LabelRow.text_id == text_id)
+        ).first()
+        if before is None and not annotations:
+            return False
+        changed = before is None or before.label != label
+        number = _next_number(connection, "label") if before is None or changed else before.sequence
+        columns = ["label", "annotations", "sequence", "changed_at"] if changed else ["annotations"]
+        connection.execute(
+            insert_or_update(connection, LabelRow, ["text_id"], columns).values(
+                text_id=text_id,
+                label=label,
+                annotations=len(annotations),
+                sequence=number,
+                changed_at=now(),
+            )
+        )
+        connection.execute(update(TaskRow).where(TaskRow.text_id == text_id).values(state=_state(annotations)))
+        return changed
+
+
+def _note_arrival(connection: Connection, annotation: Annotation) -> None:
+    """An answer proves that its task was sent, also where the sender died before it could note so."""
+    here = {"server": annotation.key.server, "project_id": annotation.key.project_id, "task_id": annotation.task_id}
+    connection.execute(
+        update(TaskRow)
+        .where(TaskRow.text_id == annotation.text_id, TaskRow.task_id.is_(None))
+        .values(state=TaskState.SENT, sent_at=now(), lease_owner=None, lease_until=None, **here)
+    )
+
+
+def _current(connection: Connection, text_id: str) -> list[Annotation]:
+    return newest(connection.execute(living().where(AnnotationRow.text_id == text_id)).mappings())
+
+
+def _labels(connection: Connection, condition: ColumnElement[bool]) -> list[Label]:
+    query = (
+        select(TaskRow.text, TaskRow.purpose, LabelRow)
+        .join(TaskRow, TaskRow.text_id == LabelRow.text_id)
+        .where(condition)
+        .order_by(LabelRow.sequence)
+    )
+    return [
+        Label(row.text_id, row.text, Purpose(row.purpose), sentiment(row.label), row.annotations, row.sequence)
+        for row in connection.execute(query)
+    ]
+
+
+def _state(annotations: Sequence[Annotation]) -> TaskState:
+    if not annotations:
+        return TaskState.SENT
+    return TaskState.SKIPPED if all(answer.label is None for answer in annotations) else TaskState.ANSWERED
+
+
+def _next_number(connection: Connection, name: str) -> int:
+    connection.execute(insert_new(connection, CounterRow).values(name=name, value=0))
+    grown = update(CounterRow).where(CounterRow.name == name).values(value=CounterRow.value + 1)
+    return int(connection.execute(grown.returning(CounterRow.value)).scalar_one())

@@ -1,0 +1,195 @@
+"""Label tasks: which texts were put before annotators. The text id is the primary key, so that a text cannot be
+reserved twice however many selects run; a lease says who may send a reserved batch.
+
+Statements that touch many rows take them in the order of the text ids, so that two processes never deadlock.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, bindparam, case, func, select, update
+
+from storage.clock import now
+from storage.records import LabelTask, Prediction, Purpose, TaskState, Text
+from storage.sql.database import reading
+from storage.sql.schema import TaskRow
+from storage.sql.upsert import insert_new
+from storage.texts.paging import batches
+from storage.texts.predictions import prediction_from_json, prediction_to_json
+
+CHUNK = 500
+"""Ids in one IN list: SQLite and PostgreSQL both bound the parameters of a statement."""
+
+
+class Tasks:
+    """Reservations and what became of them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._reader = engine, reading(engine)
+
+    def reserve(
+        self, texts: Sequence[Text], purpose: Purpose, batch_id: str, owner: str, lasts: timedelta
+    ) -> list[LabelTask]:
+        """Reserve those of the texts that were never reserved, for a batch; returns all that is now the batch's."""
+        moment = now()
+        batch = {"purpose": purpose, "state": TaskState.RESERVED, "batch_id": batch_id, "reserved_at": moment}
+        lease = {"lease_owner": owner, "lease_until": moment + lasts}
+        rows = [
+            {
+                "text_id": text.text_id,
+                "text": text.text,
+                "source": text.source[:100],
+                "prediction": prediction_to_json(text.prediction),
+                **batch,
+                **lease,
+            }
+            for text in sorted(texts, key=lambda text: text.text_id)
+        ]
+        with self._engine.begin() as connection:
+            if rows:
+                connection.execute(insert_new(connection, TaskRow), rows)
+        return self.batch(batch_id)
+
+    def renew(self, batch_id: str, owner: str, lasts: timedelta) -> bool:
+        """Keep the lease on a batch that is being sent; False where it has passed to another: then stop sending."""
+        mine = (TaskRow.batch_id == batch_id) & (TaskRow.state == TaskState.RESERVED) & (TaskRow.lease_owner == owner)
+        with self._engine.begin() as connection:
+            if not _locked_batches(connection, mine):
+                return False
+            connection.execute(update(TaskRow).where(mine).values(lease_until=now() + lasts))
+            return True
+
+    def batch(self, batch_id: str) -> list[LabelTask]:
+        """The tasks of a batch, in whatever state."""
+        return self._tasks(TaskRow.batch_id == batch_id)
+
+    def known(self, text_ids: Collection[str]) -> set[str]:
+        """Which of these texts have a task already."""
+        found: set[str] = set()
+        with self._reader.connect() as connection:
+            for some in batches(text_ids, CHUNK):
+                found.update(connection.scalars(select(TaskRow.text_id).where(TaskRow.text_id.in_(some))))
+        return found
+
+    def take_over(self, owner: str, lasts: timedelta) -> list[str]:
+        """Make the unsent batches whose lease ran out one's own, and return their batch ids."""
+        moment = now()
+        expired = (TaskRow.state == TaskState.RESERVED) & (TaskRow.lease_until < moment)
+        with self._engine.begin() as connection:
+            unsent = _locked_batches(connection, expired)
+            connection.execute(update(TaskRow).where(expired).values(lease_owner=owner, lease_until=moment + lasts))
+        return unsent
+
+    def mark_sent(self, server: str, project_id: int, task_ids: Mapping[str, int]) -> None:
+        """Note the Label Studio task id of each text id; a task that was answered meanwhile stays answered.
+
+        The first id of a text stands: saying it twice, or saying another, changes nothing.
+        """
+        if not task_ids:
+            return
+        sent = case((TaskRow.state == TaskState.RESERVED, TaskState.SENT), else_=TaskRow.state)
+        statement = (
+            update(TaskRow.__table__)  # type: ignore[arg-type]
+            .where(TaskRow.text_id == bindparam("of_text"), TaskRow.task_id.is_(None))
+            .values(server=server, project_id=project_id, task_id=bindparam("its_id"), state=sent)
+            .values(sent_at=now(), lease_owner=None, lease_until=None)
+        )
+        with self._engine.begin() as connection:
+            rows = [{"of_text": text_id, "its_id": task_id} for text_id, task_id in sorted(task_ids.items())]
+            connection.execute(statement, rows)
+
+    def get(self, text_id: str) -> LabelTask | None:
+        """The task of a text."""
+        return next(iter(self._tasks(TaskRow.text_id == text_id)), None)
+
+    def by_task_id(self, server: str, project_id: int, task_id: int) -> LabelTask | None:
+        """The task with that id on that server, if it is one of ours."""
+        here = (TaskRow.server == server) & (TaskRow.project_id == project_id) & (TaskRow.task_id == task_id)
+        return next(iter(self._tasks(here)), None)
+
+    def on_server(self, server: str, project_id: int) -> list[LabelTask]:
+        """Every task that was sent to a project."""
+        return self._tasks((TaskRow.server == server) & (TaskRow.project_id == project_id))
+
+    def open(self, server: str, project_id: int) -> list[LabelTask]:
+        """The tasks of a project that wait for an answer; one that is gone from Label Studio does not."""
+        here = (TaskRow.server == server) & (TaskRow.project_id == project_id)
+        return self._tasks(here & (TaskRow.state == TaskState.SENT) & TaskRow.missing_since.is_(None))
+
+    def open_elsewhere(self, server: str) -> dict[str, int]:
+        """How many tasks wait for an answer on every other server, by address."""
+        query = select(TaskRow.server, func.count()).group_by(TaskRow.server).order_by(TaskRow.server)
+        waiting = (TaskRow.state == TaskState.SENT) & TaskRow.missing_since.is_(None)
+        with self._reader.connect() as connection:
+            return {str(at): count for at, count in connection.execute(query.where(waiting, TaskRow.server != server))}
+
+    def mark_missing(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
+        """These tasks are gone from Label Studio: reported by `status`; their labels stay."""
+        self._set_missing(server, project_id, task_ids, now())
+
+    def mark_left_behind(self, server: str, project_id: int) -> None:
+        """Whatever was sent to another project of this server than ours of now is gone with that."""
+        left = (TaskRow.server == server) & (TaskRow.project_id != project_id) & TaskRow.missing_since.is_(None)
+        self._set_missing_where(left, now())
+
+    def mark_found(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
+        """These tasks are there (again)."""
+        self._set_missing(server, project_id, task_ids, None)
+
+    def missing(self) -> int:
+        """How many tasks are gone from Label Studio."""
+        with self._reader.connect() as connection:
+            query = select(func.count()).select_from(TaskRow).where(TaskRow.missing_since.is_not(None))
+            return connection.scalar(query) or 0
+
+    def counts(self) -> dict[Purpose, dict[TaskState, int]]:
+        """Tasks by purpose and state; what has none is left out."""
+        query = select(TaskRow.purpose, TaskRow.state, func.count()).group_by(TaskRow.purpose, TaskRow.state)
+        counts: dict[Purpose, dict[TaskState, int]] = {}
+        with self._reader.connect() as connection:
+            for purpose, state, count in connection.execute(query):
+                counts.setdefault(Purpose(purpose), {})[TaskState(state)] = count
+        return counts
+
+    def text_ids(self) -> Iterator[str]:
+        """The ids of every text that has a task, as of now."""
+        with self._reader.connect() as connection:
+            return iter(connection.scalars(select(TaskRow.text_id)).all())
+
+    def _set_missing(self, server: str, project_id: int, task_ids: Collection[int], moment: datetime | None) -> None:
+        here = (TaskRow.server == server) & (TaskRow.project_id == project_id)
+        changed = TaskRow.missing_since.is_(None) if moment is not None else TaskRow.missing_since.is_not(None)
+        for some in batches(sorted(task_ids), CHUNK):
+            self._set_missing_where(here & changed & TaskRow.task_id.in_(some), moment)
+
+    def _set_missing_where(self, condition: ColumnElement[bool], moment: datetime | None) -> None:
+        with self._engine.begin() as connection:
+            _locked_batches(connection, condition)
+            connection.execute(update(TaskRow).where(condition).values(missing_since=moment))
+
+    def _tasks(self, condition: ColumnElement[bool]) -> list[LabelTask]:
+        query = select(TaskRow.__table__).where(condition).order_by(TaskRow.text_id)
+        with self._reader.connect() as connection:
+            return [_task(row) for row in connection.execute(query).mappings()]
+
+
+def _locked_batches(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
+    """The batches of the tasks that fulfil a condition, still or again once nobody else changes them."""
+    query = select(TaskRow.batch_id).where(condition).order_by(TaskRow.text_id).with_for_update()
+    return sorted(set(connection.scalars(query)))
+
+
+def _task(row: RowMapping) -> LabelTask:
+    prediction: Prediction | None = prediction_from_json(row["prediction"])
+    return LabelTask(
+        text_id=row["text_id"],
+        text=row["text"],
+        source=row["source"],
+        purpose=Purpose(row["purpose"]),
+        state=TaskState(row["state"]),
+        batch_id=row["batch_id"],
+        prediction=prediction,
+        server=row["server"],
+        project_id=row["project_id"],
+        task_id=row["task_id"],
+    )

@@ -1,9 +1,0 @@
-"""Alembic's entry: runs on the connection that storage.database.migrate holds, never on one of its own."""
-
-from alembic import context
-
-from storage.schema import Base
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata, compare_type=True)
-with context.begin_transaction():
-    context.run_migrations()

@@ -1,0 +1,191 @@
+"""Model versions and what they are called: MLflow keeps the names, the manifest beside the weights keeps the truth.
+
+Only the MLflow client's plain calls are used, on directories that we log ourselves: MLflow's own model flavours load
+with remote code allowed. The client costs 1.5 s to import, so it is imported by the first call that needs it.
+"""
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from filelock import FileLock
+
+from storage.errors import CorruptModel, UnknownVersion
+from storage.models.manifest import Manifest, check_manifest
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+MODEL_NAME = "finloop"
+ALIASES = ("champion", "challenger", "previous")
+_FOLDER = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered model; `verdict` is what the gate said of it, None where it was never judged."""
+
+    version: str
+    created_at: datetime
+    aliases: tuple[str, ...]
+    manifest: Manifest
+    verdict: dict[str, Any] | None
+
+
+class Registry:
+    """The registered model versions, over one MLflow address and one folder of artifacts that all processes share.
+
+    Safe to use from several threads and processes: what must happen once happens under a file lock in `artifacts`,
+    because MLflow itself makes two versions of a model that is registered twice.
+    """
+
+    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
+        self._uri = tracking_uri
+        self._artifacts = artifacts.resolve()
+        self._lock = FileLock(self._artifacts / ".registry.lock")
+
+    def prepare(self) -> None:
+        """Create MLflow's schema, our experiment and our model name where they are missing (4.5 s the first time)."""
+        _ = self._client
+
+    def register(self, folder: Path) -> ModelVersion:
+        """Copy the model in `folder` to the artifacts and give it a version; the same dataset and recipe have one.
+
+        Raises CorruptModel where the folder, or its copy, does not match its manifest.
+        """
+        manifest = check_manifest(folder)
+        client = self._client
+        with self._lock:
+            known = self.find(manifest.dataset_version, manifest.recipe_hash)
+            if known is not None:
+                return known
+            run = client.create_run(self._experiment, run_name=f"{manifest.dataset_version[:12]} {manifest.base_model}")
+            client.log_artifacts(run.info.run_id, str(folder), _FOLDER)
+            for name, value in manifest.metrics.items():
+                client.log_metric(run.info.run_id, name, value)
+            source = f"{run.info.artifact_uri}/{_FOLDER}"
+            check_manifest(_local(source))
+            client.set_terminated(run.info.run_id)
+            tags = {
+                "dataset_version": manifest.dataset_version,
+                "recipe_hash": manifest.recipe_hash,
+                "manifest": manifest.model_dump_json(),
+            }
+            made = client.create_model_version(MODEL_NAME, source=source, run_id=run.info.run_id, tags=tags)
+        return _version(made, {})
+
+    def find(self, dataset_version: str, recipe_hash: str) -> ModelVersion | None:
+        """The version that was trained on this dataset by this recipe, or None."""
+        wanted = (dataset_version, recipe_hash)
+        same = (one for one in self.versions() if (one.manifest.dataset_version, one.manifest.recipe_hash) == wanted)
+        return next(same, None)
+
+    def versions(self) -> list[ModelVersion]:
+        """Every version, oldest first."""
+        aliases = self.aliases()
+        found = [_version(one, aliases) for one in self._entries()]
+        return sorted(found, key=lambda one: int(one.version))
+
+    def resolve(self, name: str) -> ModelVersion:
+        """The version called `name`, an alias or a number; raises UnknownVersion naming those that there are."""
+        aliases = self.aliases()
+        number = aliases.get(name, name)
+        for entry in self._entries():
+            if str(entry.version) == number:
+                return _version(entry, aliases)
+        known = ", ".join([*aliases, *sorted((str(entry.version) for entry in self._entries()), key=int)])
+        cure = "" if known else ".\n`finloop retrain` makes the first; a folder needs none (predict --model DIR)."
+        raise UnknownVersion(f"no model version is called {name!r}; there are: {known or 'none yet'}{cure}")
+
+    def folder(self, version: str) -> Path:
+        """The folder of a version, every file compared with its manifest at each call, so that damage is found early.
+
+        The registry's own copy of the manifest counts: weights and manifest changed together are found too.
+        """
+        entry = self._client.get_model_version(MODEL_NAME, self.resolve(version).version)
+        folder = _local(entry.source)
+        if check_manifest(folder) != _manifest(entry):
+            raise CorruptModel(f"{folder / 'manifest.json'} is not the manifest that was registered")
+        return folder
+
+    def aliases(self) -> dict[str, str]:
+        """Alias -> version number."""
+        found = self._client.get_registered_model(MODEL_NAME).aliases
+        return {str(alias): str(version) for alias, version in found.items()}
+
+    def set_alias(self, alias: str, version: str) -> None:
+        """Let `alias` mean this version; raises UnknownVersion for a version that there is not, or an unknown alias."""
+        if alias not in ALIASES:
+            raise UnknownVersion(f"{alias!r} is no alias; there are: {', '.join(ALIASES)}")
+        self._client.set_registered_model_alias(MODEL_NAME, alias, self.resolve(version).version)
+
+    def record_verdict(self, version: str, verdict: dict[str, Any]) -> None:
+        """Keep what the gate said of a version beside it; a later verdict replaces it."""
+        number = self.resolve(version).version
+        self._client.set_model_version_tag(MODEL_NAME, number, "verdict", json.dumps(verdict))
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        self._artifacts.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            client = _connect(self._uri)
+            if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
+                client.create_registered_model(MODEL_NAME)
+            if client.get_experiment_by_name(MODEL_NAME) is None:
+                client.create_experiment(MODEL_NAME, artifact_location=self._artifacts.as_uri())
+        return client
+
+    @cached_property
+    def _experiment(self) -> str:
+        return str(self._client.get_experiment_by_name(MODEL_NAME).experiment_id)
+
+    def _entries(self) -> list[Any]:
+        entries: list[Any] = []
+        token: str | None = ""
+        while token is not None:
+            page = self._client.search_model_versions(f"name = '{MODEL_NAME}'", page_token=token or None)
+            entries.extend(page)
+            token = page.token or None
+        return entries
+
+
+def _connect(uri: str) -> "MlflowClient":
+    # MLflow reports its use to its makers unless it is told not to; the switch is only read when it is imported.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow.tracking import MlflowClient
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _version(entry: Any, aliases: dict[str, str]) -> ModelVersion:
+    number = str(entry.version)
+    verdict = entry.tags.get("verdict")
+    return ModelVersion(
+        version=number,
+        created_at=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC),
+        aliases=tuple(alias for alias, version in aliases.items() if version == number),
+        manifest=_manifest(entry),
+        verdict=None if verdict is None else json.loads(verdict),
+    )
+
+
+def _manifest(entry: Any) -> Manifest:
+    return Manifest.model_validate_json(entry.tags["manifest"])
+
+
+def _local(uri: str) -> Path:
+    # Artifacts lie in a folder that is shared by all processes, so that a version can be checked in place.
+    address = urlparse(uri)
+    if address.scheme not in ("", "file"):
+        raise CorruptModel(
+            f"the model at {uri} does not lie in a folder; finloop reads models from shared folders only"
+        )
+    return Path(unquote(address.path))

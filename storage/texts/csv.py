@@ -1,0 +1,128 @@
+"""Production texts from a CSV file with the columns `text` and, if there is an answer key, `label`.
+
+The whole file is read before anything is returned: a caller that stores rows can't have stored half of a bad file.
+Rows that cannot be used are left out and named; what makes the rest of the file doubtful stops everything.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.errors import BadInput
+from storage.records import LABELS, Sentiment
+from storage.text import checked
+from storage.texts.bad_lines import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRow:
+    """A usable row: its first line in the file (1-based), its normalised text, its label if it has one."""
+
+    line: int
+    text: str
+    label: Sentiment | None
+
+
+@dataclass(frozen=True, slots=True)
+class CsvReading:
+    """What a file gave; rows in file order, repeats included."""
+
+    rows: tuple[CsvRow, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_texts(path: Path, *, labels: bool = True) -> CsvReading:
+    """Read all of a CSV file (UTF-8, with or without a byte-order mark; header first; other columns are ignored).
+
+    An empty label means that the row has none; without `labels` that column is one of the others. Raises BadInput,
+    naming file, line and cure, when the file is missing, not UTF-8, has no column `text` or one twice, ends inside a
+    quote, or holds no usable row.
+    """
+    rows: list[CsvRow] = []
+    problems: list[Problem] = []
+    records = _records(path, _decoded(path))
+    columns = _columns(path, next(records, None), labels)
+    for line, record in records:
+        try:
+            rows.append(_row(line, record, columns))
+        except BadInput as problem:
+            problems.append(Problem(line, str(problem)))
+    if not rows:
+        first = f" Line {problems[0].line}: {problems[0].reason}." if problems else ""
+        raise BadInput(f"{path} holds no usable text.{first}")
+    return CsvReading(tuple(rows), tuple(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    text: int
+    label: int | None
+    number: int
+
+
+def _decoded(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BadInput(
+            f"{path} is not UTF-8: line {line} holds the byte 0x{data[error.start]:02x} (at offset {error.start}).\n"
+            "Save it as UTF-8, for example with `iconv -f latin1 -t utf-8`."
+        ) from error
+
+
+def _records(path: Path, content: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Line number and fields of every record that is not blank, or the reason why it could not be read."""
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end of data" in str(error):
+                raise BadInput(
+                    f"{path} ends inside a quote that opens in the record of line {line}.\n"
+                    "Close it, or double quotes that belong to a text."
+                ) from error
+            until = f", up to line {reader.line_num}" if reader.line_num > line else ""
+            yield line, f"not readable as CSV{until}: {error}"
+        else:
+            if record:
+                yield line, record
+
+
+def _columns(path: Path, header: tuple[int, list[str] | str] | None, labels: bool) -> _Columns:
+    if header is None:
+        raise BadInput(f"{path} is empty; its first line should name the columns `text` and, optionally, `label`.")
+    names = [header[1]] if isinstance(header[1], str) else [name.strip().lower() for name in header[1]]
+    if names.count("text") != 1 or (labels and names.count("label") > 1):
+        raise BadInput(
+            f"{path} needs one column `text` and at most one `label`; its first line names: {', '.join(names)}.\n"
+            "Rename the columns in the first line; they are separated by commas."
+        )
+    return _Columns(names.index("text"), names.index("label") if labels and "label" in names else None, len(names))
+
+
+def _row(line: int, record: list[str] | str, columns: _Columns) -> CsvRow:
+    """The record as a row; raises BadInput with the reason when it is none."""
+    if isinstance(record, str):
+        raise BadInput(record)
+    if len(record) != columns.number:
+        raise BadInput(f"{len(record)} fields where the first line names {columns.number} columns")
+    label = record[columns.label].strip() if columns.label is not None else ""
+    return CsvRow(line, checked(record[columns.text]), _sentiment(label) if label else None)
+
+
+def _sentiment(label: str) -> Sentiment:
+    try:
+        return Sentiment(label.lower())
+    except ValueError as error:
+        raise BadInput(f"the label {label[:40]!r} is none of {', '.join(LABELS)}") from error

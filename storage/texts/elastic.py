@@ -1,0 +1,212 @@
+"""Production texts in Elasticsearch 8.19 or newer, behind the same door as the SQL store.
+
+A text's `_id` is its text id and ingest is `create`: whoever repeats it, after whatever crash, gets a 409, which is
+success. Reads refresh first, because a caller must see what was written before, and page by point-in-time with a key
+of our own, so that a point-in-time that is lost (a restart, a slow caller) is reopened after the last row given out.
+"""
+
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError, TransportError
+from elasticsearch.helpers import streaming_bulk
+
+from storage.errors import BadInput
+from storage.records import Prediction, Text
+from storage.texts.elastic_connection import BUSY, SETTING, ElasticConnection, Overloaded
+from storage.texts.elastic_documents import MAPPING, SETTINGS, prediction_document, to_document, to_text
+from storage.texts.paging import batches, seeded_order
+from storage.texts.store import Added, Counts
+
+BATCH = 1_000
+BULK_BYTES = 5 * 1024 * 1024
+PAGE = 500
+KEEP_ALIVE = "5m"
+BY_ID = ({"text_id": "asc"},)
+BY_MARGIN = ({"prediction.margin": "asc"}, {"text_id": "asc"})
+
+Hit = Mapping[str, Any]
+
+
+class ElasticTextStore:
+    """A TextStore on one index, which is made when it is missing.
+
+    Raises Unreachable, Refused or BadInput (naming the setting) within ten seconds; later failures are tried again
+    for `patience` seconds first.
+    """
+
+    def __init__(self, url: str, index: str = "finloop-texts", patience: float = 60.0) -> None:
+        self._index = index
+        self._connection = ElasticConnection(url, patience)
+        self._client = self._connection.client
+        self._connection.once(self._prepare)
+
+    def describe(self) -> str:
+        """Like `elasticsearch 8.19.5`."""
+        return f"elasticsearch {self._connection.version}"
+
+    def add(self, texts: Iterable[Text]) -> Added:
+        """Store the new ones; after a lost answer, what the server had stored all the same is counted as known."""
+        new = known = 0
+        for batch in batches(texts, BATCH):
+            firsts = {text.text_id: text for text in reversed(batch)}
+            statuses = self._bulk({name: {"_op_type": "create", **to_document(text)} for name, text in firsts.items()})
+            created = sum(status == 201 for status in statuses.values())
+            new += created
+            known += len(batch) - created
+        return Added(new, known)
+
+    def record_predictions(self, predictions: Iterable[tuple[str, Prediction]]) -> int:
+        """Partial updates in bulk; the last prediction of a text in the batch wins, a 404 is an unknown id."""
+        changed = 0
+        for batch in batches(predictions, BATCH):
+            updates = {
+                name: {"_op_type": "update", "retry_on_conflict": 3, "doc": prediction_document(prediction)}
+                for name, prediction in batch
+            }
+            changed += sum(status == 200 for status in self._bulk(updates).values())
+        return changed
+
+    def get(self, text_ids: Collection[str]) -> dict[str, Text]:
+        """By `_id`, a page at a time; sees every acknowledged write without a refresh."""
+        found: dict[str, Text] = {}
+        for page in batches(dict.fromkeys(text_ids), PAGE):
+            answer = self._connection.call(partial(self._client.mget, index=self._index, ids=page))
+            found |= {hit["_id"]: to_text(hit["_source"]) for hit in answer["docs"] if hit.get("found")}
+        return found
+
+    def unscored(self, model_version: str) -> Iterator[Text]:
+        """By ascending text id, as of the moment the reading began."""
+        other = {"bool": {"must_not": {"term": {"prediction.model_version": model_version}}}}
+        return (to_text(hit["_source"]) for hit in self._hits(other, BY_ID))
+
+    def lowest_margin(self, model_version: str) -> Iterator[Text]:
+        """By (margin, text id), as of the moment the reading began."""
+        mine = {"bool": {"filter": [{"term": {"audit": False}}, {"term": {"prediction.model_version": model_version}}]}}
+        return (to_text(hit["_source"]) for hit in self._hits(mine, BY_MARGIN))
+
+    def random_audit(self, seed: int) -> Iterator[Text]:
+        """All ids of the audit share in the seed's order, their texts fetched a page at a time."""
+        audit = [hit["_id"] for hit in self._hits({"term": {"audit": True}}, BY_ID, size=5_000, source=False)]
+        for page in batches(seeded_order(audit, seed), PAGE):
+            texts = self.get(page)
+            yield from (texts[identity] for identity in page if identity in texts)
+
+    def counts(self) -> Counts:
+        """One search without hits; one shard, so the numbers are exact."""
+        self._refresh()
+        aggregations: dict[str, Any] = {
+            "audit": {"filter": {"term": {"audit": True}}},
+            "predicted": {"terms": {"field": "prediction.model_version", "size": 10_000}},
+        }
+        answer = self._connection.call(
+            lambda: self._client.search(index=self._index, size=0, track_total_hits=True, aggregations=aggregations)
+        )
+        versions = answer["aggregations"]["predicted"]["buckets"]
+        return Counts(
+            texts=answer["hits"]["total"]["value"],
+            audit=answer["aggregations"]["audit"]["doc_count"],
+            predicted={version["key"]: version["doc_count"] for version in versions},
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def _prepare(self, client: Elasticsearch) -> None:
+        """Make the index, unless somebody did; refuse to write into an index that is not ours."""
+        try:
+            client.indices.create(index=self._index, mappings=MAPPING, settings=SETTINGS)
+        except BadRequestError as error:
+            if error.message != "resource_already_exists_exception":
+                raise
+        for name, found in client.indices.get_mapping(index=self._index).items():
+            if not MAPPING["properties"].keys() <= found["mappings"].get("properties", {}).keys():
+                raise BadInput(
+                    f"the index {name} at {self._connection.address} ({SETTING}) holds something else than finloop's "
+                    "texts.\nRename or remove it, or correct the address."
+                )
+
+    def _bulk(self, actions: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+        """The final status by text id. What the server is too busy for is sent again, alone, until all is done.
+
+        A full queue comes in two shapes, the whole bulk refused or single items inside a 200: the helper turns the
+        first into the second.
+        """
+        done: dict[str, int] = {}
+
+        def send_rest() -> None:
+            rest = ({"_index": self._index, "_id": name, **actions[name]} for name in actions if name not in done)
+            for _, item in streaming_bulk(
+                self._client,
+                rest,
+                chunk_size=BATCH,
+                max_chunk_bytes=BULK_BYTES,
+                raise_on_error=False,
+                raise_on_exception=False,
+            ):
+                (operation, outcome), *_ = item.items()
+                if _is_final(operation, outcome):
+                    done[outcome["_id"]] = outcome["status"]
+            if len(done) < len(actions):
+                raise Overloaded(f"too busy for {len(actions) - len(done)} of {len(actions)} texts")
+
+        self._connection.call(send_rest)
+        return done
+
+    def _hits(
+        self, query: Mapping[str, Any], sort: tuple[Mapping[str, str], ...], size: int = PAGE, source: bool = True
+    ) -> Iterator[Hit]:
+        """Every hit of a query in the order of a key that no two texts share."""
+        search: dict[str, Any] = {"query": query, "sort": list(sort), "size": size, "source": source}
+        self._refresh()
+        after: list[Any] | None = None
+        point = self._open_point()
+        try:
+            while True:
+                try:
+                    answer = self._page(point, after, search)
+                except NotFoundError:  # the point-in-time is lost
+                    point = self._open_point()
+                    continue
+                point, hits = answer["pit_id"], answer["hits"]["hits"]
+                yield from hits
+                if len(hits) < size:
+                    return
+                after = hits[-1]["sort"]
+        finally:
+            with contextlib.suppress(ApiError, TransportError):  # it runs out by itself
+                self._client.close_point_in_time(id=point)
+
+    def _page(self, point: str, after: list[Any] | None, search: dict[str, Any]) -> Any:
+        return self._connection.call(
+            lambda: self._client.search(
+                pit={"id": point, "keep_alive": KEEP_ALIVE},
+                search_after=after,
+                track_total_hits=False,
+                allow_partial_search_results=False,
+                **search,
+            ),
+            passing=NotFoundError,
+        )
+
+    def _open_point(self) -> str:
+        answer = self._connection.call(
+            lambda: self._client.open_point_in_time(index=self._index, keep_alive=KEEP_ALIVE)
+        )
+        return str(answer["id"])
+
+    def _refresh(self) -> None:
+        self._connection.call(lambda: self._client.indices.refresh(index=self._index))
+
+
+def _is_final(operation: str, outcome: Mapping[str, Any]) -> bool:
+    """Whether an item is done with; raises BadInput for one that the server will never take."""
+    status = outcome["status"]
+    if status in BUSY or (operation == "update" and status == 409):
+        return False
+    if status in (200, 201) or (operation, status) in {("create", 409), ("update", 404)}:
+        return True
+    raise BadInput(f"Elasticsearch refuses text {outcome['_id']}: {outcome.get('error')}")

@@ -1,0 +1,135 @@
+"""`train` and `predict` need no server, and refuse what they cannot use before they write."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from deployments.cli.offline import predict_offline, read_input, train_offline, write_csv
+from flows.wiring.parts import Parts
+from storage.errors import BadInput, CorruptModel, UnknownVersion
+from storage.models.manifest import check_manifest
+from tests.deployments.serving.models import flip_a_bit
+from tests.fixtures_home import NEWS, POLICY, register, sentence
+
+COLUMNS = "text,label,positive,neutral,negative,confidence,model_version"
+TEXTS = ["profit rose sharply", "the meeting was held", "sales fell"]
+
+
+def ignore(fraction: float, message: str) -> None:
+    """Nobody looks at the progress."""
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """A CSV of ninety labelled rows, one line without a label and one with a wrong one."""
+    lines = [f"{sentence(index, word)},{label}" for label, word in NEWS.items() for index in range(30)]
+    path = tmp_path / "labelled.csv"
+    path.write_text("\n".join(["text,label", *lines, "no label here,", "a wrong one,good"]) + "\n")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def home(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home of these tests is that of `parts`, by the environment as for any command."""
+    monkeypatch.setenv("FINLOOP_HOME", str(parts.settings.home))
+    return parts.settings.home
+
+
+def test_training_on_a_csv_writes_a_model_whose_manifest_holds(
+    labelled: Path, tmp_path: Path, tiny_base_folder: Path
+) -> None:
+    trained = train_offline(labelled, tmp_path / "model", str(tiny_base_folder), POLICY.recipe, ignore)
+    manifest = check_manifest(tmp_path / "model")
+    assert manifest.recipe == POLICY.recipe.model_dump(mode="json")
+    assert manifest.metrics["test_macro_f1"] == pytest.approx(trained.report["macro_f1"], abs=1e-4)
+    assert [problem.line for problem in trained.problems] == [92, 93]
+    json.dumps(trained.report)
+    (row,) = predict_offline(["profit rose"], str(tmp_path / "model"), ignore)
+    assert row["model_version"] == "model"
+
+
+def test_training_on_a_phrasebank_folder_writes_a_model_whose_manifest_holds(
+    tiny_phrasebank: Path, tmp_path: Path, tiny_base_folder: Path
+) -> None:
+    trained = train_offline(tiny_phrasebank, tmp_path / "model", str(tiny_base_folder), POLICY.recipe, ignore)
+    assert check_manifest(tmp_path / "model").dataset_version
+    assert trained.report["n"] > 0 and trained.problems == ()
+
+
+@pytest.mark.parametrize(
+    "content", ["text\nProfit rose\n", "text,label\nProfit rose,\n", "text,label\n" + "a b c,positive\n" * 3]
+)
+def test_data_that_cannot_train_leaves_nothing(tmp_path: Path, tiny_base_folder: Path, content: str) -> None:
+    (tmp_path / "data.csv").write_text(content)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(BadInput, match=r"data\.csv"):
+        train_offline(tmp_path / "data.csv", tmp_path / "model", str(tiny_base_folder), POLICY.recipe, ignore)
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_taken_output_is_left_as_it_is(labelled: Path, tmp_path: Path, tiny_base_folder: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine").write_text("keep")
+    with pytest.raises(BadInput, match="not empty"):
+        train_offline(labelled, tmp_path / "model", str(tiny_base_folder), POLICY.recipe, ignore)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["mine"]
+
+
+def test_predictions_have_these_columns_in_this_order(tiny_model: Path, tmp_path: Path) -> None:
+    rows = predict_offline(TEXTS, str(tiny_model), ignore)
+    write_csv(tmp_path / "out.csv", rows)
+    assert (tmp_path / "out.csv").read_text().splitlines()[0] == COLUMNS
+    with (tmp_path / "out.csv").open(newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [row["text"] for row in read] == TEXTS
+    for row in read:
+        scores = {name: float(row[name]) for name in ("positive", "neutral", "negative")}
+        assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
+        assert max(scores, key=lambda name: scores[name]) == row["label"]
+        assert float(row["confidence"]) == max(scores.values())
+
+
+def test_a_registered_model_answers_by_alias_and_by_number(parts: Parts, tiny_model: Path) -> None:
+    one, two = (register(parts, tiny_model, f"data {shift}", shift=shift).version for shift in (0, 2))
+    parts.registry.set_alias("champion", two)
+    by_alias, by_number = predict_offline(TEXTS, "champion", ignore), predict_offline(TEXTS, two, ignore)
+    assert by_alias == by_number
+    assert {row["model_version"] for row in by_alias} == {two}
+    assert predict_offline(TEXTS, one, ignore) != by_number
+
+
+def test_a_model_that_there_is_not_is_told_with_those_that_there_are(parts: Parts, tiny_model: Path) -> None:
+    register(parts, tiny_model)
+    with pytest.raises(UnknownVersion, match="there are: 1"):
+        predict_offline(TEXTS, "champion", ignore)
+
+
+def test_a_damaged_model_is_refused_whether_registered_or_a_folder(parts: Parts, tiny_model: Path) -> None:
+    version = register(parts, tiny_model).version
+    folder = parts.registry.folder(version)
+    flip_a_bit(folder / "model.safetensors")
+    for name in (version, str(folder)):
+        with pytest.raises(CorruptModel, match=r"model\.safetensors"):
+            predict_offline(TEXTS, name, ignore)
+
+
+def test_a_text_that_cannot_be_answered_stops_all(tiny_model: Path) -> None:
+    with pytest.raises(BadInput, match="empty"):
+        predict_offline(["profit rose", "  "], str(tiny_model), ignore)
+
+
+def test_a_file_to_predict_may_have_labels_of_another_kind(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("text,label\nProfit rose,2\nProfit fell,bearish\n")
+    assert read_input(path) == (["Profit rose", "Profit fell"], ())
+
+
+def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"missing/out\.csv cannot be written"):
+        write_csv(tmp_path / "missing" / "out.csv", [{"text": "x"}])
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(BadInput, match="taken cannot be written"):
+        write_csv(tmp_path / "taken", [{"text": "x"}])
+    assert not list(tmp_path.rglob(".*.part"))

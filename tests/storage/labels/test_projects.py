@@ -1,0 +1,52 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine
+
+from storage.labels.annotations import Labels
+from storage.labels.projects import ProjectIds, Projects
+from storage.labels.tasks import Tasks
+from tests.storage.conftest import PROJECT, SERVER, an_annotation
+
+MOVED = "http://127.0.0.1:8099"
+
+
+@pytest.fixture
+def projects(engine: Engine) -> Projects:
+    return Projects(engine)
+
+
+def test_a_server_without_a_project_of_ours_has_none(projects: Projects) -> None:
+    assert projects.get(SERVER) is None
+
+
+def test_each_server_has_ids_of_its_own(projects: Projects) -> None:
+    projects.put(SERVER, ProjectIds(1, None))
+    projects.put("http://other", ProjectIds(1, 2))
+    assert projects.get(SERVER) == ProjectIds(1, None)
+    assert projects.get("http://other") == ProjectIds(1, 2)
+
+
+def test_a_server_that_moved_takes_its_project_tasks_and_answers_along(
+    projects: Projects, tasks: Tasks, labels: Labels, sent: Callable[..., str]
+) -> None:
+    projects.put(SERVER, ProjectIds(PROJECT, 2))
+    waiting, answered = sent(), sent()
+    annotation = an_annotation(answered)
+    labels.record(annotation)
+    projects.move(SERVER, MOVED)
+    assert projects.get(SERVER) is None
+    assert projects.get(MOVED) == ProjectIds(PROJECT, 2)
+    assert tasks.on_server(SERVER, PROJECT) == []
+    assert [task.text_id for task in tasks.open(MOVED, PROJECT)] == [waiting]
+    here = replace(annotation, key=replace(annotation.key, server=MOVED))
+    assert not labels.record(here).label_changed
+    assert labels.on_task(MOVED, PROJECT)
+    assert not labels.on_task(SERVER, PROJECT)
+
+
+def test_healed_ids_take_the_place_of_the_old(projects: Projects) -> None:
+    projects.put(SERVER, ProjectIds(1, None))
+    projects.put(SERVER, ProjectIds(1, 2**40))
+    assert projects.get(SERVER) == ProjectIds(1, 2**40)

@@ -1,0 +1,182 @@
+import json
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from storage.labels.annotations import Labels
+from storage.labels.tasks import Tasks
+from storage.records import Prediction, Purpose, Sentiment, TaskState, Text
+from tests.storage.conftest import NOON, PROJECT, SERVER, a_text, an_annotation, task_of
+from tests.storage.processes import at_once
+
+MINUTE = timedelta(minutes=1)
+GONE = timedelta(seconds=-1)
+
+
+def reserve(
+    tasks: Tasks, texts: list[Text], batch: str = "b", owner: str = "me", lasts: timedelta = MINUTE
+) -> list[str]:
+    return [task.text_id for task in tasks.reserve(texts, Purpose.SELECT, batch, owner, lasts)]
+
+
+def test_a_text_is_reserved_once_whoever_asks_again(tasks: Tasks) -> None:
+    first, second, third = a_text(), a_text(), a_text()
+    assert set(reserve(tasks, [first, second], "one")) == {first.text_id, second.text_id}
+    assert reserve(tasks, [third, second, third, first], "two") == [third.text_id]
+    assert tasks.known([first.text_id, a_text().text_id]) == {first.text_id}
+    assert set(tasks.text_ids()) == {first.text_id, second.text_id, third.text_id}
+
+
+def test_a_reservation_keeps_the_text_and_its_prediction(tasks: Tasks) -> None:
+    said = Prediction(Sentiment.NEGATIVE, (0.1, 0.2, 0.7), (-1.5, 0.1 + 0.2, 2.25), 0.7, 0.5, "3", NOON)
+    text = Text("a" * 32, "A loss – “narrowed”", "s" * 300, audit=False, ingested_at=NOON, prediction=said)
+    (task,) = tasks.reserve([text], Purpose.AUDIT, "b", "me", MINUTE)
+    assert (task.text, task.prediction, task.purpose) == (text.text, said, Purpose.AUDIT)
+    assert (task.state, task.task_id) == (TaskState.RESERVED, None)
+    assert task == tasks.get(text.text_id)
+    assert tasks.batch("b") == [task]
+
+
+def test_nothing_to_reserve_reserves_nothing(tasks: Tasks) -> None:
+    assert tasks.reserve([], Purpose.SELECT, "b", "me", MINUTE) == []
+
+
+RESERVE = """
+import json, random, sys
+from datetime import timedelta
+from storage.clock import now
+from storage.sql.database import open_database
+from storage.records import Purpose, Text
+from storage.labels.tasks import Tasks
+url, batch = sys.argv[1:]
+texts = [Text(f"{number:032x}", "text", "feed", False, now()) for number in range(1000)]
+random.Random(batch).shuffle(texts)
+tasks = Tasks(open_database(url))
+tasks.known([])
+print("ready", flush=True)
+sys.stdin.readline()
+mine = [tasks.reserve(texts[start:start + 250], Purpose.SELECT, f"{batch} {start}", batch, timedelta(minutes=1))
+        for start in range(0, 1000, 250)]
+print(json.dumps([task.text_id for part in mine for task in part]))
+"""
+
+
+def test_two_processes_that_reserve_at_once_share_no_text(engine: Engine, database_url: str) -> None:
+    mine, theirs = map(json.loads, at_once(RESERVE, [[database_url, "one"], [database_url, "two"]]))
+    assert sorted(mine + theirs) == [f"{number:032x}" for number in range(1000)]
+
+
+TAKE_OVER = """
+import json, sys
+from datetime import timedelta
+from storage.sql.database import open_database
+from storage.labels.tasks import Tasks
+tasks = Tasks(open_database(sys.argv[1]))
+tasks.known([])
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps(tasks.take_over(sys.argv[2], timedelta(minutes=1))))
+"""
+
+
+def test_an_abandoned_batch_is_taken_over_by_one_process_only(engine: Engine, database_url: str) -> None:
+    for batch in ("one", "two", "three"):
+        reserve(Tasks(engine), [a_text() for _ in range(200)], batch, lasts=GONE)
+    found = [json.loads(output) for output in at_once(TAKE_OVER, [[database_url, owner] for owner in "abc"])]
+    assert sorted(batch for batches in found for batch in batches) == ["one", "three", "two"]
+
+
+def test_a_batch_is_left_to_its_sender_while_the_lease_lasts(tasks: Tasks) -> None:
+    reserve(tasks, [a_text()], "sending")
+    assert tasks.take_over("another", MINUTE) == []
+
+
+def test_a_sender_that_renews_keeps_its_batch_and_learns_when_it_is_lost(tasks: Tasks) -> None:
+    reserve(tasks, [a_text()], "slow", "slow sender", lasts=GONE)
+    assert tasks.renew("slow", "slow sender", MINUTE)
+    assert tasks.take_over("another", GONE) == []
+    assert tasks.renew("slow", "slow sender", GONE)
+    assert tasks.take_over("another", MINUTE) == ["slow"]
+    assert not tasks.renew("slow", "slow sender", MINUTE)
+
+
+def test_a_sent_task_is_found_by_its_id_on_its_server_only(tasks: Tasks, sent: Callable[..., str]) -> None:
+    text_id = sent()
+    task = tasks.by_task_id(SERVER, PROJECT, task_of(text_id))
+    assert task is not None
+    assert (task.text_id, task.state) == (text_id, TaskState.SENT)
+    assert tasks.on_server(SERVER, PROJECT) == [task]
+    assert tasks.by_task_id(SERVER, PROJECT + 1, task_of(text_id)) is None
+    assert tasks.by_task_id("http://other", PROJECT, task_of(text_id)) is None
+    assert tasks.take_over("another", MINUTE) == []
+
+
+def test_the_first_task_id_of_a_text_stands(tasks: Tasks, sent: Callable[..., str]) -> None:
+    text_id = sent()
+    tasks.mark_sent(SERVER, PROJECT, {text_id: 99})
+    tasks.mark_sent(SERVER, PROJECT, {})
+    task = tasks.get(text_id)
+    assert task is not None
+    assert task.task_id == task_of(text_id)
+
+
+@pytest.mark.parametrize("label", [Sentiment.NEUTRAL, None])
+def test_an_answer_that_overtakes_its_sender_names_the_task(
+    tasks: Tasks, labels: Labels, label: Sentiment | None
+) -> None:
+    text = a_text()
+    reserve(tasks, [text], lasts=GONE)
+    labels.record(an_annotation(text.text_id, label))
+    before = tasks.by_task_id(SERVER, PROJECT, task_of(text.text_id))
+    assert before is not None
+    assert before.state == (TaskState.ANSWERED if label else TaskState.SKIPPED)
+    assert tasks.take_over("another", MINUTE) == []
+    tasks.mark_sent(SERVER, PROJECT, {text.text_id: task_of(text.text_id)})
+    assert tasks.get(text.text_id) == before
+
+
+def test_a_task_that_is_gone_is_reported_until_it_is_found(tasks: Tasks, sent: Callable[..., str]) -> None:
+    one, two = task_of(sent()), task_of(sent())
+    tasks.mark_missing(SERVER, PROJECT, [one, two, 7])
+    assert tasks.missing() == 2
+    tasks.mark_found(SERVER, PROJECT, [two])
+    tasks.mark_missing(SERVER, PROJECT + 1, [two])
+    assert tasks.missing() == 1
+
+
+def test_open_is_what_was_sent_has_no_answer_and_is_still_there(
+    tasks: Tasks, labels: Labels, sent: Callable[..., str]
+) -> None:
+    waiting, gone = sent(), sent()
+    labels.record(an_annotation(sent()))
+    labels.record(an_annotation(sent(), None))
+    reserve(tasks, [a_text()], uuid.uuid4().hex)
+    tasks.mark_missing(SERVER, PROJECT, [task_of(gone)])
+    assert [task.text_id for task in tasks.open(SERVER, PROJECT)] == [waiting]
+    assert tasks.open(SERVER, PROJECT + 1) == []
+    assert (tasks.open_elsewhere(SERVER), tasks.open_elsewhere("http://other")) == ({}, {SERVER: 1})
+
+
+def test_counts_are_by_purpose_and_state(tasks: Tasks, labels: Labels, sent: Callable[..., str]) -> None:
+    sent(Purpose.AUDIT)
+    labels.record(an_annotation(sent()))
+    labels.record(an_annotation(sent(), None))
+    reserve(tasks, [a_text()], uuid.uuid4().hex)
+    assert tasks.counts() == {
+        Purpose.AUDIT: {TaskState.SENT: 1},
+        Purpose.SELECT: {TaskState.ANSWERED: 1, TaskState.SKIPPED: 1, TaskState.RESERVED: 1},
+    }
+
+
+def test_ten_thousand_texts_are_reserved_and_sent_in_seconds(tasks: Tasks) -> None:
+    texts = [a_text() for _ in range(10_000)]
+    begun = time.monotonic()
+    assert len(reserve(tasks, texts)) == 10_000
+    tasks.mark_sent(SERVER, PROJECT, {text.text_id: number for number, text in enumerate(texts)})
+    tasks.mark_found(SERVER, PROJECT, range(10_000))
+    assert len(tasks.known([text.text_id for text in texts])) == 10_000
+    assert time.monotonic() - begun < 30.0

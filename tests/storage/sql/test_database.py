@@ -1,0 +1,197 @@
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, inspect, text
+
+from storage.datasets.versions import Datasets
+from storage.errors import BadInput, Unreachable
+from storage.labels.inbox import Inbox
+from storage.sql.database import migrate, open_database, reading, snapshot
+from storage.sql.schema import Base
+from tests.storage.processes import at_once
+
+
+def test_sqlite_survives_a_power_cut_and_readers_do_not_wait(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/finloop.db")
+    with engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA synchronous")) == 2, "2 is FULL"
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+        assert connection.scalar(text("PRAGMA busy_timeout")) == 30_000
+    engine.dispose()
+
+
+def test_a_reader_sees_the_last_commit_while_a_writer_is_busy(engine: Engine) -> None:
+    inbox = Inbox(engine)
+    inbox.put("ONE", {})
+    with engine.begin() as writer:
+        writer.execute(text("DELETE FROM inbox"))
+        begun = time.monotonic()
+        assert inbox.counts() == {"new": 1}
+        assert time.monotonic() - begun < 1.0
+    assert inbox.counts() == {}
+
+
+def test_reads_of_one_snapshot_agree(engine: Engine) -> None:
+    inbox = Inbox(engine)
+    with snapshot(engine).connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM inbox")) == 0
+        inbox.put("ONE", {})
+        assert connection.scalar(text("SELECT count(*) FROM inbox")) == 0
+    with reading(engine).connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM inbox")) == 1
+
+
+MIGRATE = """
+import sys
+from alembic import command
+from storage.sql.database import migrate, open_database
+engine = open_database(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+migrate(engine)
+"""
+
+
+def test_a_database_of_the_first_schema_keeps_its_datasets(empty_url: str) -> None:
+    engine = open_database(empty_url)
+    migrate(engine, "0001")
+    columns = "version, created_at, phrasebank_sha256, phrasebank_source, agreement, label_watermark, policy"
+    with engine.begin() as connection:
+        values = "'v', '2026-03-01 12:00:00+00:00', 's', 'sample', 50, 7, 'p'"
+        connection.execute(text(f"INSERT INTO dataset ({columns}) VALUES ({values})"))
+    migrate(engine)
+    found = Datasets(engine).load("v")
+    assert (found.label_watermark, found.dropped) == (7, {})
+    engine.dispose()
+
+
+def test_processes_that_start_at_once_migrate_once(empty_url: str) -> None:
+    at_once(MIGRATE, [[empty_url]] * 3)
+    engine = open_database(empty_url)
+    assert set(Base.metadata.tables) < set(inspect(engine).get_table_names())
+    engine.dispose()
+
+
+def test_a_migration_that_is_cut_short_leaves_nothing(empty_url: str) -> None:
+    engine = open_database(empty_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE split (unexpected INTEGER)"))
+    with pytest.raises(Exception, match="already exists"):
+        migrate(engine)
+    assert inspect(engine).get_table_names() == ["split"]
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_finloop_is_refused_by_name(empty_url: str) -> None:
+    engine = open_database(empty_url)
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(BadInput, match=r"FINLOOP_DATABASE_URL.*9999"):
+        migrate(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("folder", ["100% sure", "a space", "ünï"])
+def test_any_folder_may_hold_the_database(tmp_path: Path, folder: str) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / folder / 'deep' / 'finloop.db'}")
+    migrate(engine)
+    assert (tmp_path / folder / "deep" / "finloop.db").exists()
+    engine.dispose()
+
+
+def test_a_silent_postgresql_is_unreachable_within_ten_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        begun = time.monotonic()
+        with pytest.raises(Unreachable, match=r"FINLOOP_DATABASE_URL") as caught:
+            migrate(open_database(f"postgresql://me:secret@127.0.0.1:{port}/labels"))
+        assert time.monotonic() - begun < 10.0
+    assert "unset the variable" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_closed_postgresql_is_unreachable_for_every_verb_and_not_only_at_the_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        port = closing.getsockname()[1]
+    inbox = Inbox(open_database(f"postgresql://127.0.0.1:{port}/labels"))
+    with pytest.raises(Unreachable, match=r"FINLOOP_DATABASE_URL"):
+        inbox.put("ANY", {})
+
+
+def test_connections_that_the_server_dropped_are_made_anew(postgresql_url: str) -> None:
+    engine = open_database(postgresql_url)
+    migrate(engine)
+    with open_database(postgresql_url).connect() as other:
+        drop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        other.execute(text(f"{drop} WHERE datname = current_database() AND pid <> pg_backend_pid()"))
+        other.commit()
+    assert Inbox(engine).put("ANY", {}) == 1
+    engine.dispose()
+
+
+def test_a_sqlite_file_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "finloop.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(Unreachable, match=r"finloop\.db \(FINLOOP_DATABASE_URL\): file is not a database"):
+        migrate(open_database(f"sqlite:///{tmp_path}/finloop.db"))
+
+
+def test_the_embedded_database_is_named_by_its_home_and_path(tmp_path: Path) -> None:
+    (tmp_path / "finloop.db").mkdir()
+    (tmp_path / "texts.db").write_bytes(b"no database" * 1000)
+    for name, reason in {"finloop.db": "unable to open database file", "texts.db": "file is not a database"}.items():
+        with pytest.raises(Unreachable) as raised:
+            migrate(open_database(f"sqlite:///{tmp_path}/{name}", embedded=True))
+        assert f"at {tmp_path}/{name} (FINLOOP_HOME): {reason}.\nMake folder and file" in str(raised.value)
+        assert "FINLOOP_DATABASE_URL" not in str(raised.value)
+
+
+def test_a_file_in_the_place_of_the_home_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("mine")
+    for folder in ("home", "home/below"):
+        with pytest.raises(BadInput, match=rf"{folder}/finloop\.db \(FINLOOP_HOME\) cannot be made: .*\.\nMake folder"):
+            open_database(f"sqlite:///{tmp_path}/{folder}/finloop.db", embedded=True)
+
+
+def test_a_file_that_turns_out_unusable_after_connecting_is_named_too(tmp_path: Path, migrated_sqlite: Path) -> None:
+    shutil.copyfile(migrated_sqlite, tmp_path / "read-only.db")
+    (tmp_path / "read-only.db-shm").mkdir()
+    with pytest.raises(Unreachable, match=r"FINLOOP_HOME\): attempt to write a readonly database"):
+        migrate(open_database(f"sqlite:///{tmp_path}/read-only.db", embedded=True))
+    shutil.copyfile(migrated_sqlite, tmp_path / "damaged.db")
+    engine = open_database(f"sqlite:///{tmp_path}/damaged.db", embedded=True)
+    with engine.connect() as connection:
+        page = connection.scalar(text("SELECT rootpage FROM sqlite_master WHERE name = 'alembic_version'"))
+        size = connection.scalar(text("PRAGMA page_size"))
+    engine.dispose()
+    with (tmp_path / "damaged.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    with pytest.raises(Unreachable, match=r"FINLOOP_HOME\): database disk image is malformed"):
+        migrate(engine)
+    engine.dispose()
+
+
+def test_an_embedded_database_of_a_newer_finloop_is_named_by_its_home(tmp_path: Path, migrated_sqlite: Path) -> None:
+    shutil.copyfile(migrated_sqlite, tmp_path / "finloop.db")
+    engine = open_database(f"sqlite:///{tmp_path}/finloop.db", embedded=True)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(BadInput, match=rf"{tmp_path}/finloop\.db \(FINLOOP_HOME\).*9999"):
+        migrate(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["mysql://127.0.0.1/x", "labels.db", "", "postgresql://host:port/x"])
+def test_an_address_that_is_no_database_url_is_bad_input(url: str) -> None:
+    with pytest.raises(BadInput, match="FINLOOP_DATABASE_URL"):
+        open_database(url)
+
+
+def test_a_folder_that_cannot_be_made_is_bad_input() -> None:
+    with pytest.raises(BadInput, match="cannot be made"):
+        open_database("sqlite:////proc/nowhere/finloop.db")

@@ -1,0 +1,165 @@
+"""When a candidate may be served. The models are answer keys with mistakes: what is judged is the gate, not a BERT."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from storage.records import LABELS, Sentiment
+from training.judge.evaluate import Examples
+from training.judge.gate import Evaluations, GatePolicy, Judgement, Verdict, judge
+from training.judge.metrics import score
+from training.judge.obvious import OBVIOUS
+from training.model.classifier import Predicted, softmax
+
+POSITIVE, NEUTRAL, NEGATIVE = LABELS
+
+
+class Key:
+    """Answers from a table, and counts how often it was asked for each text."""
+
+    def __init__(self, table: Mapping[str, Sentiment]) -> None:
+        self.table = dict(OBVIOUS) | dict(table)
+        self.asked: list[str] = []
+
+    def predict(self, texts: Sequence[str], batch_size: int = 32) -> Predicted:
+        self.asked += texts
+        logits = np.zeros((len(texts), 3), dtype=np.float32)
+        for row, text in enumerate(texts):
+            logits[row, LABELS.index(self.table[text])] = 5.0
+        return Predicted(logits, softmax(logits))
+
+
+def rows(name: str, n: int) -> Examples:
+    return Examples(tuple(f"{name} {number}" for number in range(n)), tuple(LABELS[number % 3] for number in range(n)))
+
+
+AUDIT, BANK = rows("audit", 90), rows("bank", 300)
+
+
+def model(audit_wrong: int = 0, bank_wrong: int = 0, **changed: Sentiment) -> Key:
+    """Right everywhere but on the first rows of each set, where it says the next label."""
+    table = dict(changed)
+    for given, wrong in ((AUDIT, audit_wrong), (BANK, bank_wrong)):
+        for number, (text, truth) in enumerate(zip(given.texts, given.truth, strict=True)):
+            table[text] = LABELS[(LABELS.index(truth) + 1) % 3] if number < wrong else truth
+    return Key(table)
+
+
+def verdict(champion: Key | None, candidate: Key, audit: Examples = AUDIT, policy: GatePolicy | None = None) -> Verdict:
+    return judge(champion, candidate, audit, BANK, policy or GatePolicy()).verdict
+
+
+def failed(found: Verdict) -> list[str]:
+    return [check.name for check in found.checks if not check.passed]
+
+
+def test_a_candidate_that_is_better_on_the_audit_and_keeps_the_phrasebank_is_promoted() -> None:
+    found = verdict(model(audit_wrong=30), model(audit_wrong=29))
+    assert found.promoted
+    assert failed(found) == []
+
+
+@pytest.mark.parametrize("wrong", [30, 31])
+def test_a_candidate_that_is_not_better_on_the_audit_is_refused(wrong: int) -> None:
+    found = verdict(model(audit_wrong=30), model(audit_wrong=wrong))
+    assert not found.promoted
+    assert failed(found) == ["better on the audit slice"]
+    assert "does not rise" in found.reason
+
+
+@pytest.mark.parametrize(("lost", "promoted"), [(5, True), (6, True), (7, False)])
+def test_at_most_two_points_may_be_lost_on_the_phrasebank(lost: int, promoted: bool) -> None:
+    """300 balanced rows, mistakes spread evenly over labels: a row is a third of a point."""
+    found = verdict(model(audit_wrong=30), model(audit_wrong=0, bank_wrong=lost))
+    assert found.promoted is promoted
+    assert failed(found) == ([] if promoted else ["PhraseBank kept"])
+
+
+def test_few_audit_rows_are_no_evidence_and_the_cure_is_named() -> None:
+    few = Examples(AUDIT.texts[:49], AUDIT.truth[:49])
+    found = verdict(model(audit_wrong=30), model(), audit=few)
+    assert not found.promoted
+    assert failed(found) == ["audit rows"]
+    assert "finloop audit" in found.reason
+    assert verdict(model(audit_wrong=30), model(), audit=few, policy=GatePolicy(min_audit_rows=49)).promoted
+
+
+def test_a_first_champion_needs_no_audit_but_must_be_sound() -> None:
+    nothing = Examples((), ())
+    assert verdict(None, model(), audit=nothing).promoted
+    always = Key(dict.fromkeys([*AUDIT.texts, *BANK.texts], NEUTRAL))
+    found = verdict(None, always, audit=nothing)
+    assert failed(found) == ["better than the commonest label on the PhraseBank test rows"]
+    assert not judge(None, model(), nothing, nothing, GatePolicy()).verdict.promoted
+
+
+def test_a_candidate_that_always_answers_the_commonest_label_is_refused() -> None:
+    always = Key(dict.fromkeys([*AUDIT.texts, *BANK.texts], POSITIVE))
+    worse = Key({text: LABELS[(LABELS.index(truth) + 1) % 3] for given in (AUDIT, BANK)
+                 for text, truth in zip(given.texts, given.truth, strict=True)})  # fmt: skip
+    found = verdict(worse, always)
+    assert failed(found) == ["better than the commonest label on the PhraseBank test rows",
+                             "better than the commonest label on the audit slice"]  # fmt: skip
+
+
+@pytest.mark.parametrize("champion", [None, model(audit_wrong=30)])
+def test_one_obvious_case_wrong_refuses_any_candidate(champion: Key | None) -> None:
+    text, truth = OBVIOUS[0]
+    candidate = model()
+    candidate.table[text] = NEGATIVE
+    found = verdict(champion, candidate)
+    assert failed(found) == ["obvious cases"]
+    assert text in found.reason
+    assert truth is POSITIVE
+
+
+def test_both_models_are_run_once_on_every_row() -> None:
+    champion, candidate = model(audit_wrong=30), model()
+    judge(champion, candidate, AUDIT, BANK, GatePolicy())
+    for judged in (champion, candidate):
+        assert sorted(judged.asked) == sorted([*AUDIT.texts, *BANK.texts, *(text for text, _ in OBVIOUS)])
+
+
+def test_the_answers_come_with_the_verdict_and_agree_with_it() -> None:
+    found: Judgement = judge(model(audit_wrong=30), model(audit_wrong=3), AUDIT, BANK, GatePolicy())
+    assert found.champion is not None
+    checks = {check.name: check for check in found.verdict.checks}
+    better = checks["better on the audit slice"]
+    assert better.value == score(AUDIT.truth, found.candidate.audit.predicted).macro_f1
+    assert better.threshold == found.champion.audit.scores().macro_f1
+    assert json.loads(found.verdict.model_dump_json())["promoted"] is True
+
+
+def test_another_rule_can_take_the_place_of_the_point_estimates() -> None:
+    def never(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Verdict:
+        return Verdict(promoted=False, reason="never", checks=())
+
+    found = judge(model(audit_wrong=30), model(), AUDIT, BANK, GatePolicy(), rule=never)
+    assert found.verdict.reason == "never"
+    assert found.candidate.audit.scores().macro_f1 == 1.0
+
+
+def test_there_are_ten_obvious_cases_of_every_label() -> None:
+    assert len(dict(OBVIOUS)) == 10
+    assert {label for _, label in OBVIOUS} == set(LABELS)
+
+
+def test_a_policy_is_bounded() -> None:
+    for fields in ({"max_phrasebank_loss": -0.01}, {"max_phrasebank_loss": 0.5}, {"min_audit_rows": 0}, {"other": 1}):
+        with pytest.raises(ValidationError):
+            GatePolicy.model_validate(fields)
+
+
+def test_the_policies_are_there_without_the_libraries_that_train() -> None:
+    """A dashboard's form and the command line need them at every start."""
+    code = (
+        "import sys, training.judge.gate, training.data.merge, training.model.finetune, training.data.phrasebank\n"
+        "print(sorted({'torch', 'transformers', 'matplotlib', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,230 @@
+"""PhraseBank rows and our own labels become one dataset, with every text in one split for ever.
+
+Splits go by cluster, since a reworded headline on both sides of a split measures memory. Nothing is stored here: what
+was decided before comes in as `known` and goes out in `splits`; the same input in any order gives the same rows.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from storage.records import Label, Purpose, Row, Sentiment, Split
+from storage.text import drawn, normalise, text_id
+from training.data.clusters import components, near_duplicates
+from training.data.phrasebank import PhraseBank
+
+Place = tuple[str, Split]
+"""A text's cluster and its split."""
+
+REPEATED = "PhraseBank: the same sentence with the same label again"
+CONTRADICTED = "PhraseBank: the same sentence with different labels"
+NEAR_AUDIT = "near an audit text"
+NEAR_TEST = "label near a PhraseBank test row"
+BRIDGES = "bridges two splits"
+STRICTER = "near a row of a stricter split"
+REPLACED = "PhraseBank: the annotators' label is used"
+
+_STRICTNESS = {Split.TRAIN: 0, Split.VALIDATION: 1, Split.TEST: 2}
+
+
+class MergePolicy(BaseModel):
+    """How new clusters are shared out; clusters that were placed before stay where they are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    test_share: float = Field(default=0.15, ge=0.01, le=0.4, description="Of the PhraseBank, frozen to test on.")
+    validation_share: float = Field(
+        default=0.10, ge=0.01, le=0.4, description="Of the PhraseBank, to choose the checkpoint."
+    )
+    label_validation_share: float = Field(
+        default=0.10, ge=0.0, le=0.4, description="Of our own labels, to choose the checkpoint; the rest trains."
+    )
+    salt: str = Field(default="finloop", min_length=1, max_length=40, description="Another salt, another split.")
+
+    def hash(self) -> str:
+        """SHA-256 of the fields as canonical JSON."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The rows by text id; why and how many others are not among them; all places, those of `known` included."""
+
+    rows: tuple[Row, ...]
+    dropped: dict[str, int]
+    splits: dict[str, Place]
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """A text that may become a row: from the PhraseBank, from our labels, or from both."""
+
+    text: str
+    bank: Sentiment | None = None
+    label: Sentiment | None = None
+    group: str | None = None
+
+
+@dataclass(slots=True)
+class _Ground:
+    """What the placing stands on: candidates in the order of their ids, near pairs of positions, clusters."""
+
+    ids: list[str]
+    candidates: list[_Candidate]
+    pairs: list[tuple[int, int]]
+    clusters: list[list[int]]
+    near_audit: set[int]
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+def merge(
+    phrasebank: PhraseBank,
+    labels: Iterable[Label],
+    audit_texts: Iterable[str],
+    known: Mapping[str, Place],
+    policy: MergePolicy,
+) -> Merged:
+    """One dataset out of PhraseBank sentences and answered labels.
+
+    Only labels that were asked for to learn are used; audit labels and skips are left aside. Test rows come from the
+    PhraseBank alone. Whatever shares a cluster with an audit text neither trains nor validates; a label that shares one
+    with a test row is dropped; a new text near texts of two different splits is dropped. Where annotators labelled a
+    PhraseBank sentence that trains, theirs counts.
+    """
+    answered = sorted(labels, key=lambda label: label.sequence)  # of two answers for a text the newer is last and wins
+    dropped: Counter[str] = Counter()
+    candidates = _from_phrasebank(phrasebank, dropped)
+    for label in answered:
+        if label.purpose is Purpose.SELECT and label.label is not None:
+            candidates.setdefault(label.text_id, _Candidate(normalise(label.text))).label = label.label
+    audit = {*audit_texts, *(label.text for label in answered if label.purpose is Purpose.AUDIT)}
+    ground = _ground(candidates, audit, known)
+    ground.dropped = dropped
+    places = _places(ground, known, policy)
+    rows = [row for position, place in places.items() if (row := _row(ground, position, place)) is not None]
+    splits = {row.text_id: (row.cluster, row.split) for row in rows} | dict(known)
+    rows.sort(key=lambda row: row.text_id)
+    return Merged(tuple(rows), dict(sorted(dropped.items())), splits)
+
+
+def _from_phrasebank(phrasebank: PhraseBank, dropped: Counter[str]) -> dict[str, _Candidate]:
+    by_id: dict[str, list[Sentiment]] = {}
+    texts: dict[str, str] = {}
+    for row in phrasebank.rows:
+        identity = text_id(row.text)
+        texts[identity] = normalise(row.text)
+        by_id.setdefault(identity, []).append(row.label)
+    kept: dict[str, _Candidate] = {}
+    for identity, given in by_id.items():
+        if len(set(given)) > 1:
+            dropped[CONTRADICTED] += len(given)
+            continue
+        if len(given) > 1:
+            dropped[REPEATED] += len(given) - 1
+        kept[identity] = _Candidate(texts[identity], bank=given[0], group=phrasebank.groups.get(identity))
+    return kept
+
+
+def _ground(candidates: Mapping[str, _Candidate], audit: Iterable[str], known: Mapping[str, Place]) -> _Ground:
+    """Clusters by near-duplication, by the PhraseBank's own groups and by the clusters of before.
+
+    Audit texts take part only to find what must not train: they never join two clusters into one.
+    """
+    ids = sorted(candidates)
+    chosen = [candidates[identity] for identity in ids]
+    aside = sorted({normalise(text) for text in audit})
+    pairs = near_duplicates([candidate.text for candidate in chosen] + aside)
+    own = [(one, other) for one, other in pairs if one < len(ids) and other < len(ids)]
+    links = own + _chains([candidate.group for candidate in chosen])
+    links += _chains([known[identity][0] if identity in known else None for identity in ids])
+    clusters = _members(components(len(ids), links))
+    with_audit = components(len(ids) + len(aside), links + pairs)
+    tainted = set(with_audit[len(ids) :])
+    near_audit = {position for position in range(len(ids)) if with_audit[position] in tainted}
+    return _Ground(ids, chosen, own, clusters, near_audit)
+
+
+def _chains(names: Sequence[str | None]) -> list[tuple[int, int]]:
+    """Pairs that link all positions of the same name."""
+    last: dict[str, int] = {}
+    pairs = []
+    for position, name in enumerate(names):
+        if name is not None:
+            if name in last:
+                pairs.append((last[name], position))
+            last[name] = position
+    return pairs
+
+
+def _members(numbers: Sequence[int]) -> list[list[int]]:
+    clusters: dict[int, list[int]] = {}
+    for position, number in enumerate(numbers):
+        clusters.setdefault(number, []).append(position)
+    return list(clusters.values())
+
+
+def _places(ground: _Ground, known: Mapping[str, Place], policy: MergePolicy) -> dict[int, Place]:
+    """The place of every candidate that has one; those without are counted as dropped."""
+    places: dict[int, Place] = {}
+    for members in ground.clusters:
+        before = {known[ground.ids[member]] for member in members if ground.ids[member] in known}
+        bridged = len({split for _, split in before}) > 1
+        new = min(before) if before else _new_place(ground, members, policy)
+        for member in members:
+            if ground.ids[member] in known:
+                places[member] = known[ground.ids[member]]
+            elif bridged:
+                ground.dropped[BRIDGES] += 1
+            else:
+                places[member] = new
+    for one, other in ground.pairs:
+        _separate(ground, places, one, other)
+    return places
+
+
+def _new_place(ground: _Ground, members: Sequence[int], policy: MergePolicy) -> Place:
+    """A cluster without history is named by its first PhraseBank text, so that later labels cannot rename it.
+
+    Our own texts draw from a hash of their own: those in the lowest share of the plain one may all be audit texts
+    already (`in_audit`), and then none would be left to validate.
+    """
+    of_bank = [ground.ids[member] for member in members if ground.candidates[member].bank is not None]
+    cluster = min(of_bank or [ground.ids[member] for member in members])
+    share = drawn(cluster if of_bank else f"label:{cluster}", policy.salt)
+    if not of_bank:
+        return cluster, Split.VALIDATION if share < policy.label_validation_share else Split.TRAIN
+    if share < policy.test_share:
+        return cluster, Split.TEST
+    return cluster, Split.VALIDATION if share < policy.test_share + policy.validation_share else Split.TRAIN
+
+
+def _separate(ground: _Ground, places: dict[int, Place], one: int, other: int) -> None:
+    """Near texts that were placed apart before they met (a label that was gone meanwhile): the stricter split stays."""
+    if one in places and other in places and places[one][1] is not places[other][1]:
+        looser = min(one, other, key=lambda position: _STRICTNESS[places[position][1]])
+        del places[looser]
+        ground.dropped[STRICTER] += 1
+
+
+def _row(ground: _Ground, position: int, place: Place) -> Row | None:
+    candidate, (cluster, split) = ground.candidates[position], place
+    if split is not Split.TEST and position in ground.near_audit:
+        ground.dropped[NEAR_AUDIT] += 1
+        return None
+    label, origin = candidate.label, "label"
+    if split is Split.TEST:
+        if label is not None:
+            ground.dropped[NEAR_TEST] += 1
+        label, origin = candidate.bank, "phrasebank"
+    elif label is None:
+        label, origin = candidate.bank, "phrasebank"
+    elif candidate.bank is not None:
+        ground.dropped[REPLACED] += 1
+    if label is None:
+        return None
+    return Row(ground.ids[position], candidate.text, label, split, origin, cluster)

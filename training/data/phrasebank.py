@@ -1,0 +1,215 @@
+"""The Financial PhraseBank (Malo et al. 2014): reading its files, and fetching them from the Hugging Face hub.
+
+A file is latin-1, a sentence a line, `sentence@label`; sentences hold `@` themselves, so the last one splits. Python's
+`splitlines` is a trap here: it also splits at latin-1's 0x85 and at form feeds. The hub's copy has a loading script
+that is remote code; the zip beside it is not, so the zip is what is fetched.
+"""
+
+import csv
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from storage.errors import BadInput, Refused, Unreachable
+from storage.records import Sentiment
+from storage.text import checked
+from storage.texts.bad_lines import Problem
+
+AGREEMENTS = {50: "50", 66: "66", 75: "75", 100: "All"}
+"""Per cent of annotators who agree at least, and how the file of that level is named."""
+
+GROUPS_FILE = "clusters.csv"
+"""Optional, beside the sentences: `text_id,cluster`, for sentences that must stay together in one split."""
+
+REPOSITORY = "takala/financial_phrasebank"
+ZIP = "data/FinancialPhraseBank-v1.0.zip"
+_FOLDER = "FinancialPhraseBank-v1.0"
+_SUMS = "SHA256SUMS"
+_LARGEST_MEMBER = 20_000_000
+_CURE = "Set FINLOOP_PHRASEBANK to `sample`, to `hub`, or to the folder that holds the Sentences_*Agree.txt files."
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseBankRow:
+    """A labelled sentence and its 1-based line in the file."""
+
+    line: int
+    text: str
+    label: Sentiment
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseBank:
+    """One agreement level as read: `source` is the file, `sha256` its sum.
+
+    `groups` maps text ids to the group that must stay in one split; it is empty for the real PhraseBank.
+    """
+
+    rows: tuple[PhraseBankRow, ...]
+    problems: tuple[Problem, ...]
+    sha256: str
+    source: str
+    groups: Mapping[str, str]
+
+
+def read_phrasebank(folder: Path, agreement: int) -> PhraseBank:
+    """Read one agreement level (50, 66, 75 or 100) from the zip's inner folder or its parent.
+
+    A line that cannot be used becomes a Problem; BadInput is raised for a missing file, a file in another encoding and
+    a file without a single usable line.
+    """
+    path = _sentences_file(folder, agreement)
+    content = path.read_bytes()
+    if not content.isascii() and _is_utf8(content):
+        raise BadInput(f"{path} is UTF-8; a PhraseBank file is latin-1.\nConvert it: iconv -f UTF-8 -t LATIN1.")
+    rows, problems = _parse(content.decode("latin-1"))
+    if not rows:
+        raise BadInput(f"{path} holds no line of the form sentence@label (latin-1).\n{_CURE}")
+    groups = _read_groups(path.parent / GROUPS_FILE)
+    return PhraseBank(rows, problems, hashlib.sha256(content).hexdigest(), str(path), groups)
+
+
+def fetch_phrasebank(cache: Path, endpoint: str | None = None) -> Path:
+    """The folder of the PhraseBank's files under `cache`, downloaded at the first call, checked and offline afterwards.
+
+    A download that breaks off is tried again. `endpoint` is the hub's address, by default huggingface_hub's own. Raises
+    Unreachable where no hub answers, Refused where it has no such file, BadInput where the zip is not the one.
+    """
+    folder = cache / _FOLDER
+    if _intact(folder):
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    archive = _download(cache / "hub", endpoint)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        fresh = Path(scratch) / _FOLDER
+        _unpack(archive, fresh)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    return folder
+
+
+def _sentences_file(folder: Path, agreement: int) -> Path:
+    if agreement not in AGREEMENTS:
+        levels = ", ".join(map(str, AGREEMENTS))
+        raise BadInput(f"the PhraseBank has no agreement level {agreement} (FINLOOP_PHRASEBANK_AGREEMENT): {levels}.")
+    name = f"Sentences_{AGREEMENTS[agreement]}Agree.txt"
+    for place in (folder, folder / _FOLDER):
+        if (place / name).is_file():
+            return place / name
+    raise BadInput(f"there is no {name} in {folder} (FINLOOP_PHRASEBANK).\n{_CURE}")
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _parse(content: str) -> tuple[tuple[PhraseBankRow, ...], tuple[Problem, ...]]:
+    rows: list[PhraseBankRow] = []
+    problems: list[Problem] = []
+    for number, line in enumerate(content.removesuffix("\n").split("\n"), start=1):
+        parsed = _parse_line(number, line.removesuffix("\r"))
+        if isinstance(parsed, Problem):
+            problems.append(parsed)
+        else:
+            rows.append(parsed)
+    return tuple(rows), tuple(problems)
+
+
+def _parse_line(number: int, line: str) -> PhraseBankRow | Problem:
+    sentence, at, name = line.rpartition("@")
+    if not at:
+        return Problem(number, "no @label at its end: the line is empty or half-written")
+    try:
+        label = Sentiment(name.strip())
+    except ValueError:
+        return Problem(number, f"the label {name[:40]!r} is none of {', '.join(Sentiment)}")
+    try:
+        return PhraseBankRow(number, checked(sentence), label)
+    except BadInput as error:
+        return Problem(number, str(error))
+
+
+def _read_groups(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if set(reader.fieldnames or ()) != {"text_id", "cluster"}:
+            raise BadInput(f"{path} needs the columns text_id,cluster, it has {reader.fieldnames}.")
+        return {row["text_id"]: row["cluster"] for row in reader}
+
+
+def _download(cache: Path, endpoint: str | None) -> Path:
+    """The zip from the hub; where the hub names it by its SHA-256 (as it does large files), the sum is checked."""
+    import httpx2  # what huggingface_hub raises when a download stops for good
+    from huggingface_hub import constants, get_session, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    address = endpoint or constants.ENDPOINT
+    try:
+        if not isinstance(try_to_load_from_cache(REPOSITORY, ZIP, cache_dir=cache, repo_type="dataset"), str):
+            # The download itself tries for half a minute where no hub answers; any answer at all will do here.
+            get_session().head(address, timeout=8)
+        found = hf_hub_download(REPOSITORY, ZIP, repo_type="dataset", cache_dir=cache, endpoint=endpoint)
+    except HfHubHTTPError as error:
+        reason = _first_line(error)
+        raise Refused(f"the hub at {address} (HF_ENDPOINT) gives no {REPOSITORY}/{ZIP}: {reason}.\n{_CURE}") from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.TransportError) as error:
+        raise Unreachable("Hugging Face hub", address, "HF_ENDPOINT", _first_line(error), _CURE) from error
+    archive = Path(found).resolve()
+    if len(archive.name) == 64 and hashlib.sha256(archive.read_bytes()).hexdigest() != archive.name:
+        archive.unlink()
+        raise BadInput(f"the PhraseBank's zip from {address} does not have the sum {archive.name}.\nFetch it again.")
+    return archive
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0].rstrip(".")
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Take the known files out by name, so that no member's path decides where something is written."""
+    wanted = {f"Sentences_{name}Agree.txt" for name in AGREEMENTS.values()}
+    sums: dict[str, str] = {}
+    folder.mkdir()
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for member in opened.infolist():
+                name = PurePosixPath(member.filename).name
+                if member.filename != f"{_FOLDER}/{name}" or name not in wanted | {"License.txt", "README.txt"}:
+                    continue
+                if member.file_size > _LARGEST_MEMBER:
+                    raise BadInput(f"{name} in the PhraseBank's zip has {member.file_size:,} bytes; that is not it.")
+                content = opened.read(member)
+                (folder / name).write_bytes(content)
+                sums[name] = hashlib.sha256(content).hexdigest()
+    except zipfile.BadZipFile as error:
+        archive.unlink()
+        raise BadInput(f"what the hub gave as {ZIP} is not a whole zip: {error}.\nFetch it again.") from error
+    if missing := wanted - set(sums):
+        raise BadInput(f"the PhraseBank's zip lacks {', '.join(sorted(missing))}.")
+    sums[PurePosixPath(ZIP).name] = hashlib.sha256(archive.read_bytes()).hexdigest()
+    (folder / _SUMS).write_text("".join(f"{total}  {name}\n" for name, total in sorted(sums.items())))
+
+
+def _intact(folder: Path) -> bool:
+    """Whether every file has the sum that was recorded when it was unpacked."""
+    record = folder / _SUMS
+    if not record.is_file():
+        return False
+    for line in record.read_text().splitlines():
+        total, name = line.split("  ", maxsplit=1)
+        path = folder / name
+        if name != PurePosixPath(ZIP).name and (
+            not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != total
+        ):
+            return False
+    return True

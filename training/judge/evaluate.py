@@ -1,0 +1,81 @@
+"""A model runs on rows whose truth is known; everything that judges it starts from these answers.
+
+Nothing stored can enter: `Answers` are only made by running a model, so a judgement is of two models on the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from storage.errors import BadInput
+from storage.records import LABELS, Row, Sentiment
+from training.judge.metrics import Difference, Scores, paired_difference, score
+
+if TYPE_CHECKING:  # torch is behind it, and a form of the gate's policy must not pay for that
+    from training.model.classifier import Predicted, Probabilities
+
+
+class Model(Protocol):
+    """What can be judged: anything that predicts, in practice a Classifier."""
+
+    def predict(self, texts: Sequence[str], batch_size: int = 32) -> Predicted:
+        """Logits and probabilities, a row for each text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Texts with what people say of them: the audit slice, or the PhraseBank's test rows."""
+
+    texts: tuple[str, ...]
+    truth: tuple[Sentiment, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.texts) != len(self.truth):
+            raise BadInput(f"{len(self.truth)} labels for {len(self.texts)} texts")
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model said of some examples: a label for each, and probabilities (texts, 3) in the order of LABELS."""
+
+    truth: tuple[Sentiment, ...]
+    predicted: tuple[Sentiment, ...]
+    probabilities: Probabilities
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def scores(self) -> Scores:
+        """All metrics with their intervals; raises BadInput where there are no rows."""
+        return score(self.truth, self.predicted)
+
+    def against(self, champion: Answers) -> Difference:
+        """How much better these answers are than the champion's for the same examples."""
+        if self.truth != champion.truth:
+            raise BadInput("two models are compared on different rows")
+        return paired_difference(self.truth, champion.predicted, self.predicted)
+
+
+def examples(pairs: Iterable[tuple[str, Sentiment]]) -> Examples:
+    """Examples from (text, truth) pairs."""
+    listed = list(pairs)
+    return Examples(tuple(text for text, _ in listed), tuple(truth for _, truth in listed))
+
+
+def rows_as_examples(rows: Iterable[Row]) -> Examples:
+    """Examples from rows of a dataset."""
+    return examples((row.text, row.label) for row in rows)
+
+
+def evaluate(model: Model, given: Examples, batch_size: int = 32) -> Answers:
+    """Run the model on the examples."""
+    probabilities = model.predict(given.texts, batch_size).probabilities
+    predicted = tuple(LABELS[index] for index in np.argmax(probabilities, axis=1))
+    return Answers(given.truth, predicted, probabilities)

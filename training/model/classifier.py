@@ -1,0 +1,157 @@
+"""A sentiment model that answers: load, predict, save, without the Trainer, so that serving pays only for this.
+
+Two promises: labels go by name, never by a model's own order, and predictions are float32 whatever the training was,
+so the served answer equals the offline one whichever texts shared its batch.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from storage.errors import BadInput
+from storage.records import LABELS, Prediction, Sentiment
+from training.model.progress import silence
+
+MAX_TOKENS = 128
+"""Longer texts are cut: a headline or a post has about 30 tokens, and attention costs the square of the length."""
+
+Logits = npt.NDArray[np.float32]
+"""(texts, 3) in the order of LABELS, unnormalised."""
+Probabilities = npt.NDArray[np.float32]
+"""(texts, 3) in the order of LABELS, rows summing to one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a model says of some texts, a row for each in the order in which they were given."""
+
+    logits: Logits
+    probabilities: Probabilities
+
+
+class Classifier:
+    """A loaded model in evaluation mode. Safe to use from several threads."""
+
+    def __init__(self, model: Any, tokenizer: Any, device: str) -> None:
+        self.device = device
+        self._model = model.to(device=device, dtype=torch.float32).eval()
+        self._tokenizer = tokenizer
+        self._columns = label_columns(model.config.id2label)
+        self._max_tokens = tokens_read(model.config)
+        self._tokenizing = threading.Lock()  # a fast tokenizer keeps truncation as state: two threads would clash
+
+    @classmethod
+    def load(cls, folder: Path, device: str | None = None) -> Self:
+        """Load a folder of safetensors, configuration and tokenizer; its code, if it has any, is never run.
+
+        Raises BadInput where the folder is no such model, lacks weights (a base model has no trained head) or has
+        labels other than positive, neutral and negative. Sums are the registry's business, not checked here.
+        """
+        from safetensors import SafetensorError
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        if not (folder / "config.json").is_file():
+            raise BadInput(f"{folder} is not a model: it has no config.json")
+        try:
+            with silence():
+                model, loading = AutoModelForSequenceClassification.from_pretrained(
+                    folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True,
+                    output_loading_info=True,
+                )  # fmt: skip
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise BadInput(f"{folder} cannot be loaded as a classifier: {error}") from error
+        absent = sorted(loading["missing_keys"])
+        if absent:
+            raise BadInput(f"{folder} is not a trained classifier: its weights lack {', '.join(absent[:3])}")
+        return cls(model, tokenizer, device or choose_device())
+
+    def predict(self, texts: Sequence[str], batch_size: int = 32) -> Predicted:
+        """Logits and probabilities of `texts`, at most `batch_size` at once, the like of length together."""
+        logits = np.zeros((len(texts), len(LABELS)), dtype=np.float32)
+        encoded = self._encode(texts)
+        longest_first = sorted(range(len(texts)), key=lambda index: -len(encoded["input_ids"][index]))
+        for start in range(0, len(texts), batch_size):
+            chosen = longest_first[start : start + batch_size]
+            logits[chosen] = self._forward({name: [rows[index] for index in chosen] for name, rows in encoded.items()})
+        return Predicted(logits, softmax(logits))
+
+    def save(self, folder: Path) -> None:
+        """Write configuration, tokenizer and weights (safetensors only) into `folder`, made if need be."""
+        with silence():
+            self._model.save_pretrained(folder)
+        self._tokenizer.save_pretrained(folder)
+
+    def _encode(self, texts: Sequence[str]) -> dict[str, list[list[int]]]:
+        if not texts:
+            return {"input_ids": []}
+        with self._tokenizing:
+            return dict(self._tokenizer(list(texts), truncation=True, max_length=self._max_tokens))
+
+    def _forward(self, batch: Mapping[str, list[list[int]]]) -> Logits:
+        """One padded batch; the padding is masked, so that it changes nothing beyond rounding."""
+        fill = {"input_ids": self._tokenizer.pad_token_id or 0}
+        width = max(len(row) for row in batch["input_ids"])
+        inputs = {
+            name: torch.tensor([row + [fill.get(name, 0)] * (width - len(row)) for row in rows], device=self.device)
+            for name, rows in batch.items()
+        }
+        with torch.inference_mode():
+            answer: npt.NDArray[np.float32] = self._model(**inputs).logits.float().cpu().numpy()
+        ordered: Logits = answer[:, self._columns]
+        return ordered
+
+
+def choose_device() -> str:
+    """The GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def label_columns(id2label: Mapping[int, str]) -> list[int]:
+    """The model's column of each of LABELS, matched by name in any case; raises BadInput naming what is in the way."""
+    columns = {name.strip().lower(): index for index, name in id2label.items()}
+    if len(id2label) != len(LABELS) or set(columns) != {label.value for label in LABELS}:
+        names = ", ".join(id2label[index] for index in sorted(id2label))
+        raise BadInput(f"the model's labels are {names}; finloop needs positive, neutral and negative by name")
+    return [columns[label.value] for label in LABELS]
+
+
+def tokens_read(config: Any) -> int:
+    """How many tokens of a text a model reads, in training as in service; the rest of a long text is cut off."""
+    return min(MAX_TOKENS, int(getattr(config, "max_position_embeddings", MAX_TOKENS)))
+
+
+def softmax(logits: Logits) -> Probabilities:
+    """Rows of probabilities, computed in float64 and shifted by the row's largest, so that nothing overflows."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    rows: Probabilities = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    return rows
+
+
+def to_predictions(predicted: Predicted, version: str, when: datetime) -> list[Prediction]:
+    """The records that the stores keep; margin is the gap between the two likeliest labels, small where unsure."""
+    return [
+        _prediction(logits, scores, version, when)
+        for logits, scores in zip(predicted.logits.tolist(), predicted.probabilities.tolist(), strict=True)
+    ]
+
+
+def _prediction(logits: list[float], scores: list[float], version: str, when: datetime) -> Prediction:
+    ranked = sorted(range(len(LABELS)), key=lambda index: -scores[index])
+    label: Sentiment = LABELS[ranked[0]]
+    return Prediction(
+        label=label,
+        scores=(scores[0], scores[1], scores[2]),
+        logits=(logits[0], logits[1], logits[2]),
+        confidence=scores[ranked[0]],
+        margin=scores[ranked[0]] - scores[ranked[1]],
+        model_version=version,
+        predicted_at=when,
+    )
