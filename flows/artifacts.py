@@ -20,7 +20,7 @@ from flows.steps.candidate import Candidate
 from flows.steps.promotion import Promotion
 from labeling.answer.reconcile import Reconciled
 from storage.models.registry import ModelVersion
-from storage.records import LABELS, DatasetVersion, LabelTask, Purpose
+from storage.records import DatasetVersion, LabelTask, Purpose
 from storage.texts.bad_lines import Problem, noted
 from storage.texts.store import Counts
 
@@ -85,7 +85,7 @@ def _task_line(task: LabelTask) -> dict[str, str]:
     # The text comes last: it is wide, and the table would hide behind its edge why it was chosen.
     return {
         "margin": f"{task.prediction.margin:.3f}",
-        "model says": task.prediction.label.value,
+        "model says": task.prediction.label,
         "confidence": f"{task.prediction.confidence:.3f}",
         "source": task.source,
         "text": task.text,
@@ -94,7 +94,7 @@ def _task_line(task: LabelTask) -> dict[str, str]:
 
 def show_verdict(candidate: Candidate, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
     """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the PhraseBank."""
-    _dataset(dataset, left_out)
+    _dataset(dataset, candidate.judgement.candidate.phrasebank.labels, left_out)
     _confusion(candidate)
     verdict = candidate.judgement.verdict
     rows = [
@@ -113,12 +113,12 @@ def show_verdict(candidate: Candidate, dataset: DatasetVersion, left_out: Sequen
     )
 
 
-def _dataset(dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
+def _dataset(dataset: DatasetVersion, labels: Sequence[str], left_out: Sequence[Problem]) -> None:
     counts = Counter((row.origin, row.split, row.label) for row in dataset.rows)
     groups = sorted({(origin, split) for origin, split, _ in counts})
     create_table_artifact(
         [
-            {"from": origin, "split": split, **{label: counts[origin, split, label] for label in LABELS}}
+            {"from": origin, "split": split, **{label: counts[origin, split, label] for label in labels}}
             for origin, split in groups
         ],
         key="dataset",

@@ -33,7 +33,7 @@ def score_texts(
     """Write a prediction for each text whose newest is not by the champion; returns how many."""
     from training.model.classifier import Classifier, to_predictions
 
-    model = Classifier.load(parts.registry.folder(champion.version))
+    model = Classifier.load(parts.registry.folder(champion.version), parts.scheme.names)
     counts = parts.texts.counts()
     due = max(1, counts.texts - counts.predicted.get(champion.version, 0))
     done = 0

@@ -1,21 +1,12 @@
-"""The nouns that every room shares: plain frozen values, no behaviour that needs a database or a model."""
+"""The nouns that every room shares: plain frozen values, no behaviour that needs a database or a model.
+
+A label is its name in the label scheme of the home (`storage.scheme`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-
-
-class Sentiment(StrEnum):
-    """The three labels, always meant by name: models order them differently (FinBERT: positive, negative, neutral)."""
-
-    POSITIVE = "positive"
-    NEUTRAL = "neutral"
-    NEGATIVE = "negative"
-
-
-LABELS: tuple[Sentiment, ...] = (Sentiment.POSITIVE, Sentiment.NEUTRAL, Sentiment.NEGATIVE)
-"""The order of every three-wide array in finloop; a model's own order is mapped to it when the model is loaded."""
 
 
 class Purpose(StrEnum):
@@ -36,11 +27,11 @@ class TaskState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one model version said of one text; scores and logits are in the order of LABELS."""
+    """What one model version said of one text; scores and logits go by the names of the labels."""
 
-    label: Sentiment
-    scores: tuple[float, float, float]
-    logits: tuple[float, float, float]
+    label: str
+    scores: Mapping[str, float]
+    logits: Mapping[str, float]
     confidence: float
     margin: float
     model_version: str
@@ -92,7 +83,7 @@ class Annotation:
     key: AnnotationKey
     task_id: int
     text_id: str
-    label: Sentiment | None
+    label: str | None
     annotator: str
     updated_at: datetime
 
@@ -104,7 +95,7 @@ class Label:
     text_id: str
     text: str
     purpose: Purpose
-    label: Sentiment | None
+    label: str | None
     annotations: int
     sequence: int
 
@@ -123,7 +114,7 @@ class Row:
 
     text_id: str
     text: str
-    label: Sentiment
+    label: str
     split: Split
     origin: str
     cluster: str

@@ -18,13 +18,14 @@ from flows.wiring.settings import Settings
 from storage.clock import now
 from storage.models.manifest import Manifest, write_manifest
 from storage.models.registry import ModelVersion, Registry
-from storage.records import LABELS, Annotation, AnnotationKey, Purpose, Sentiment, Text
+from storage.records import Annotation, AnnotationKey, Purpose, Text
 from storage.text import text_id
+from tests.schemes import LABELS
 from training.judge.gate import GatePolicy
 from training.model.finetune import Recipe
 
 TOKEN = "let me in"
-NEWS = {Sentiment.POSITIVE: "rose", Sentiment.NEUTRAL: "meeting held", Sentiment.NEGATIVE: "fell"}
+NEWS = {"positive": "rose", "neutral": "meeting held", "negative": "fell"}
 POLICY = RetrainPolicy(recipe=Recipe(epochs=1, learning_rate=5e-3, batch_size=32), gate=GatePolicy(min_audit_rows=1))
 """Trains a tiny model in about two seconds."""
 
@@ -56,7 +57,7 @@ def sentence(index: int, word: str) -> str:
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's database with its schema and our model name, to be copied: making one takes seconds."""
     folder = tmp_path_factory.mktemp("registry")
-    Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "models").prepare()
+    Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "models", LABELS).prepare()
     return folder / "mlflow.db"
 
 
@@ -102,7 +103,9 @@ def register(
     weights["classifier.bias"] = weights["classifier.bias"] + shift * weights["classifier.bias"].new_tensor([1, 0, -1])
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     parents: dict[str, Any] = {"dataset_version": dataset, "recipe": {}, "recipe_hash": recipe, "metrics": {}}
-    manifest = Manifest(base_model="tiny", exposed=False, labels=LABELS, created_at=now(), **parents)
+    manifest = Manifest(
+        base_model="tiny", exposed=False, scheme="sentiment", labels=LABELS, created_at=now(), **parents
+    )
     write_manifest(folder, manifest)
     return parts.registry.register(folder)
 
@@ -114,9 +117,7 @@ def put_text(parts: Parts, words: str, *, audit: bool = False) -> Text:
     return text
 
 
-def answer(
-    parts: Parts, words: str, label: Sentiment | None = Sentiment.POSITIVE, purpose: Purpose = Purpose.SELECT
-) -> str:
+def answer(parts: Parts, words: str, label: str | None = "positive", purpose: Purpose = Purpose.SELECT) -> str:
     """Put a text before annotators and have one answer it; None is a skip. Returns the text's id."""
     text = put_text(parts, words, audit=purpose is Purpose.AUDIT)
     parts.tasks.reserve([text], purpose, uuid.uuid4().hex, "test", timedelta(minutes=1))

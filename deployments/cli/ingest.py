@@ -29,11 +29,11 @@ class Ingested:
 
 def ingest(parts: Parts, path: Path, progress: Callable[[float], None] = lambda fraction: None) -> Ingested:
     """Store the texts of a CSV file. Raises BadInput before anything is written where the file cannot be used."""
-    reading = read_texts(path)
+    reading = read_texts(path, parts.scheme)
     texts = list(_texts(parts, reading, path.stem))
     key = {text_id(row.text): row.label for row in reading.rows if row.label is not None}
     store = parts.texts  # opened before the key is written: a store that is not there must leave nothing behind
-    AnswerKey(parts.settings.home).add(key)
+    AnswerKey(parts.settings.home, parts.scheme).add(key)
     new = known = 0
     for start in range(0, len(texts), CHUNK):
         added: Added = store.add(texts[start : start + CHUNK])

@@ -3,13 +3,12 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import httpx
 
 from storage.errors import UnknownVersion
-from storage.records import LABELS
 
 RATE = 5.0
 TIMEOUT = 5.0
@@ -18,12 +17,12 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: when it came (monotonic seconds), the version it names, its three scores in the order of LABELS."""
+    """One answer: when it came (monotonic seconds), the version it names, its scores by label."""
 
     moment: float
     text: str
     version: str
-    scores: tuple[float, ...]
+    scores: Mapping[str, float]
 
 
 @dataclass
@@ -80,8 +79,9 @@ class Client:
             answer = self._http.post("/predict", json={"text": text})
             answer.raise_for_status()
             body = answer.json()
-            version, scores = str(body["model_version"]), tuple(float(body["scores"][label]) for label in LABELS)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            version = str(body["model_version"])
+            scores = {str(label): float(score) for label, score in body["scores"].items()}
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
             with self._lock:
                 self.traffic.failures.append(f"{type(error).__name__}: {error}")
             return
@@ -89,7 +89,7 @@ class Client:
             self.traffic.answers.append(Answer(time.monotonic(), text, version, scores))
 
 
-Scores = Callable[[str, Sequence[str]], Sequence[Sequence[float]]]
+Scores = Callable[[str, Sequence[str]], Sequence[Mapping[str, float]]]
 """(version, texts) -> their scores by that version, computed offline."""
 
 
@@ -107,6 +107,6 @@ def mixed(traffic: Traffic, offline: Scores) -> int:
         for answer in answers:
             expected = right[answer.text]
             # Written so that a NaN, which is nearer to nothing, counts as wrong.
-            same = all(abs(one - other) <= TOLERANCE for one, other in zip(answer.scores, expected, strict=True))
-            wrong += not same
+            near = (abs(score - expected[label]) <= TOLERANCE for label, score in answer.scores.items())
+            wrong += not (answer.scores.keys() == expected.keys() and all(near))
     return wrong

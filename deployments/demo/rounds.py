@@ -20,7 +20,7 @@ from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Failed
 from storage.models.registry import ModelVersion
-from storage.records import Purpose, Sentiment
+from storage.records import Purpose
 
 SKIP_SHARE = 0.02
 """How many tasks the stand-in skips."""
@@ -71,7 +71,7 @@ class Rounds:
     stack: Stack
     runs: Runs
     project: Project
-    key: Mapping[str, Sentiment]
+    key: Mapping[str, str]
 
     def until_promoted(self, rounds: int, client: Client) -> Round:
         """Do rounds until one promotes, at most so many; the last that came to a verdict is returned.
@@ -155,7 +155,7 @@ class Rounds:
         webhooks = sum(self.parts.inbox.counts().values())
         step.say(f"{len(self.parts.labels.trainable())} trainable labels, {webhooks} webhooks")
 
-    def _answer(self, step: Step, purpose: Purpose, key: dict[str, Sentiment], limit: int | None = None) -> int:
+    def _answer(self, step: Step, purpose: Purpose, key: dict[str, str], limit: int | None = None) -> int:
         """Answer or skip what is open of a purpose's tasks, `key` at the start; returns how many were."""
 
         def progress(fraction: float, message: str = "") -> None:
@@ -177,7 +177,7 @@ class Rounds:
             await_run(self.runs, self.stack, self.runs.start("sync", {}), step)
         return given
 
-    def _key_of(self, purpose: Purpose) -> dict[str, Sentiment]:
+    def _key_of(self, purpose: Purpose) -> dict[str, str]:
         """The answers to the tasks of a purpose that have none yet."""
         return {text_id: self.key[text_id] for text_id in self._open(purpose) if text_id in self.key}
 

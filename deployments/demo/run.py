@@ -100,7 +100,7 @@ def _read(options: Options, console: Console) -> tuple[Settings, Given]:
     settings = own_settings(options)
     with console.status("reading texts, PhraseBank and base model"), open_parts(settings) as parts:
         texts = options.texts or sample_texts(parts)
-        rows = read_texts(texts).rows
+        rows = read_texts(texts, parts.scheme).rows
         settings = _with_audit_share(settings, texts, rows, options.audit, options.labels)
         phrasebank_folder(parts)
         labelled = any(row.label for row in rows)
@@ -203,7 +203,7 @@ def _loop(
             found[name] = await_run(runs, stack, runs.start(name, {"policy": policy}), step)
             step.say(_tasks(parts, name))
     project = asking.our_project(parts)
-    key = AnswerKey(parts.settings.home).read()
+    key = AnswerKey(parts.settings.home, parts.scheme).read()
     rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key)
     with _client(parts) as client:
         last = rounds.until_promoted(options.rounds, client)

@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def summarise(
     The report holds `seconds` itself, so that what is booked before it is written is in it.
     """
     models = {version: parts.registry.resolve(version) for version in (first, last.candidate.version)}
-    loaded = {version: Classifier.load(parts.registry.folder(version)) for version in models}
+    loaded = {version: Classifier.load(parts.registry.folder(version), parts.scheme.names) for version in models}
     before, after = models[first], models[last.candidate.version]
     comparisons = [
         Comparison(name, title, *(evaluate(loaded[one.version], rows) for one in (before, after)))
@@ -69,10 +69,10 @@ def summarise(
         if len(rows)
     ]
 
-    def offline(version: str, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        model = loaded.get(version) or Classifier.load(parts.registry.folder(version))
-        rows: Sequence[Sequence[float]] = model.predict(texts).probabilities.tolist()
-        return rows
+    def offline(version: str, texts: Sequence[str]) -> Sequence[Mapping[str, float]]:
+        model = loaded.get(version) or Classifier.load(parts.registry.folder(version), parts.scheme.names)
+        said = model.predict(texts)
+        return [dict(zip(said.labels, row, strict=True)) for row in said.probabilities.tolist()]
 
     sent = asking.text_ids_in_studio(parts)
     report: dict[str, Any] = {one.name: compared(one) for one in comparisons}
@@ -145,7 +145,7 @@ def _likeness(rows: Sequence[Row]) -> str:
 
 def _held_out(parts: Parts, dataset_versions: Sequence[str], seed: int) -> Examples:
     """Texts with a known answer that nobody was asked about and nothing that trained resembles, drawn at random."""
-    key = AnswerKey(parts.settings.home).read()
+    key = AnswerKey(parts.settings.home, parts.scheme).read()
     never_sent = sorted(key.keys() - set(parts.tasks.text_ids()))
     random.Random(seed).shuffle(never_sent)
     texts = parts.texts.get(never_sent[: 2 * HELD_OUT])

@@ -1,11 +1,12 @@
 """What goes over the wire of `/predict`: bounded questions, and answers that name their scores and their model."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from storage.errors import BadInput
-from storage.records import LABELS, Prediction, Sentiment
+from storage.records import Prediction
+from storage.scheme import Scheme
 from storage.text import checked
 
 MAX_TEXTS = 256
@@ -14,10 +15,7 @@ MAX_TEXTS = 256
 class Question(BaseModel):
     """One `text`, or up to 256 `texts`; `logits` asks for the raw outputs too."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"text": "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn."}]},
-    )
+    model_config = ConfigDict(extra="forbid")
 
     text: str | None = None
     texts: list[str] | None = Field(default=None, min_length=1, max_length=MAX_TEXTS)
@@ -36,18 +34,14 @@ class Question(BaseModel):
         return [_checked(text, f"texts[{index}]") for index, text in enumerate(self.texts or [])]
 
 
-class NamedScores(BaseModel):
-    """A number for each label, by name."""
-
-    positive: float
-    neutral: float
-    negative: float
+NamedScores = dict[str, float]
+"""A number for each label, by name, in the order of the label scheme."""
 
 
 class TextAnswer(BaseModel):
     """What the model says of one text: scores sum to one, confidence is the score of the label."""
 
-    label: Sentiment
+    label: str
     scores: NamedScores
     confidence: float
     model_version: str
@@ -65,15 +59,23 @@ def to_answer(prediction: Prediction, *, logits: bool = False) -> TextAnswer:
     """The wire form of a stored prediction."""
     return TextAnswer(
         label=prediction.label,
-        scores=_named(prediction.scores),
+        scores=dict(prediction.scores),
         confidence=prediction.confidence,
         model_version=prediction.model_version,
-        logits=_named(prediction.logits) if logits else None,
+        logits=dict(prediction.logits) if logits else None,
     )
 
 
-def _named(values: tuple[float, float, float]) -> NamedScores:
-    return NamedScores(**{label.value: value for label, value in zip(LABELS, values, strict=True)})
+def documented(scheme: Scheme) -> dict[str, Any]:
+    """What the documentation of `/predict` shows, by the labels of a scheme: a question and its answer."""
+    label, others = scheme.names[0], scheme.names[1:]
+    scores = {label: 0.9, **dict.fromkeys(others, round(0.1 / len(others), 4))}
+    answer = TextAnswer(label=label, scores=scores, confidence=0.9, model_version="1").model_dump(exclude_none=True)
+    text = next((case.text for case in scheme.obvious if case.label == label), scheme.question)
+    return {
+        "openapi_extra": {"requestBody": {"content": {"application/json": {"example": {"text": text}}}}},
+        "responses": {200: {"content": {"application/json": {"example": answer}}}},
+    }
 
 
 def _checked(text: str, place: str) -> str:

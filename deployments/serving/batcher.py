@@ -148,9 +148,9 @@ def _keep(request: _Request, predicted: "Predicted", start: int, count: int) -> 
     from training.model.classifier import Predicted
 
     rows = slice(start, start + count)
-    request.pieces.append(Predicted(predicted.logits[rows], predicted.probabilities[rows]))
+    request.pieces.append(Predicted(predicted.labels, predicted.logits[rows], predicted.probabilities[rows]))
     request.done += count
     if request.done == len(request.texts) and not request.answer.done():
         logits = np.concatenate([piece.logits for piece in request.pieces])
         probabilities = np.concatenate([piece.probabilities for piece in request.pieces])
-        request.answer.set_result(Answer(request.served, Predicted(logits, probabilities)))
+        request.answer.set_result(Answer(request.served, Predicted(predicted.labels, logits, probabilities)))

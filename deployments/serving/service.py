@@ -19,6 +19,7 @@ from deployments.serving.swap import Load, ModelSlot, Served
 from storage.errors import FinloopError
 from storage.models.registry import ModelVersion, Registry
 from storage.records import Prediction
+from storage.scheme import Scheme
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,12 @@ RECENT = 8
 class Service:
     """One served model with its batcher, log and numbers. Start and stop it inside one event loop."""
 
-    def __init__(self, registry: Registry, *, admin_token: str, log: PredictionLog | None, load: Load) -> None:
+    def __init__(
+        self, registry: Registry, scheme: Scheme, *, admin_token: str, log: PredictionLog | None, load: Load
+    ) -> None:
         self.admin_token = admin_token
-        self.slot = ModelSlot(registry, load)
+        self.scheme = scheme
+        self.slot = ModelSlot(registry, scheme, load)
         self.metrics = ServingMetrics(log)
         self.recent: deque[tuple[str, Prediction]] = deque(maxlen=RECENT)
         self._registry = registry
@@ -65,7 +69,7 @@ class Service:
         version = answer.served.version.version
         predictions = to_predictions(answer.predicted, version, datetime.now(UTC))
         for prediction in predictions:
-            self.metrics.texts.labels(prediction.label.value, version).inc()
+            self.metrics.texts.labels(prediction.label, version).inc()
         self.recent.extend(list(zip(texts, predictions, strict=True))[-RECENT:])
         if self._log is not None:
             self._log.offer(texts, predictions)

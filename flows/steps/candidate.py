@@ -120,7 +120,9 @@ def train_candidate(
         shutil.rmtree(left, ignore_errors=True)
     workplace = Path(tempfile.mkdtemp(prefix="training-", dir=home))
     try:
-        made = finetune(dataset.rows, parts.base_model, policy.recipe, workplace / "model", progress)
+        made = finetune(
+            dataset.rows, parts.base_model, policy.recipe, workplace / "model", parts.scheme.names, progress
+        )
         write_manifest(
             made.folder,
             Manifest(
@@ -130,6 +132,7 @@ def train_candidate(
                 recipe=policy.recipe.model_dump(mode="json"),
                 recipe_hash=recipe,
                 metrics={**made.metrics, "training_seconds": made.seconds},
+                scheme=parts.scheme.name,
                 labels=made.labels,
                 created_at=now(),
             ),
@@ -152,10 +155,11 @@ def judge_candidate(parts: Parts, version: ModelVersion, dataset: DatasetVersion
     if champion is not None and champion.version == version.version:
         champion = None
     judgement = judge(
-        None if champion is None else Classifier.load(parts.registry.folder(champion.version)),
-        Classifier.load(parts.registry.folder(version.version)),
+        None if champion is None else Classifier.load(parts.registry.folder(champion.version), parts.scheme.names),
+        Classifier.load(parts.registry.folder(version.version), parts.scheme.names),
         audit_slice(parts, [dataset.version, *([champion.manifest.dataset_version] if champion else [])]),
         rows_as_examples(row for row in dataset.rows if row.split is Split.TEST),
+        parts.scheme.obvious,
         policy.gate,
     )
     return Candidate(version, champion, judgement)

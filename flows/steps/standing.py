@@ -57,7 +57,7 @@ def production_accuracy(parts: Parts) -> str:
     champion = parts.registry.aliases().get("champion")
     labels = {label.text_id: label.label for label in parts.labels.audit()}
     right = [
-        text.prediction.label is labels[text_id]
+        text.prediction.label == labels[text_id]
         for text_id, text in parts.texts.get(list(labels)).items()
         if text.prediction is not None and text.prediction.model_version == champion
     ]

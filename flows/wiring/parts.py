@@ -11,11 +11,14 @@ from sqlalchemy import Engine
 from flows.wiring.settings import Settings, load_settings
 from labeling.answer.consensus import consensus
 from storage.datasets.versions import Datasets
+from storage.errors import BadInput
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
 from storage.labels.projects import Projects
 from storage.labels.tasks import Tasks
+from storage.scheme import Scheme, find_scheme
 from storage.sql.database import migrate, open_database
+from storage.sql.home import keep_scheme
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
 from storage.work.outbox import Outbox
@@ -35,9 +38,23 @@ class Parts:
         self._engines: list[Engine] = []
 
     @cached_property
+    def scheme(self) -> Scheme:
+        """The labels and what is said of them."""
+        try:
+            return find_scheme(self.settings.scheme)
+        except BadInput as error:
+            raise BadInput(f"{error}.\nCorrect FINLOOP_SCHEME.") from error
+
+    @cached_property
     def engine(self) -> Engine:
-        """The label store's database, its schema up to date."""
-        return self._open(self.settings.labels_url)
+        """The label store's database, its schema up to date. Raises BadInput where it keeps another label scheme."""
+        engine, scheme = self._open(self.settings.labels_url), self.scheme
+        if (kept := keep_scheme(engine, scheme)) is not None:
+            raise BadInput(
+                f"this home keeps the label scheme {kept}, and FINLOOP_SCHEME={self.settings.scheme} is "
+                f"{scheme.name} ({', '.join(scheme.names)}): set it back, or begin another home (FINLOOP_HOME)"
+            )
+        return engine
 
     @cached_property
     def texts(self) -> TextStore:
@@ -90,7 +107,7 @@ class Parts:
         """Model versions and their aliases."""
         from storage.models.registry import Registry
 
-        return Registry(self.settings.registry_url, self.settings.home.resolve() / "models")
+        return Registry(self.settings.registry_url, self.settings.home.resolve() / "models", self.scheme.names)
 
     @cached_property
     def studio(self) -> "Studio":
@@ -111,7 +128,7 @@ class Parts:
         """The PhraseBank rows of the chosen agreement level."""
         from training.data.phrasebank import read_phrasebank
 
-        return read_phrasebank(self.phrasebank_folder(), self.settings.phrasebank_agreement)
+        return read_phrasebank(self.phrasebank_folder(), self.settings.phrasebank_agreement, self.scheme)
 
     @property
     def downloads(self) -> Path:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from storage.errors import BadInput
+from storage.scheme import DEFAULT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WRITTEN_BY_UP = "finloop.env"
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FINLOOP_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(Path(".finloop"), description="the work folder: databases, models, logs, downloads")
+    scheme: str = Field(DEFAULT, description="the labels: a packaged scheme, or a TOML file of your own")
     database_url: Annotated[str | None, EmptyIsUnset] = Field(None, description="PostgreSQL; unset: SQLite in the home")
     elasticsearch_url: Address = Field(None, description="Elasticsearch 8.19+ for texts; unset: in the database")
     elasticsearch_index: str = Field("finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="its index")

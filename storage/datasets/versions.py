@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, upd
 
 from storage.clock import now
 from storage.errors import BadInput, UnknownVersion
-from storage.records import DatasetVersion, Row, Sentiment, Split
+from storage.records import DatasetVersion, Row, Split
 from storage.sql.database import reading, snapshot
 from storage.sql.schema import DatasetRow, ExampleRow, SplitRow
 from storage.sql.upsert import insert_new
@@ -197,7 +197,7 @@ def _example(version: str, row: Row) -> dict[str, Any]:
 
 
 def _row(row: RowMapping) -> Row:
-    return Row(row["text_id"], row["text"], Sentiment(row["label"]), Split(row["split"]), row["origin"], row["cluster"])
+    return Row(row["text_id"], row["text"], row["label"], Split(row["split"]), row["origin"], row["cluster"])
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ with remote code allowed. The client costs 1.5 s to import, so it is imported by
 import json
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,7 +17,7 @@ from urllib.parse import unquote, urlparse
 
 from filelock import FileLock
 
-from storage.errors import CorruptModel, UnknownVersion
+from storage.errors import BadInput, CorruptModel, UnknownVersion
 from storage.models.manifest import Manifest, check_manifest
 
 if TYPE_CHECKING:
@@ -42,11 +43,13 @@ class Registry:
     """The registered model versions, over one MLflow address and one folder of artifacts that all processes share.
 
     Safe to use from several threads and processes: what must happen once happens under a file lock in `artifacts`,
-    because MLflow itself makes two versions of a model that is registered twice.
+    because MLflow itself makes two versions of a model that is registered twice. A model of other labels than `labels`
+    is neither taken nor given out: BadInput names both.
     """
 
-    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
+    def __init__(self, tracking_uri: str, artifacts: Path, labels: Sequence[str]) -> None:
         self._uri = tracking_uri
+        self._labels = tuple(labels)
         self._artifacts = artifacts.resolve()
         self._lock = FileLock(self._artifacts / ".registry.lock")
 
@@ -60,6 +63,7 @@ class Registry:
         Raises CorruptModel where the folder, or its copy, does not match its manifest.
         """
         manifest = check_manifest(folder)
+        self._check_labels(manifest, str(folder))
         client = self._client
         with self._lock:
             known = self.find(manifest.dataset_version, manifest.recipe_hash)
@@ -108,9 +112,10 @@ class Registry:
 
         The registry's own copy of the manifest counts: weights and manifest changed together are found too.
         """
-        entry = self._client.get_model_version(MODEL_NAME, self.resolve(version).version)
-        folder = _local(entry.source)
-        if check_manifest(folder) != _manifest(entry):
+        found = self.resolve(version)
+        self._check_labels(found.manifest, f"model version {found.version}")
+        folder = _local(self._client.get_model_version(MODEL_NAME, found.version).source)
+        if check_manifest(folder) != found.manifest:
             raise CorruptModel(f"{folder / 'manifest.json'} is not the manifest that was registered")
         return folder
 
@@ -129,6 +134,13 @@ class Registry:
         """Keep what the gate said of a version beside it; a later verdict replaces it."""
         number = self.resolve(version).version
         self._client.set_model_version_tag(MODEL_NAME, number, "verdict", json.dumps(verdict))
+
+    def _check_labels(self, manifest: Manifest, what: str) -> None:
+        if set(manifest.labels) != set(self._labels):
+            raise BadInput(
+                f"{what} has the labels {', '.join(manifest.labels)} of the label scheme {manifest.scheme}; "
+                f"the labels here are {', '.join(self._labels)}"
+            )
 
     @cached_property
     def _client(self) -> "MlflowClient":

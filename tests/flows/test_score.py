@@ -13,6 +13,7 @@ from storage.records import Text
 from storage.text import text_id
 from tests.deployments.serving.models import flip_a_bit
 from tests.fixtures_home import put_text, register, sentence
+from tests.schemes import LABELS
 from training.model.classifier import Classifier
 
 
@@ -21,7 +22,7 @@ def test_every_text_gets_the_champions_prediction_and_only_once(parts: Parts, ti
     champion = register(parts, tiny_model)
     assert score_texts(parts, champion, ScorePolicy(batch_size=2)) == 7
     assert score_texts(parts, champion, ScorePolicy()) == 0
-    offline = Classifier.load(parts.registry.folder(champion.version)).predict([text.text for text in texts])
+    offline = Classifier.load(parts.registry.folder(champion.version), LABELS).predict([text.text for text in texts])
     stored = parts.texts.get([text.text_id for text in texts])
     for text, expected in zip(texts, offline.probabilities, strict=True):
         prediction = stored[text.text_id].prediction

@@ -10,10 +10,11 @@ import pytest
 
 from flows.prefect_api import Run
 from storage.clock import now
-from storage.records import LABELS, LabelTask, Purpose, Sentiment
+from storage.records import LabelTask, Purpose
 from tests.fixtures_home import NEWS, sentence
 from tests.fixtures_models import write_tiny_base
 from tests.loop.house import SERVED, House, running, until
+from tests.schemes import LABELS
 
 RETRAIN_AFTER = 10
 AUDIT, SELECTED = 5, 12
@@ -84,8 +85,8 @@ def texts(house: House) -> Path:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
         labels = islice(cycle(LABELS), TEXTS)
-        writer.writerows((sentence(1000 + index, NEWS[label]), label.value) for index, label in enumerate(labels))
-        writer.writerow([SERVED, Sentiment.POSITIVE.value])
+        writer.writerows((sentence(1000 + index, NEWS[label]), label) for index, label in enumerate(labels))
+        writer.writerow([SERVED, "positive"])
     return path
 
 

@@ -17,13 +17,13 @@ from deployments.demo.rounds import Rounds
 from deployments.supervisor.ports import port_is_free
 from deployments.supervisor.stack import Stack
 from flows.steps import asking
-from storage.records import Sentiment
 from tests.loop.conftest import RETRAIN_AFTER, Answered
 from tests.loop.house import SERVED, House, until
+from tests.schemes import SENTIMENT
 
 
 @contextmanager
-def rounds(house: House, folder: Path, key: Mapping[str, Sentiment]) -> Iterator[tuple[Rounds, Client, io.StringIO]]:
+def rounds(house: House, folder: Path, key: Mapping[str, str]) -> Iterator[tuple[Rounds, Client, io.StringIO]]:
     """A demo's rounds in this house, the client that asks meanwhile, and what is said."""
     said = io.StringIO()
     console = Console(file=said, width=200)
@@ -80,7 +80,7 @@ def test_a_round_that_finds_no_text_left_leaves_the_last_verdict(
     project = asking.our_project(house.parts)
     asked = len(house.parts.tasks.open(project.server, project.ids.project_id))
     assert RETRAIN_AFTER <= asked < 4 * RETRAIN_AFTER, "enough for a round, too few for five"
-    key = AnswerKey(house.settings.home).read()
+    key = AnswerKey(house.settings.home, SENTIMENT).read()
     with rounds(house, tmp_path, key) as (stand_in, client, said):
         done = stand_in.until_promoted(5, client)
     assert not done.promoted

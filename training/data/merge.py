@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from storage.records import Label, Purpose, Row, Sentiment, Split
+from storage.records import Label, Purpose, Row, Split
 from storage.text import drawn, normalise, text_id
 from training.data.clusters import components, near_duplicates
 from training.data.phrasebank import PhraseBank
@@ -65,8 +65,8 @@ class _Candidate:
     """A text that may become a row: from the PhraseBank, from our labels, or from both."""
 
     text: str
-    bank: Sentiment | None = None
-    label: Sentiment | None = None
+    bank: str | None = None
+    label: str | None = None
     group: str | None = None
 
 
@@ -113,7 +113,7 @@ def merge(
 
 
 def _from_phrasebank(phrasebank: PhraseBank, dropped: Counter[str]) -> dict[str, _Candidate]:
-    by_id: dict[str, list[Sentiment]] = {}
+    by_id: dict[str, list[str]] = {}
     texts: dict[str, str] = {}
     for row in phrasebank.rows:
         identity = text_id(row.text)

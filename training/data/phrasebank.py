@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from storage.errors import BadInput, Refused, Unreachable
-from storage.records import Sentiment
+from storage.scheme import Scheme
 from storage.text import checked
 from storage.texts.bad_lines import Problem
 
@@ -39,7 +39,7 @@ class PhraseBankRow:
 
     line: int
     text: str
-    label: Sentiment
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class PhraseBank:
     groups: Mapping[str, str]
 
 
-def read_phrasebank(folder: Path, agreement: int) -> PhraseBank:
+def read_phrasebank(folder: Path, agreement: int, scheme: Scheme) -> PhraseBank:
     """Read one agreement level (50, 66, 75 or 100) from the zip's inner folder or its parent.
 
     A line that cannot be used becomes a Problem; BadInput is raised for a missing file, a file in another encoding and
@@ -66,7 +66,7 @@ def read_phrasebank(folder: Path, agreement: int) -> PhraseBank:
     content = path.read_bytes()
     if not content.isascii() and _is_utf8(content):
         raise BadInput(f"{path} is UTF-8; a PhraseBank file is latin-1.\nConvert it: iconv -f UTF-8 -t LATIN1.")
-    rows, problems = _parse(content.decode("latin-1"))
+    rows, problems = _parse(content.decode("latin-1"), scheme)
     if not rows:
         raise BadInput(f"{path} holds no line of the form sentence@label (latin-1).\n{_CURE}")
     groups = _read_groups(path.parent / GROUPS_FILE)
@@ -111,11 +111,11 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _parse(content: str) -> tuple[tuple[PhraseBankRow, ...], tuple[Problem, ...]]:
+def _parse(content: str, scheme: Scheme) -> tuple[tuple[PhraseBankRow, ...], tuple[Problem, ...]]:
     rows: list[PhraseBankRow] = []
     problems: list[Problem] = []
     for number, line in enumerate(content.removesuffix("\n").split("\n"), start=1):
-        parsed = _parse_line(number, line.removesuffix("\r"))
+        parsed = _parse_line(number, line.removesuffix("\r"), scheme)
         if isinstance(parsed, Problem):
             problems.append(parsed)
         else:
@@ -123,16 +123,12 @@ def _parse(content: str) -> tuple[tuple[PhraseBankRow, ...], tuple[Problem, ...]
     return tuple(rows), tuple(problems)
 
 
-def _parse_line(number: int, line: str) -> PhraseBankRow | Problem:
+def _parse_line(number: int, line: str, scheme: Scheme) -> PhraseBankRow | Problem:
     sentence, at, name = line.rpartition("@")
     if not at:
         return Problem(number, "no @label at its end: the line is empty or half-written")
     try:
-        label = Sentiment(name.strip())
-    except ValueError:
-        return Problem(number, f"the label {name[:40]!r} is none of {', '.join(Sentiment)}")
-    try:
-        return PhraseBankRow(number, checked(sentence), label)
+        return PhraseBankRow(number, checked(sentence), scheme.label(name))
     except BadInput as error:
         return Problem(number, str(error))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from storage.errors import BadInput
-from storage.records import LABELS, Row, Sentiment
+from storage.records import Row
 from training.judge.metrics import Difference, Scores, paired_difference, score
 
 if TYPE_CHECKING:  # torch is behind it, and a form of the gate's policy must not pay for that
@@ -31,7 +31,7 @@ class Examples:
     """Texts with what people say of them: the audit slice, or the PhraseBank's test rows."""
 
     texts: tuple[str, ...]
-    truth: tuple[Sentiment, ...]
+    truth: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.truth):
@@ -43,10 +43,12 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a model said of some examples: a label for each, and probabilities (texts, 3) in the order of LABELS."""
+    """What a model said of some examples: a label for each, and probabilities whose columns are `labels`."""
 
-    truth: tuple[Sentiment, ...]
-    predicted: tuple[Sentiment, ...]
+    texts: tuple[str, ...]
+    truth: tuple[str, ...]
+    predicted: tuple[str, ...]
+    labels: tuple[str, ...]
     probabilities: Probabilities
 
     def __len__(self) -> int:
@@ -54,16 +56,16 @@ class Answers:
 
     def scores(self) -> Scores:
         """All metrics with their intervals; raises BadInput where there are no rows."""
-        return score(self.truth, self.predicted)
+        return score(self.truth, self.predicted, self.labels)
 
     def against(self, champion: Answers) -> Difference:
         """How much better these answers are than the champion's for the same examples."""
         if self.truth != champion.truth:
             raise BadInput("two models are compared on different rows")
-        return paired_difference(self.truth, champion.predicted, self.predicted)
+        return paired_difference(self.truth, champion.predicted, self.predicted, self.labels)
 
 
-def examples(pairs: Iterable[tuple[str, Sentiment]]) -> Examples:
+def examples(pairs: Iterable[tuple[str, str]]) -> Examples:
     """Examples from (text, truth) pairs."""
     listed = list(pairs)
     return Examples(tuple(text for text, _ in listed), tuple(truth for _, truth in listed))
@@ -76,6 +78,6 @@ def rows_as_examples(rows: Iterable[Row]) -> Examples:
 
 def evaluate(model: Model, given: Examples, batch_size: int = 32) -> Answers:
     """Run the model on the examples."""
-    probabilities = model.predict(given.texts, batch_size).probabilities
-    predicted = tuple(LABELS[index] for index in np.argmax(probabilities, axis=1))
-    return Answers(given.truth, predicted, probabilities)
+    said = model.predict(given.texts, batch_size)
+    predicted = tuple(said.labels[index] for index in np.argmax(said.probabilities, axis=1))
+    return Answers(given.texts, given.truth, predicted, said.labels, said.probabilities)

@@ -5,14 +5,14 @@ answers become a decision is a `Rule` of its own, so that another (a statistical
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from storage.scheme import ObviousCase
 from training.judge.evaluate import Answers, Examples, Model, evaluate, examples
 from training.judge.metrics import score
-from training.judge.obvious import OBVIOUS
 
 
 class GatePolicy(BaseModel):
@@ -97,35 +97,37 @@ def judge(
     candidate: Model,
     audit: Examples,
     phrasebank: Examples,
+    obvious: Sequence[ObviousCase],
     policy: GatePolicy,
     *,
     rule: Rule = point_estimates,
 ) -> Judgement:
     """Run both models on the audit slice, the PhraseBank test rows and the obvious cases, and decide by `rule`."""
-    of_champion = None if champion is None else _run(champion, audit, phrasebank)
-    of_candidate = _run(candidate, audit, phrasebank)
+    certain = examples((case.text, case.label) for case in obvious)
+    of_champion = None if champion is None else _run(champion, audit, phrasebank, certain)
+    of_candidate = _run(candidate, audit, phrasebank, certain)
     return Judgement(rule(of_champion, of_candidate, policy), of_champion, of_candidate)
 
 
-def _run(model: Model, audit: Examples, phrasebank: Examples) -> Evaluations:
+def _run(model: Model, audit: Examples, phrasebank: Examples, obvious: Examples) -> Evaluations:
     return Evaluations(
-        audit=evaluate(model, audit), phrasebank=evaluate(model, phrasebank), obvious=evaluate(model, examples(OBVIOUS))
+        audit=evaluate(model, audit), phrasebank=evaluate(model, phrasebank), obvious=evaluate(model, obvious)
     )
 
 
 def _obvious(candidate: Evaluations) -> Check:
     answers = candidate.obvious
     wrong = [
-        f"{text!r} was called {said.value}"
-        for (text, truth), said in zip(OBVIOUS, answers.predicted, strict=True)
-        if said is not truth
+        f"{text!r} was called {said}"
+        for text, truth, said in zip(answers.texts, answers.truth, answers.predicted, strict=True)
+        if said != truth
     ]
-    right = len(OBVIOUS) - len(wrong)
-    why = f"{right} of {len(OBVIOUS)} obvious cases are right"
+    right = len(answers) - len(wrong)
+    why = f"{right} of {len(answers)} obvious cases are right"
     return Check(
         name="obvious cases",
         value=right,
-        threshold=len(OBVIOUS),
+        threshold=len(answers),
         passed=not wrong,
         why=f"{why}: {', '.join(wrong)}" if wrong else why,
     )
@@ -141,12 +143,12 @@ def _beats_commonest(where: str, answers: Answers) -> Check:
     if not len(answers):
         return Check(name=name, value=0.0, threshold=0.0, passed=False, why=f"there are no {where} to judge by")
     commonest = max(sorted(Counter(answers.truth).items()), key=lambda item: item[1])[0]
-    floor = score(answers.truth, [commonest] * len(answers)).macro_f1
+    floor = score(answers.truth, [commonest] * len(answers), answers.labels).macro_f1
     value = answers.scores().macro_f1
     passed = value > floor
     why = (
         f"macro-F1 {value:.3f} on the {where} is {'above' if passed else 'not above'} the {floor:.3f} "
-        f"of always answering {commonest.value}"
+        f"of always answering {commonest}"
     )
     return Check(name=name, value=value, threshold=floor, passed=passed, why=why)
 

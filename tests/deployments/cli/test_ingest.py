@@ -8,9 +8,9 @@ from deployments.cli.ingest import CHUNK, ingest
 from deployments.demo.annotator import AnswerKey
 from flows.wiring.parts import Parts
 from storage.errors import BadInput, Unreachable
-from storage.records import Sentiment
 from storage.text import in_audit, text_id
 from tests.deployments.serving.models import free_port
+from tests.schemes import SENTIMENT
 
 
 def a_file(folder: Path, content: str | bytes) -> Path:
@@ -46,7 +46,7 @@ def test_a_text_that_stands_twice_in_a_file_is_one(parts: Parts, tmp_path: Path)
 def test_labels_go_to_the_answer_key_and_nowhere_else(parts: Parts, tmp_path: Path) -> None:
     done = ingest(parts, a_file(tmp_path, "text,label\nProfit rose,positive\nProfit fell,\n"))
     assert done.labelled == 1
-    assert AnswerKey(parts.settings.home).read() == {text_id("Profit rose"): Sentiment.POSITIVE}
+    assert AnswerKey(parts.settings.home, SENTIMENT).read() == {text_id("Profit rose"): "positive"}
     assert parts.labels.trainable() == parts.labels.audit() == []
     (text,) = parts.texts.get([text_id("Profit rose")]).values()
     assert text.prediction is None
@@ -78,7 +78,7 @@ def test_a_store_that_is_not_there_leaves_no_answer_key(parts: Parts, tmp_path: 
     away = Parts(parts.settings.model_copy(update={"elasticsearch_url": nowhere}))
     with pytest.raises(Unreachable, match="FINLOOP_ELASTICSEARCH_URL"):
         ingest(away, a_file(tmp_path, "text,label\nProfit rose,positive\n"))
-    assert AnswerKey(parts.settings.home).read() == {}
+    assert AnswerKey(parts.settings.home, SENTIMENT).read() == {}
 
 
 def test_progress_ends_at_one(parts: Parts, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,15 +13,16 @@ from fastapi.responses import JSONResponse
 from deployments.demo.client import Answer, Client, Traffic, mixed
 from storage.errors import UnknownVersion
 from tests.deployments.serving.models import free_port, serve, wait_until
+from tests.schemes import named
 
-TRUE = {"1": (0.7, 0.2, 0.1), "2": (0.1, 0.2, 0.7)}
-
-
-def said(version: str, scores: Sequence[float]) -> dict[str, Any]:
-    return {"scores": dict(zip(("positive", "neutral", "negative"), scores, strict=True)), "model_version": version}
+TRUE = {"1": named(0.7, 0.2, 0.1), "2": named(0.1, 0.2, 0.7)}
 
 
-def offline(version: str, texts: Sequence[str]) -> list[tuple[float, ...]]:
+def said(version: str, scores: Mapping[str, float]) -> dict[str, Any]:
+    return {"scores": scores, "model_version": version}
+
+
+def offline(version: str, texts: Sequence[str]) -> list[dict[str, float]]:
     if version not in TRUE:
         raise UnknownVersion(version)
     return [TRUE[version] for _ in texts]
@@ -65,8 +66,8 @@ def test_an_answer_whose_scores_are_another_versions_is_mixed() -> None:
     answers = [
         lambda: JSONResponse(said("1", TRUE["1"])),
         lambda: JSONResponse(said("2", TRUE["1"])),
-        lambda: JSONResponse(said("1", (0.7, 0.2, 0.1002))),
-        lambda: JSONResponse(said("1", (0.70001, 0.2, 0.1))),
+        lambda: JSONResponse(said("1", named(0.7, 0.2, 0.1002))),
+        lambda: JSONResponse(said("1", named(0.70001, 0.2, 0.1))),
         lambda: JSONResponse(said("2", TRUE["2"])),
     ]
     with traffic(answers) as seen:
@@ -75,7 +76,7 @@ def test_an_answer_whose_scores_are_another_versions_is_mixed() -> None:
 
 
 def test_scores_that_are_no_number_are_mixed() -> None:
-    seen = Traffic(1, [], [Answer(0.0, "text", "1", (float("nan"), 0.2, 0.1))])
+    seen = Traffic(1, [], [Answer(0.0, "text", "1", named(float("nan"), 0.2, 0.1))])
     assert mixed(seen, offline) == 1
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from deployments.demo.report import Comparison, compared, numbers, tables
 from storage.errors import BadInput
-from storage.records import LABELS, Sentiment
+from tests.schemes import LABELS
 from training.judge.evaluate import Answers
 from training.judge.metrics import score
 
@@ -16,9 +16,9 @@ POSITIVE, NEUTRAL, NEGATIVE = LABELS
 TRUTH = (POSITIVE, NEUTRAL, NEGATIVE) * 10
 
 
-def answers(predicted: Sequence[Sentiment], truth: tuple[Sentiment, ...] = TRUTH) -> Answers:
+def answers(predicted: Sequence[str], truth: tuple[str, ...] = TRUTH) -> Answers:
     one_hot = np.eye(3, dtype=np.float32)[[LABELS.index(label) for label in predicted]]
-    return Answers(truth, tuple(predicted), one_hot)
+    return Answers(("a text",) * len(truth), truth, tuple(predicted), LABELS, one_hot)
 
 
 RIGHT = answers(TRUTH)
@@ -27,11 +27,11 @@ HALF = answers([*TRUTH[:15], *[NEUTRAL] * 15])
 
 def test_the_numbers_are_those_of_the_metrics_and_fit_for_json() -> None:
     found = json.loads(json.dumps(numbers(HALF)))
-    scores = score(TRUTH, HALF.predicted)
+    scores = score(TRUTH, HALF.predicted, LABELS)
     assert found["n"] == 30
     assert found["macro_f1"] == scores.macro_f1
     assert found["accuracy_interval"] == list(scores.accuracy_interval)
-    assert found["recall"] == {label.value: scores.recall[label] for label in LABELS}
+    assert found["recall"] == {label: scores.recall[label] for label in LABELS}
 
 
 def test_the_difference_is_after_less_before() -> None:

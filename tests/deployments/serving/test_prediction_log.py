@@ -11,17 +11,18 @@ from deployments.serving.app import create_app
 from deployments.serving.prediction_log import LogPolicy, PredictionLog
 from storage.errors import Unreachable
 from storage.models.registry import Registry
-from storage.records import Prediction, Sentiment, Text
+from storage.records import Prediction, Text
 from storage.sql.database import migrate, open_database
 from storage.text import in_audit, text_id
 from storage.texts.sql import SqlTextStore
 from storage.texts.store import Added, TextStore
 from tests.deployments.serving.models import register_model, wait_until
+from tests.schemes import LABELS, SENTIMENT, named
 
 POSITIVE = Prediction(
-    label=Sentiment.POSITIVE,
-    scores=(0.7, 0.2, 0.1),
-    logits=(2.0, 1.0, 0.0),
+    label="positive",
+    scores=named(0.7, 0.2, 0.1),
+    logits=named(2.0, 1.0, 0.0),
     confidence=0.7,
     margin=0.5,
     model_version="1",
@@ -150,15 +151,15 @@ def test_a_store_that_hangs_does_not_hold_up_the_end(failing: Failing) -> None:
 
 
 def test_the_service_logs_what_it_answered(store: TextStore, tiny_model: Path, tmp_path: Path) -> None:
-    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "models")
+    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "models", LABELS)
     registry.set_alias("champion", register_model(registry, tiny_model, tmp_path / "m", "data").version)
     log = PredictionLog(lambda: store, salt="salt", share=0.1)
-    with TestClient(create_app(registry, admin_token="", log=log)) as asking:
+    with TestClient(create_app(registry, SENTIMENT, admin_token="", log=log)) as asking:
         wait_until(lambda: asking.get("/readyz").status_code == 200, "ready service")
         answer = asking.post("/predict", json={"text": "  profit \n rose "}).json()
         wait_until(lambda: log.written == 1, "stored answer")
         assert "finloop_log_written_texts 1.0" in asking.get("/metrics").text
     kept = store.get([text_id("profit rose")])[text_id("profit rose")]
     assert kept.text == "profit rose"
-    assert kept.prediction is not None and kept.prediction.label.value == answer["label"]
+    assert kept.prediction is not None and kept.prediction.label == answer["label"]
     assert kept.prediction.model_version == answer["model_version"]

@@ -15,9 +15,10 @@ from storage.clock import now
 from storage.labels.projects import ProjectIds
 from storage.models.manifest import Manifest
 from storage.models.registry import ModelVersion
-from storage.records import LABELS, Prediction, Purpose, Sentiment, TaskState
+from storage.records import Prediction, Purpose, TaskState
 from tests.fixtures_home import answer, put_text, sentence
 from tests.fixtures_label_studio import LabelStudioServer
+from tests.schemes import LABELS, named
 
 
 def a_version(number: str) -> ModelVersion:
@@ -28,6 +29,7 @@ def a_version(number: str) -> ModelVersion:
         recipe={},
         recipe_hash="recipe",
         metrics={},
+        scheme="sentiment",
         labels=LABELS,
         created_at=now(),
     )
@@ -38,7 +40,7 @@ def predicted(parts: Parts, count: int, version: str, *, audit: bool = False) ->
     """Texts with a prediction by a version, of rising margin; their ids in that order."""
     texts = [put_text(parts, sentence(index, f"{version} {audit}"), audit=audit) for index in range(count)]
     for index, text in enumerate(texts):
-        said = Prediction(Sentiment.NEUTRAL, (0.3, 0.4, 0.3), (0.0, 0.1, 0.0), 0.4, index / 100, version, now())
+        said = Prediction("neutral", named(0.3, 0.4, 0.3), named(0.0, 0.1, 0.0), 0.4, index / 100, version, now())
         parts.texts.record_predictions([(text.text_id, said)])
     return [text.text_id for text in texts]
 

@@ -27,14 +27,15 @@ from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from storage.errors import BadInput, UnknownVersion
 from storage.models.registry import ModelVersion
-from storage.records import DatasetVersion, Purpose, Sentiment, Split
+from storage.records import DatasetVersion, Purpose, Split
 from tests.fixtures_home import POLICY, answer, put_text, register, sentence
+from tests.schemes import LABELS
 from training.data.merge import MergePolicy
 from training.judge.evaluate import Answers
 from training.judge.gate import Evaluations, Judgement, Verdict
 from training.model.finetune import Recipe
 
-NOBODY = Answers((), (), np.zeros((0, 3), np.float32))
+NOBODY = Answers((), (), (), LABELS, np.zeros((0, 3), np.float32))
 
 
 def built(parts: Parts, policy: RetrainPolicy = POLICY) -> DatasetVersion:
@@ -101,11 +102,11 @@ def test_nothing_is_new_after_a_verdict_whatever_it_was(parts: Parts, tiny_model
 
 def test_a_new_label_makes_a_new_dataset_that_holds_it(parts: Parts, tiny_model: Path) -> None:
     before = settled(parts, tiny_model)
-    text_id = answer(parts, sentence(1, "sharply dropped"), Sentiment.NEGATIVE)
+    text_id = answer(parts, sentence(1, "sharply dropped"), "negative")
     after = built(parts)
     assert after.version != before.version
     (row,) = set(after.rows) - set(before.rows)
-    assert (row.text_id, row.label, row.origin) == (text_id, Sentiment.NEGATIVE, "label")
+    assert (row.text_id, row.label, row.origin) == (text_id, "negative", "label")
     assert after.label_watermark == parts.labels.watermark()
 
 
@@ -180,7 +181,7 @@ def test_nothing_near_an_audit_text_trains_answered_or_not(parts: Parts) -> None
     put_text(parts, known, audit=True)
     near = answer(parts, known + " today")
     answered_audit = sentence(2, "profit warning hit the shares of the company late in the evening")
-    answer(parts, answered_audit, Sentiment.NEGATIVE, Purpose.AUDIT)
+    answer(parts, answered_audit, "negative", Purpose.AUDIT)
     also_near = answer(parts, answered_audit + " again")
     far = answer(parts, sentence(3, "dividend"))
     dataset = built(parts)
@@ -237,7 +238,7 @@ def test_a_training_that_fails_leaves_nothing(parts: Parts) -> None:
 
 
 def test_champion_and_candidate_are_run_on_the_same_rows(parts: Parts, tiny_model: Path) -> None:
-    answer(parts, sentence(7, "asked at random"), Sentiment.NEUTRAL, Purpose.AUDIT)
+    answer(parts, sentence(7, "asked at random"), "neutral", Purpose.AUDIT)
     champion_data = built(parts)
     champion = registered(parts, tiny_model, champion_data)
     record_decision(parts, judged(champion), champion_data)
@@ -251,7 +252,7 @@ def test_champion_and_candidate_are_run_on_the_same_rows(parts: Parts, tiny_mode
     assert before is not None
     assert before.phrasebank.truth == after.phrasebank.truth
     assert len(after.phrasebank) == sum(row.split is Split.TEST for row in dataset.rows)
-    assert before.audit.truth == after.audit.truth == (Sentiment.NEUTRAL,)
+    assert before.audit.truth == after.audit.truth == ("neutral",)
     assert not np.array_equal(before.audit.probabilities, after.audit.probabilities)
 
 
@@ -268,9 +269,9 @@ def test_an_audit_answer_near_a_row_that_trained_is_not_in_the_slice(parts: Part
     tested = next(row for row in dataset.rows if row.split is Split.TEST)
     clean = sentence(8, "never seen")
     for text in (trained.text + " now", tested.text + " now", clean):
-        answer(parts, text, Sentiment.NEUTRAL, Purpose.AUDIT)
+        answer(parts, text, "neutral", Purpose.AUDIT)
     answer(parts, sentence(9, "skipped"), None, Purpose.AUDIT)
-    answer(parts, sentence(9, "selected"), Sentiment.NEUTRAL, Purpose.SELECT)
+    answer(parts, sentence(9, "selected"), "neutral", Purpose.SELECT)
     assert set(audit_slice(parts, [dataset.version]).texts) == {tested.text + " now", clean}
 
 

@@ -12,9 +12,10 @@ from flows.steps.standing import problems, standing
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Refused
-from storage.records import Prediction, Purpose, Sentiment
+from storage.records import Prediction, Purpose
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
 from tests.fixtures_home import TOKEN, answer, put_text, register
+from tests.schemes import SENTIMENT, named
 
 
 def at(parts: Parts, **addresses: str) -> Parts:
@@ -32,9 +33,9 @@ def test_an_empty_home_stands_without_a_problem(parts: Parts) -> None:
 
 def test_texts_tasks_and_labels_are_counted(parts: Parts) -> None:
     put_text(parts, "a text nobody was asked about")
-    answer(parts, "profit rose", Sentiment.POSITIVE)
+    answer(parts, "profit rose", "positive")
     answer(parts, "nobody knows", None)
-    answer(parts, "profit fell", Sentiment.NEGATIVE, Purpose.AUDIT)
+    answer(parts, "profit fell", "negative", Purpose.AUDIT)
     found = standing(parts)
     assert found["texts"] == {"all": 4, "audit": 1}
     assert found["tasks"] == {"audit answered": 1, "select answered": 1, "select skipped": 1}
@@ -46,12 +47,12 @@ def test_production_accuracy_is_the_champions_on_the_audit_answers(parts: Parts,
     assert standing(parts)["production_accuracy"].startswith("unknown")
     version = register(parts, tiny_model).version
     parts.registry.set_alias("champion", version)
-    for index, said in enumerate((Sentiment.POSITIVE, Sentiment.POSITIVE, Sentiment.NEGATIVE, None)):
+    for index, said in enumerate(("positive", "positive", "negative", None)):
         words = f"audit text {index}"
-        number = answer(parts, words, Sentiment.POSITIVE, Purpose.AUDIT)
+        number = answer(parts, words, "positive", Purpose.AUDIT)
         by = version if said else "an older one"
-        scores, logits = (0.1, 0.2, 0.7), (0.0, 0.0, 0.0)
-        prediction = Prediction(said or Sentiment.POSITIVE, scores, logits, 0.7, 0.5, by, now())
+        scores, logits = named(0.1, 0.2, 0.7), named(0.0, 0.0, 0.0)
+        prediction = Prediction(said or "positive", scores, logits, 0.7, 0.5, by, now())
         parts.texts.record_predictions([(number, prediction)])
     assert standing(parts)["production_accuracy"].startswith("0.667 (0.208 to 0.939) on 3 audit answers")
 
@@ -86,7 +87,7 @@ def test_a_damaged_version_that_serving_refused_is_a_problem_that_status_names(p
     one, two = (register(parts, tiny_model, f"data {shift}", shift=shift).version for shift in (0, 1))
     parts.registry.set_alias("champion", one)
     flip_a_bit(parts.registry.folder(two) / "model.safetensors")
-    with serve(create_app(parts.registry, admin_token=TOKEN, log=None)) as url:
+    with serve(create_app(parts.registry, SENTIMENT, admin_token=TOKEN, log=None)) as url:
         wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200, "ready service")
         served = at(parts, serving_url=url)
         assert standing(served)["served"] == f"version {one}"
@@ -99,5 +100,5 @@ def test_a_damaged_version_that_serving_refused_is_a_problem_that_status_names(p
 
 
 def test_a_service_without_a_model_says_so(parts: Parts) -> None:
-    with serve(create_app(parts.registry, admin_token=TOKEN, log=None)) as url:
+    with serve(create_app(parts.registry, SENTIMENT, admin_token=TOKEN, log=None)) as url:
         assert standing(at(parts, serving_url=url))["served"] == "no model yet"

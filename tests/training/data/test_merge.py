@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from flows.wiring.settings import Settings
-from storage.records import Label, Purpose, Row, Sentiment, Split
+from storage.records import Label, Purpose, Row, Split
 from storage.text import in_audit, text_id
+from tests.schemes import LABELS
 from training.data.clusters import near_duplicates
 from training.data.merge import (
     BRIDGES,
@@ -27,18 +28,18 @@ from training.data.merge import (
 )
 from training.data.phrasebank import PhraseBank, PhraseBankRow
 
-POSITIVE, NEUTRAL, NEGATIVE = Sentiment.POSITIVE, Sentiment.NEUTRAL, Sentiment.NEGATIVE
+POSITIVE, NEUTRAL, NEGATIVE = "positive", "neutral", "negative"
 POLICY = MergePolicy()
 EVERYTHING = "the quick profit of the brown company jumped over the lazy forecast by {} percent this year"
 """Long enough for texts that differ in one number to be near-duplicates."""
 
 
-def bank(*pairs: tuple[str, Sentiment], groups: dict[str, str] | None = None) -> PhraseBank:
+def bank(*pairs: tuple[str, str], groups: dict[str, str] | None = None) -> PhraseBank:
     rows = tuple(PhraseBankRow(line, text, label) for line, (text, label) in enumerate(pairs, start=1))
     return PhraseBank(rows, (), "sum", "here", groups or {})
 
 
-def label(text: str, answer: Sentiment | None, purpose: Purpose = Purpose.SELECT, sequence: int = 1) -> Label:
+def label(text: str, answer: str | None, purpose: Purpose = Purpose.SELECT, sequence: int = 1) -> Label:
     return Label(text_id(text), text, purpose, answer, 1, sequence)
 
 
@@ -168,7 +169,7 @@ def test_a_policy_is_named_by_everything_in_it_and_bounded() -> None:
 # Short texts over few letters: many near-duplicates, chains and repeats.
 WORDS = st.lists(st.sampled_from(["profit rose", "sales fell", "in may", "by five", "again"]), min_size=1, max_size=5)
 TEXTS = WORDS.map(" ".join)
-SENTIMENTS = st.sampled_from(list(Sentiment))
+SENTIMENTS = st.sampled_from(LABELS)
 BANKS = st.lists(st.tuples(TEXTS, SENTIMENTS), max_size=8)
 ANSWERS = st.lists(
     st.builds(label, TEXTS, SENTIMENTS | st.none(), st.sampled_from(list(Purpose))), max_size=8,
@@ -192,10 +193,10 @@ def check_separation(merged: Merged, labels: Sequence[Label], audit: Sequence[st
 @settings(deadline=None, max_examples=150)
 @given(BANKS, ANSWERS, st.lists(TEXTS, max_size=3), BANKS, ANSWERS)
 def test_splits_never_touch_and_nothing_known_moves(
-    first: list[tuple[str, Sentiment]],
+    first: list[tuple[str, str]],
     answers: list[Label],
     audit: list[str],
-    more: list[tuple[str, Sentiment]],
+    more: list[tuple[str, str]],
     more_answers: list[Label],
 ) -> None:
     before = merge(bank(*first), answers, audit, {}, WIDE)
@@ -212,7 +213,7 @@ def test_splits_never_touch_and_nothing_known_moves(
 @settings(deadline=None, max_examples=60)
 @given(BANKS, ANSWERS, st.lists(TEXTS, max_size=3), st.randoms(use_true_random=False))
 def test_the_order_of_the_input_changes_nothing(
-    first: list[tuple[str, Sentiment]], answers: list[Label], audit: list[str], random: Random
+    first: list[tuple[str, str]], answers: list[Label], audit: list[str], random: Random
 ) -> None:
     merged = merge(bank(*first), answers, audit, {}, WIDE)
     for part in (first, answers, audit):

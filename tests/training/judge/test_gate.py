@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from storage.records import LABELS, Sentiment
+from tests.schemes import LABELS, SENTIMENT
 from training.judge.evaluate import Examples
 from training.judge.gate import Evaluations, GatePolicy, Judgement, Verdict, judge
 from training.judge.metrics import score
-from training.judge.obvious import OBVIOUS
 from training.model.classifier import Predicted, softmax
 
 POSITIVE, NEUTRAL, NEGATIVE = LABELS
+OBVIOUS = SENTIMENT.obvious
 
 
 class Key:
     """Answers from a table, and counts how often it was asked for each text."""
 
-    def __init__(self, table: Mapping[str, Sentiment]) -> None:
-        self.table = dict(OBVIOUS) | dict(table)
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self.table = {case.text: case.label for case in OBVIOUS} | dict(table)
         self.asked: list[str] = []
 
     def predict(self, texts: Sequence[str], batch_size: int = 32) -> Predicted:
@@ -31,7 +31,7 @@ class Key:
         logits = np.zeros((len(texts), 3), dtype=np.float32)
         for row, text in enumerate(texts):
             logits[row, LABELS.index(self.table[text])] = 5.0
-        return Predicted(logits, softmax(logits))
+        return Predicted(LABELS, logits, softmax(logits))
 
 
 def rows(name: str, n: int) -> Examples:
@@ -41,7 +41,7 @@ def rows(name: str, n: int) -> Examples:
 AUDIT, BANK = rows("audit", 90), rows("bank", 300)
 
 
-def model(audit_wrong: int = 0, bank_wrong: int = 0, **changed: Sentiment) -> Key:
+def model(audit_wrong: int = 0, bank_wrong: int = 0, **changed: str) -> Key:
     """Right everywhere but on the first rows of each set, where it says the next label."""
     table = dict(changed)
     for given, wrong in ((AUDIT, audit_wrong), (BANK, bank_wrong)):
@@ -51,7 +51,7 @@ def model(audit_wrong: int = 0, bank_wrong: int = 0, **changed: Sentiment) -> Ke
 
 
 def verdict(champion: Key | None, candidate: Key, audit: Examples = AUDIT, policy: GatePolicy | None = None) -> Verdict:
-    return judge(champion, candidate, audit, BANK, policy or GatePolicy()).verdict
+    return judge(champion, candidate, audit, BANK, OBVIOUS, policy or GatePolicy()).verdict
 
 
 def failed(found: Verdict) -> list[str]:
@@ -95,7 +95,7 @@ def test_a_first_champion_needs_no_audit_but_must_be_sound() -> None:
     always = Key(dict.fromkeys([*AUDIT.texts, *BANK.texts], NEUTRAL))
     found = verdict(None, always, audit=nothing)
     assert failed(found) == ["better than the commonest label on the PhraseBank test rows"]
-    assert not judge(None, model(), nothing, nothing, GatePolicy()).verdict.promoted
+    assert not judge(None, model(), nothing, nothing, OBVIOUS, GatePolicy()).verdict.promoted
 
 
 def test_a_candidate_that_always_answers_the_commonest_label_is_refused() -> None:
@@ -109,28 +109,28 @@ def test_a_candidate_that_always_answers_the_commonest_label_is_refused() -> Non
 
 @pytest.mark.parametrize("champion", [None, model(audit_wrong=30)])
 def test_one_obvious_case_wrong_refuses_any_candidate(champion: Key | None) -> None:
-    text, truth = OBVIOUS[0]
+    text, truth = OBVIOUS[0].text, OBVIOUS[0].label
     candidate = model()
     candidate.table[text] = NEGATIVE
     found = verdict(champion, candidate)
     assert failed(found) == ["obvious cases"]
     assert text in found.reason
-    assert truth is POSITIVE
+    assert truth == POSITIVE
 
 
 def test_both_models_are_run_once_on_every_row() -> None:
     champion, candidate = model(audit_wrong=30), model()
-    judge(champion, candidate, AUDIT, BANK, GatePolicy())
+    judge(champion, candidate, AUDIT, BANK, OBVIOUS, GatePolicy())
     for judged in (champion, candidate):
-        assert sorted(judged.asked) == sorted([*AUDIT.texts, *BANK.texts, *(text for text, _ in OBVIOUS)])
+        assert sorted(judged.asked) == sorted([*AUDIT.texts, *BANK.texts, *(case.text for case in OBVIOUS)])
 
 
 def test_the_answers_come_with_the_verdict_and_agree_with_it() -> None:
-    found: Judgement = judge(model(audit_wrong=30), model(audit_wrong=3), AUDIT, BANK, GatePolicy())
+    found: Judgement = judge(model(audit_wrong=30), model(audit_wrong=3), AUDIT, BANK, OBVIOUS, GatePolicy())
     assert found.champion is not None
     checks = {check.name: check for check in found.verdict.checks}
     better = checks["better on the audit slice"]
-    assert better.value == score(AUDIT.truth, found.candidate.audit.predicted).macro_f1
+    assert better.value == score(AUDIT.truth, found.candidate.audit.predicted, LABELS).macro_f1
     assert better.threshold == found.champion.audit.scores().macro_f1
     assert json.loads(found.verdict.model_dump_json())["promoted"] is True
 
@@ -139,14 +139,14 @@ def test_another_rule_can_take_the_place_of_the_point_estimates() -> None:
     def never(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Verdict:
         return Verdict(promoted=False, reason="never", checks=())
 
-    found = judge(model(audit_wrong=30), model(), AUDIT, BANK, GatePolicy(), rule=never)
+    found = judge(model(audit_wrong=30), model(), AUDIT, BANK, OBVIOUS, GatePolicy(), rule=never)
     assert found.verdict.reason == "never"
     assert found.candidate.audit.scores().macro_f1 == 1.0
 
 
 def test_there_are_ten_obvious_cases_of_every_label() -> None:
-    assert len(dict(OBVIOUS)) == 10
-    assert {label for _, label in OBVIOUS} == set(LABELS)
+    assert len({case.text for case in OBVIOUS}) == 10
+    assert {case.label for case in OBVIOUS} == set(LABELS)
 
 
 def test_a_policy_is_bounded() -> None:
