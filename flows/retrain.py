@@ -9,7 +9,7 @@ from prefect.states import Completed
 
 from flows import artifacts, prefect_events
 from flows.steps.candidate import build_dataset, judge_candidate, record_decision, train_candidate
-from flows.steps.recovery import RETRAIN_LEASE, RUN_LEASE
+from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
 from flows.wiring.parts import open_parts
 from flows.wiring.policies import RetrainPolicy
 

@@ -29,7 +29,7 @@ from flows import prefect_events
 from flows.prefect_api import Run, Runs
 from flows.steps import asking
 from flows.steps.candidate import Progress, build_dataset, judge_candidate, record_decision, train_candidate
-from flows.steps.recovery import RETRAIN_LEASE, RUN_LEASE
+from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.policies import RetrainPolicy
 from flows.wiring.settings import Settings, load_settings

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from flows.intents import Retrain
 from flows.wiring.parts import Parts
 from flows.wiring.policies import AuditPolicy, SelectPolicy
 from labeling.answer import enough, reconcile
@@ -70,7 +71,9 @@ def reconciled(parts: Parts, where: Project) -> reconcile.Reconciled:
 
 def announce(parts: Parts) -> bool:
     """Intend the event that starts a retrain, if there are enough labels since the last dataset."""
-    return enough.announce(parts.labels, parts.datasets.watermark(), parts.settings.retrain_after, parts.outbox)
+    watermark = parts.datasets.watermark()
+    new = enough.new_labels(parts.labels, watermark, parts.settings.retrain_after)
+    return new.enough and parts.outbox.intend(Retrain(watermark, new.count))
 
 
 def text_ids_in_studio(parts: Parts) -> list[str]:

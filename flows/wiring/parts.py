@@ -19,6 +19,7 @@ from storage.sql.database import migrate, open_database
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
 from storage.work.outbox import Outbox
+from storage.work.problems import Problems
 
 if TYPE_CHECKING:
     from labeling.studio.client import Studio
@@ -69,6 +70,11 @@ class Parts:
     def outbox(self) -> Outbox:
         """Intents."""
         return Outbox(self.engine)
+
+    @cached_property
+    def problems(self) -> Problems:
+        """What is to be shown until it has ended."""
+        return Problems(self.engine)
 
     @cached_property
     def leases(self) -> Leases:

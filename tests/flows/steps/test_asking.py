@@ -5,7 +5,7 @@ import dataclasses
 import httpx
 from pydantic import SecretStr
 
-from flows.prefect_events import ENOUGH_LABELS
+from flows.intents import Retrain, read
 from flows.steps import asking
 from flows.steps.standing import problems
 from flows.wiring.parts import Parts
@@ -72,8 +72,7 @@ def test_enough_labels_are_announced_once_and_only_trainable_ones_count(parts: P
     assert asking.announce(parts)
     answer(parts, sentence(4, "selected"))
     assert not asking.announce(parts)
-    (intent,) = parts.outbox.open(ENOUGH_LABELS)
-    assert (intent.key, intent.payload) == ("retrain:0", {"watermark": 0, "labels": 3})
+    assert [read(entry) for entry in parts.outbox.open()] == [Retrain(0, labels=3)]
 
 
 def test_a_project_says_where_annotators_work() -> None:

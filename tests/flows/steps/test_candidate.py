@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from flows.artifacts import described
-from flows.prefect_events import CHALLENGER
+from flows.intents import Deploy, Promote, read
 from flows.steps import asking
 from flows.steps.candidate import (
-    PROMOTE,
-    UNFINISHED,
     Candidate,
     audit_slice,
     build_dataset,
@@ -23,6 +21,7 @@ from flows.steps.candidate import (
     record_decision,
     train_candidate,
 )
+from flows.steps.recover import UNFINISHED
 from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from storage.errors import BadInput, UnknownVersion
@@ -77,12 +76,15 @@ def lines_of(parts: Parts) -> list[str]:
 
 def given_up(parts: Parts, key: str, watermark: int) -> None:
     """As sync notes it after its last attempt."""
-    parts.outbox.add(f"{UNFINISHED}:{key}", UNFINISHED, {"watermark": watermark})
-    parts.outbox.give_up(f"{UNFINISHED}:{key}", "3 runs ended without a verdict")
+    parts.problems.note(f"{UNFINISHED}:{key}", UNFINISHED, "3 runs ended without a verdict", watermark=watermark)
 
 
 def troubled(parts: Parts) -> list[str]:
-    return [intent.key for intent in parts.outbox.troubled()]
+    return [entry.key for entry in parts.outbox.troubled()] + [problem.key for problem in parts.problems.open()]
+
+
+def intended(parts: Parts) -> list[object]:
+    return [read(entry) for entry in parts.outbox.open()]
 
 
 def test_the_first_dataset_is_the_phrasebank_alone(parts: Parts) -> None:
@@ -280,11 +282,11 @@ def test_a_promoted_candidate_is_the_challenger_and_its_deployment_is_intended_o
     dataset = built(parts)
     candidate = judged(registered(parts, tiny_model, dataset))
     record_decision(parts, candidate, dataset)
-    first = {(intent.key, intent.kind) for intent in parts.outbox.open()}
+    first = intended(parts)
     record_decision(parts, candidate, dataset)
     version = candidate.version.version
-    assert first == {(f"promote:{version}", PROMOTE), (f"deploy:{version}:1", CHALLENGER)}
-    assert {(intent.key, intent.kind) for intent in parts.outbox.open()} == first
+    assert first == [Promote(version), Deploy(version, attempt=1)]
+    assert intended(parts) == first
     assert parts.registry.aliases() == {"challenger": version}
     assert parts.datasets.unjudged() is None
 
@@ -316,7 +318,7 @@ def test_a_run_that_dies_between_the_intents_and_the_verdict_is_finished_by_the_
     missing = replace(dataset, version="not saved")
     with pytest.raises(UnknownVersion, match="not saved"):
         record_decision(parts, candidate, missing)
-    assert {intent.kind for intent in parts.outbox.open()} == {PROMOTE, CHALLENGER}
+    assert {intent.kind for intent in parts.outbox.open()} == {Promote.kind, Deploy.kind}
     assert built(parts).version == dataset.version
     record_decision(parts, candidate, dataset)
     assert len(parts.outbox.open()) == 2
@@ -337,8 +339,8 @@ def test_trouble_that_a_verdict_does_not_end_stays(parts: Parts, tiny_model: Pat
     dataset = built(parts)
     given_up(parts, f"{dataset.label_watermark}", dataset.label_watermark)  # labels that came since
     given_up(parts, "newer", dataset.label_watermark + 1)
-    parts.outbox.add("deploy:7:1", CHALLENGER, {"version": "7"})
-    parts.outbox.failed("deploy:7:1", "Prefect is away")
+    parts.outbox.intend(away := Deploy("7", attempt=1))
+    parts.outbox.failed(away, "Prefect is away")
     before = troubled(parts)
     record_decision(parts, judged(registered(parts, tiny_model, dataset)), dataset)
     assert troubled(parts) == before
