@@ -15,11 +15,10 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
     patience = Patience(policy.retry_after_seconds, policy.attempts)
     with open_parts() as parts:
         try:
-            project = asking.our_project(parts)
-            asking.recover(parts, project)
-            found = asking.reconciled(parts, project)
+            project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+            found = asking.catch_up(parts.studio, project, parts.tasks, parts.labels)
         finally:  # what was cut short does not wait for a Label Studio that is away
-            asking.announce(parts)
+            asking.announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
             restarted = [
                 *restart_promotions(parts.outbox, parts.leases, patience),
                 *restart_training(

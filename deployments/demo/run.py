@@ -202,7 +202,7 @@ def _loop(
         with steps.step(name) as step:
             found[name] = await_run(runs, stack, runs.start(name, {"policy": policy}), step)
             step.say(_tasks(parts, name))
-    project = asking.our_project(parts)
+    project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
     key = AnswerKey(parts.settings.home).read()
     rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key)
     with _client(parts) as client:
@@ -241,7 +241,7 @@ def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) 
         raise DemoFailed(f"the first champion is not sound: {candidate.judgement.verdict.reason}")
     progress(1.0, "waiting for the servers")
     stack.wait_until_ready()
-    asking.our_project(parts)
+    asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
     prefect_events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
     started_by_event(runs, stack, "deploy", began)
     return version.version

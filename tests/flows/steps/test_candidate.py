@@ -10,7 +10,7 @@ import pytest
 
 from flows.artifacts import described
 from flows.intents import Deploy, Promote, read
-from flows.steps import asking
+from flows.steps.asking import announce
 from flows.steps.candidate import (
     Candidate,
     audit_slice,
@@ -52,7 +52,7 @@ def registered(parts: Parts, model: Path, dataset: DatasetVersion) -> ModelVersi
     return register(parts, model, dataset.version, recipe_hash(parts, POLICY))
 
 
-def settled(parts: Parts, model: Path, promoted: bool = True) -> DatasetVersion:
+def judged_dataset(parts: Parts, model: Path, promoted: bool = True) -> DatasetVersion:
     """The newest dataset with a model that was judged."""
     dataset = built(parts)
     record_decision(parts, judged(registered(parts, model, dataset), promoted), dataset)
@@ -97,12 +97,12 @@ def test_the_first_dataset_is_the_phrasebank_alone(parts: Parts) -> None:
 
 @pytest.mark.parametrize("promoted", [True, False])
 def test_nothing_is_new_after_a_verdict_whatever_it_was(parts: Parts, tiny_model: Path, promoted: bool) -> None:
-    settled(parts, tiny_model, promoted)
+    judged_dataset(parts, tiny_model, promoted)
     assert build_dataset(parts, POLICY) is None
 
 
 def test_a_new_label_makes_a_new_dataset_that_holds_it(parts: Parts, tiny_model: Path) -> None:
-    before = settled(parts, tiny_model)
+    before = judged_dataset(parts, tiny_model)
     text_id = answer(parts, sentence(1, "sharply dropped"), Sentiment.NEGATIVE)
     after = built(parts)
     assert after.version != before.version
@@ -120,7 +120,7 @@ def test_a_dataset_without_a_verdict_comes_first_whatever_was_labelled_since(par
 def test_labels_that_arrive_during_a_retrain_lead_to_another(parts: Parts, tiny_model: Path) -> None:
     in_training = built(parts)
     ids = {answer(parts, sentence(index, "sharply dropped")) for index in range(parts.settings.retrain_after)}
-    assert asking.announce(parts)
+    assert announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
     record_decision(parts, judged(registered(parts, tiny_model, in_training), promoted=False), in_training)
     assert [intent.key for intent in parts.outbox.open()] == [f"retrain:{in_training.label_watermark}"]
     assert ids <= {row.text_id for row in built(parts).rows}
@@ -164,7 +164,7 @@ def test_a_dataset_that_cannot_be_trained_on_is_refused_and_the_mended_phraseban
 
 
 def test_labels_that_change_no_row_are_read_and_not_counted_as_new_for_ever(parts: Parts, tiny_model: Path) -> None:
-    settled(parts, tiny_model)
+    judged_dataset(parts, tiny_model)
     answer(parts, sentence(1, "whatever"), label=None)
     assert parts.labels.watermark() > parts.datasets.watermark()
     assert build_dataset(parts, POLICY) is None
@@ -172,7 +172,7 @@ def test_labels_that_change_no_row_are_read_and_not_counted_as_new_for_ever(part
 
 
 def test_another_recipe_is_something_new(parts: Parts, tiny_model: Path) -> None:
-    dataset = settled(parts, tiny_model)
+    dataset = judged_dataset(parts, tiny_model)
     other = POLICY.model_copy(update={"recipe": Recipe(epochs=2)})
     assert built(parts, other).version == dataset.version
 
@@ -194,7 +194,7 @@ def test_nothing_near_an_audit_text_trains_answered_or_not(parts: Parts) -> None
 
 
 def test_a_text_keeps_its_split_for_ever(parts: Parts, tiny_model: Path) -> None:
-    before = {row.text_id: row.split for row in settled(parts, tiny_model).rows}
+    before = {row.text_id: row.split for row in judged_dataset(parts, tiny_model).rows}
     for index in range(5):
         answer(parts, sentence(index, "sharply dropped"))
     after = {row.text_id: row.split for row in built(parts).rows}
@@ -292,7 +292,7 @@ def test_a_promoted_candidate_is_the_challenger_and_its_deployment_is_intended_o
 
 
 def test_a_refused_candidate_is_neither_challenger_nor_deployed(parts: Parts, tiny_model: Path) -> None:
-    dataset = settled(parts, tiny_model, promoted=False)
+    dataset = judged_dataset(parts, tiny_model, promoted=False)
     assert parts.outbox.open() == []
     assert parts.registry.aliases() == {}
     assert parts.datasets.unjudged() is None
@@ -347,7 +347,7 @@ def test_trouble_that_a_verdict_does_not_end_stays(parts: Parts, tiny_model: Pat
 
 
 def test_labels_that_lead_back_to_a_judged_dataset_end_the_trouble_over_them(parts: Parts, tiny_model: Path) -> None:
-    settled(parts, tiny_model)
+    judged_dataset(parts, tiny_model)
     given_up(parts, "0", 0)
     answer(parts, sentence(1, "whatever"), label=None)
     assert build_dataset(parts, POLICY) is None

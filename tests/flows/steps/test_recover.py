@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from flows.intents import Deploy, Promote, Resume, Retrain
-from flows.steps import asking
+from flows.steps.asking import announce
 from flows.steps.candidate import build_dataset, judge_candidate, recipe_hash, record_decision
 from flows.steps.recover import (
     DEPLOY_LEASE,
@@ -63,6 +63,10 @@ def deliver_all(parts: Parts) -> list[str]:
     for entry in sent:
         parts.outbox.done(entry)
     return [entry.key for entry in sent]
+
+
+def announced(parts: Parts) -> bool:
+    return announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
 
 
 def a_promotion(parts: Parts, version: str = "2") -> None:
@@ -221,9 +225,9 @@ def test_a_judged_dataset_is_finished(parts: Parts) -> None:
 def test_enough_labels_whose_event_led_to_no_dataset_are_announced_anew(parts: Parts) -> None:
     for index in range(3):
         answer(parts, sentence(index, "sharply dropped"))
-    assert asking.announce(parts)
+    assert announced(parts)
     assert deliver_all(parts) == ["retrain:0"]
-    assert not asking.announce(parts)
+    assert not announced(parts)
     assert restart_unfinished(parts, PATIENCE) == []
     let_pass(parts)
     assert restart_unfinished(parts, PATIENCE) == ["retrain with the labels since change 0"]
