@@ -2,7 +2,8 @@
 
 from prefect import flow
 
-from flows import artifacts, prefect_events
+from flows import artifacts
+from flows.prefect_api.events import deliver
 from flows.steps import asking
 from flows.steps.recover import Patience, restart_promotions, restart_training
 from flows.wiring.parts import open_parts
@@ -31,5 +32,5 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
                     patience,
                 ),
             ]
-            prefect_events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
+            deliver(parts.outbox, parts.settings.needed("prefect_url"))
         artifacts.show_sync(found, restarted)

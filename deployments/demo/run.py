@@ -25,8 +25,8 @@ from deployments.local.data import phrasebank_folder, sample_texts
 from deployments.local.home import occupied
 from deployments.local.plan import LocalPlan, check_given, make_plan
 from deployments.supervisor.stack import Stack, interrupts
-from flows import prefect_events
-from flows.prefect_api import Run, Runs
+from flows.prefect_api.events import deliver
+from flows.prefect_api.runs import Run, Runs
 from flows.steps import asking
 from flows.steps.candidate import Progress, build_dataset, judge_candidate, record_decision, train_candidate
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
@@ -242,7 +242,7 @@ def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) 
     progress(1.0, "waiting for the servers")
     stack.wait_until_ready()
     asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-    prefect_events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
+    deliver(parts.outbox, parts.settings.needed("prefect_url"))
     started_by_event(runs, stack, "deploy", began)
     return version.version
 

@@ -16,7 +16,7 @@ from deployments.demo.client import Traffic, mixed
 from deployments.demo.report import Comparison, compared, tables
 from deployments.demo.rounds import Round
 from deployments.local.plan import LocalPlan
-from flows.prefect_api import Run
+from flows.prefect_api.runs import Run
 from flows.steps.candidate import audit_slice, near_trained
 from flows.wiring.parts import Parts
 from storage.records import Row, Split

@@ -145,7 +145,7 @@ class _InboxGauge(Collector):
 
 def work(parts: "Parts") -> None:
     """Turn what waits into labels, and have Prefect start a retrain where there are enough of them."""
-    from flows.prefect_events import deliver
+    from flows.prefect_api.events import deliver
     from flows.steps.asking import announce
     from flows.steps.inbox import work_on_inbox
 

@@ -8,7 +8,7 @@ from flows.wiring.parts import Parts
 from flows.wiring.policies import SyncPolicy
 from storage.errors import Unreachable
 from tests.deployments.serving.models import free_port
-from tests.flows.test_prefect_events import event_server
+from tests.flows.prefect_api.test_events import event_server
 
 
 def test_a_label_studio_that_is_away_holds_up_no_event(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from deployments.local.orchestration import read_prefect_file
-from flows.prefect_events import event_id
+from flows.prefect_api.events import event_id
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
 from flows.wiring.settings import REPOSITORY
 from storage.clock import now

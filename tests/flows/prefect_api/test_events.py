@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Response
 
 from flows.intents import Deploy, Promote, Retrain
-from flows.prefect_events import NAMESPACE, deliver, event_id
+from flows.prefect_api.events import NAMESPACE, deliver, event_id
 from flows.wiring.parts import Parts
 from storage.errors import Unreachable
 from tests.deployments.serving.models import free_port, serve

@@ -1,4 +1,5 @@
-"""Delivers the intents that are Prefect events, over plain HTTP, so that the receiver needs no Prefect import.
+"""Delivers the intents that are Prefect events, over plain HTTP: Prefect's client would cost the receiver
+1.6 s of imports for this one call.
 
 An event's id is made from its intent's key: while Prefect remembers it (half an hour), an intent that is replayed
 starts one run. A later replay starts another, which finds nothing new.
