@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from deployments.local.orchestration import read_prefect_file
 from flows import intents
-from flows.intents import Deploy, Known, Promote, Resume, Retrain, read
+from flows.intents import Deploy, Event, Known, Promote, Resume, Retrain, read
+from flows.wiring.settings import REPOSITORY
 from storage.clock import now
 from storage.work.outbox import Entry
 from tests.homes.opening import HOME_1
@@ -65,3 +67,11 @@ def test_the_table_names_every_intent() -> None:
     assert {type(value).__name__ for value in VALUES.values()} == {
         line.split("|")[1].strip() for line in intents.__doc__.splitlines() if line.startswith("| ") and line[2] != " "
     } - {"intent"}
+
+
+def test_the_events_of_intents_are_those_that_prefect_yaml_waits_for() -> None:
+    triggers = [
+        one for deployment in read_prefect_file(REPOSITORY)["deployments"] for one in deployment.get("triggers", [])
+    ]
+    expected = {Event(one["expect"][0], one["match"]["prefect.resource.id"]) for one in triggers}
+    assert {event for event in (Retrain.event, Resume.event, Deploy.event, Promote.event) if event} == expected
