@@ -17,7 +17,7 @@ from prefect.artifacts import (
 )
 
 from flows.steps.candidate import Candidate
-from flows.steps.promotion import Promotion
+from flows.steps.promote import Promotion
 from labeling.answer.reconcile import Reconciled
 from storage.models.registry import ModelVersion
 from storage.records import DatasetVersion, LabelTask, Purpose

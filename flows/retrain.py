@@ -7,9 +7,10 @@ from prefect import State, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
-from flows import artifacts, prefect_events
+from flows import artifacts
+from flows.prefect_api.events import deliver
 from flows.steps.candidate import build_dataset, judge_candidate, record_decision, train_candidate
-from flows.steps.recovery import RETRAIN_LEASE, RUN_LEASE
+from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
 from flows.wiring.parts import open_parts
 from flows.wiring.policies import RetrainPolicy
 
@@ -30,6 +31,6 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         version = _train(parts, dataset, policy, artifacts.Progress("training", "training"))
         candidate = _judge(parts, version, dataset, policy)
         record_decision(parts, candidate, dataset)
-        prefect_events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
+        deliver(parts.outbox, parts.settings.needed("prefect_url"))
         artifacts.show_verdict(candidate, dataset, parts.phrasebank.problems)
     return Completed(message=candidate.judgement.verdict.reason)

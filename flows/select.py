@@ -18,9 +18,8 @@ def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 
         champion = champion_of(parts)
         if champion is None:
             return Completed(message=NO_CHAMPION)
-        project = asking.our_project(parts)
-        asking.recover(parts, project)
-        sent = asking.send(parts, project, asking.reserve_uncertain(parts, champion, policy))
+        project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+        sent = asking.ask_uncertain(parts.studio, project, parts.texts, parts.tasks, champion.version, policy.size)
         artifacts.show_sent(Purpose.SELECT, sent, project.url)
-        said = f"{len(sent)} texts sent to {project.url}" if sent else asking.why_nothing(parts, champion)
-    return Completed(message=said)
+        nothing = None if sent else asking.why_nothing(parts.texts, champion.version)
+    return Completed(message=nothing or f"{len(sent)} texts sent to {project.url}")

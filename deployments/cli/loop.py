@@ -99,7 +99,7 @@ def annotate(
     from flows.wiring.parts import open_parts
 
     with open_parts() as parts, bar("annotate") as move:
-        project = asking.our_project(parts)
+        project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
         key = AnswerKey(parts.settings.home, parts.scheme).read()
         done = answer(parts.studio, project.ids.project_id, key, limit=limit, progress=move)
     if as_json:

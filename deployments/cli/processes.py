@@ -45,7 +45,7 @@ def up() -> None:
 
         def when_ready() -> None:
             with open_parts(plan.settings) as parts:
-                asking.our_project(parts)
+                asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
             show_addresses(plan)
 
         with open_parts(plan.settings) as parts:

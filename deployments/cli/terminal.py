@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from flows.prefect_api import Run, Runs
+from flows.prefect_api.runs import Run, Runs
 from storage.errors import Failed, FinloopError
 
 console = Console()

@@ -13,7 +13,8 @@ from deployments.demo.annotator import annotate
 from deployments.demo.client import Client
 from deployments.demo.console import Step, Steps
 from deployments.supervisor.stack import Stack
-from flows.prefect_api import Run, RunFailed, Runs
+from flows.prefect_api.connection import RunFailed
+from flows.prefect_api.runs import Run, Runs
 from flows.steps.asking import Project
 from flows.steps.standing import production_accuracy
 from flows.wiring.parts import Parts

@@ -25,11 +25,11 @@ from deployments.local.data import phrasebank_folder, sample_texts
 from deployments.local.home import occupied
 from deployments.local.plan import LocalPlan, check_given, make_plan
 from deployments.supervisor.stack import Stack, interrupts
-from flows import prefect_events
-from flows.prefect_api import Run, Runs
+from flows.prefect_api.events import deliver
+from flows.prefect_api.runs import Run, Runs
 from flows.steps import asking
 from flows.steps.candidate import Progress, build_dataset, judge_candidate, record_decision, train_candidate
-from flows.steps.recovery import RETRAIN_LEASE, RUN_LEASE
+from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.policies import RetrainPolicy
 from flows.wiring.settings import Settings, load_settings
@@ -202,7 +202,7 @@ def _loop(
         with steps.step(name) as step:
             found[name] = await_run(runs, stack, runs.start(name, {"policy": policy}), step)
             step.say(_tasks(parts, name))
-    project = asking.our_project(parts)
+    project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
     key = AnswerKey(parts.settings.home, parts.scheme).read()
     rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key)
     with _client(parts) as client:
@@ -241,8 +241,8 @@ def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) 
         raise DemoFailed(f"the first champion is not sound: {candidate.judgement.verdict.reason}")
     progress(1.0, "waiting for the servers")
     stack.wait_until_ready()
-    asking.our_project(parts)
-    prefect_events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
+    asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+    deliver(parts.outbox, parts.settings.needed("prefect_url"))
     started_by_event(runs, stack, "deploy", began)
     return version.version
 

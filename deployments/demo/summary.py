@@ -16,8 +16,7 @@ from deployments.demo.client import Traffic, mixed
 from deployments.demo.report import Comparison, compared, tables
 from deployments.demo.rounds import Round
 from deployments.local.plan import LocalPlan
-from flows.prefect_api import Run
-from flows.steps import asking
+from flows.prefect_api.runs import Run
 from flows.steps.candidate import audit_slice, near_trained
 from flows.wiring.parts import Parts
 from storage.records import Row, Split
@@ -74,7 +73,7 @@ def summarise(
         said = model.predict(texts)
         return [dict(zip(said.labels, row, strict=True)) for row in said.probabilities.tolist()]
 
-    sent = asking.text_ids_in_studio(parts)
+    sent = text_ids_in_studio(parts)
     report: dict[str, Any] = {one.name: compared(one) for one in comparisons}
     report |= {
         "first_champion": first,
@@ -106,6 +105,13 @@ def summarise(
         "phrasebank_source": parts.datasets.load(after.manifest.dataset_version).phrasebank_source,
     }
     return Summary(report, comparisons, parts.settings.home / "report.json")
+
+
+def text_ids_in_studio(parts: Parts) -> list[str]:
+    """The text id of every task that Label Studio holds for us: one that comes twice was sent twice."""
+    ours = parts.projects.get(parts.studio.url)
+    tasks = parts.studio.tasks(ours.project_id, "id,data") if ours else ()
+    return [str(task["data"]["text_id"]) for task in tasks]
 
 
 def latency(last: Round, runs: dict[str, Run]) -> dict[str, float]:

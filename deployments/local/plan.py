@@ -18,7 +18,7 @@ from deployments.local.home import as_environment, write_environment
 from deployments.local.label_studio import Account, label_studio_command, prepare_data, template_of
 from deployments.supervisor.ports import LOOPBACK, choose_port
 from deployments.supervisor.process import Process
-from flows.prefect_api import Runs
+from flows.prefect_api.runs import Runs
 from flows.wiring.parts import open_parts
 from flows.wiring.settings import REPOSITORY, WRITTEN_BY_UP, Settings
 from storage.errors import BadInput

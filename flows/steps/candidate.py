@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.prefect_events import CHALLENGER
+from flows.intents import Deploy, Promote
+from flows.steps.recover import end_unfinished
 from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from storage.clock import now
@@ -24,10 +25,6 @@ from storage.records import DatasetVersion, Split
 if TYPE_CHECKING:
     from training.judge.evaluate import Examples
     from training.judge.gate import Judgement
-
-PROMOTE = "promote"
-UNFINISHED = "unfinished"
-"""The kind of an intent that nobody brings about: it says in `finloop status` that a training was given up."""
 
 NO_CHAMPION = "there is no champion yet: `finloop retrain` trains the first, from the PhraseBank alone"
 Progress = Callable[[float, str], None]
@@ -205,18 +202,12 @@ def record_decision(parts: Parts, candidate: Candidate, dataset: DatasetVersion)
     parts.registry.record_verdict(version, verdict)
     if candidate.judgement.verdict.promoted:
         parts.registry.set_alias("challenger", version)
-        parts.outbox.add(f"{PROMOTE}:{version}", PROMOTE, {"version": version})
-        parts.outbox.add(f"deploy:{version}:1", CHALLENGER, {"version": version})
+        parts.outbox.intend(Promote(version))
+        parts.outbox.intend(Deploy(version, attempt=1))
     _finish(parts, dataset, verdict)
 
 
 def _finish(parts: Parts, dataset: DatasetVersion, verdict: dict[str, Any]) -> None:
-    """Close a dataset; what was given up over the labels in it is made up for.
-
-    Labels that came since its watermark are not in it, so what was given up over them stays to be told.
-    """
+    """Mark a dataset as judged, and end the problems of trainings on the labels that are in it."""
     parts.datasets.record_verdict(dataset.version, verdict)
-    read, since = dataset.label_watermark, f"{UNFINISHED}:{dataset.label_watermark}"
-    for intent in parts.outbox.troubled(UNFINISHED):
-        if intent.payload["watermark"] <= read and intent.key != since:
-            parts.outbox.overtake(intent.key)
+    end_unfinished(parts.problems, dataset.label_watermark)

@@ -33,6 +33,7 @@ def standing(parts: Parts) -> dict[str, Any]:
 def problems(parts: Parts) -> list[str]:
     """What a person should know: failed promotions, unsent events, failed webhooks, tasks gone or on another server."""
     found = [f"{intent.key}: {intent.last_error} (tried {intent.attempts} times)" for intent in parts.outbox.troubled()]
+    found += [f"{problem.key}: {problem.reason}" for problem in parts.problems.open()]
     failed = parts.inbox.counts().get("failed", 0)
     if failed:
         found.append(f"{failed} webhooks could not be understood; their rows in the inbox say why")

@@ -22,8 +22,10 @@ from storage.sql.home import keep_scheme
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
 from storage.work.outbox import Outbox
+from storage.work.problems import Problems
 
 if TYPE_CHECKING:
+    from flows.steps.asking import Wanted
     from labeling.studio.client import Studio
     from storage.models.registry import Registry
     from training.data.phrasebank import PhraseBank
@@ -88,6 +90,11 @@ class Parts:
         return Outbox(self.engine)
 
     @cached_property
+    def problems(self) -> Problems:
+        """What is to be shown until it has ended."""
+        return Problems(self.engine)
+
+    @cached_property
     def leases(self) -> Leases:
         """Leases."""
         return Leases(self.engine)
@@ -115,6 +122,14 @@ class Parts:
         from labeling.studio.client import Studio
 
         return Studio(self.settings.needed("label_studio_url"), self.settings.needed("label_studio_token"))
+
+    @property
+    def wanted_project(self) -> "Wanted":
+        """What our Label Studio project must have."""
+        from flows.steps.asking import Wanted
+
+        needed = self.settings.needed
+        return Wanted(needed("receiver_url"), needed("webhook_secret"), self.settings.label_studio_project)
 
     @cached_property
     def base_model(self) -> "BaseModel":

@@ -161,6 +161,18 @@ class IntentRow(Base):
     last_error: Mapped[str | None]
 
 
+class ProblemRow(Base):
+    """A trouble that is only to be shown, until it has ended."""
+
+    __tablename__ = "problem"
+    key: Mapped[str] = mapped_column(String(120), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40), index=True)
+    reason: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    noted_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
 class LeaseRow(Base):
     """Who may do what only one process may do, until when."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.prefect_api import Run
+from flows.prefect_api.runs import Run
 from storage.clock import now
 from storage.records import LabelTask, Purpose
 from tests.fixtures_home import NEWS, sentence

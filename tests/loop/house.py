@@ -18,7 +18,8 @@ import pytest
 from dotenv import dotenv_values
 
 from deployments.supervisor.descendants import STACK, end, marked
-from flows.prefect_api import Run, RunFailed, Runs
+from flows.prefect_api.connection import RunFailed
+from flows.prefect_api.runs import Run, Runs
 from flows.wiring.parts import Parts
 from flows.wiring.settings import Settings
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from deployments.local.orchestration import read_prefect_file
-from flows.prefect_events import event_id
-from flows.steps.recovery import RETRAIN_LEASE, RUN_LEASE
+from flows.prefect_api.events import event_id
+from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
 from flows.wiring.settings import REPOSITORY
 from storage.clock import now
 from storage.records import TaskState

@@ -9,7 +9,7 @@ import pytest
 from deployments.demo.annotator import AnswerKey
 from deployments.demo.rounds import Round
 from deployments.demo.summary import _held_out, latency
-from flows.prefect_api import Run
+from flows.prefect_api.runs import Run
 from flows.steps.candidate import build_dataset
 from flows.wiring.parts import Parts
 from storage.clock import now

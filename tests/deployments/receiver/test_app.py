@@ -138,7 +138,7 @@ def test_work_that_fails_is_done_again_and_says_so(label_store: LabelStore) -> N
             broken.set()
             raise ZeroDivisionError("a bug nobody foresaw")
         for row in label_store.inbox.waiting():
-            label_store.inbox.settle(row.id, InboxState.DONE)
+            label_store.inbox.close(row.id, InboxState.DONE)
 
     with TestClient(create_app(label_store.inbox, SECRET, work, first_pause=0.02)) as client:
         assert client.post(PATH, json=HOOK, headers=SIGNED).status_code == 200

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from flows.artifacts import described
-from flows.prefect_events import CHALLENGER
-from flows.steps import asking
+from flows.intents import Deploy, Promote, read
+from flows.steps.asking import announce
 from flows.steps.candidate import (
-    PROMOTE,
-    UNFINISHED,
     Candidate,
     audit_slice,
     build_dataset,
@@ -23,6 +21,7 @@ from flows.steps.candidate import (
     record_decision,
     train_candidate,
 )
+from flows.steps.recover import UNFINISHED
 from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from storage.errors import BadInput, UnknownVersion
@@ -54,7 +53,7 @@ def registered(parts: Parts, model: Path, dataset: DatasetVersion) -> ModelVersi
     return register(parts, model, dataset.version, recipe_hash(parts, POLICY))
 
 
-def settled(parts: Parts, model: Path, promoted: bool = True) -> DatasetVersion:
+def judged_dataset(parts: Parts, model: Path, promoted: bool = True) -> DatasetVersion:
     """The newest dataset with a model that was judged."""
     dataset = built(parts)
     record_decision(parts, judged(registered(parts, model, dataset), promoted), dataset)
@@ -78,12 +77,15 @@ def lines_of(parts: Parts) -> list[str]:
 
 def given_up(parts: Parts, key: str, watermark: int) -> None:
     """As sync notes it after its last attempt."""
-    parts.outbox.add(f"{UNFINISHED}:{key}", UNFINISHED, {"watermark": watermark})
-    parts.outbox.give_up(f"{UNFINISHED}:{key}", "3 runs ended without a verdict")
+    parts.problems.note(f"{UNFINISHED}:{key}", UNFINISHED, "3 runs ended without a verdict", watermark=watermark)
 
 
 def troubled(parts: Parts) -> list[str]:
-    return [intent.key for intent in parts.outbox.troubled()]
+    return [entry.key for entry in parts.outbox.troubled()] + [problem.key for problem in parts.problems.open()]
+
+
+def intended(parts: Parts) -> list[object]:
+    return [read(entry) for entry in parts.outbox.open()]
 
 
 def test_the_first_dataset_is_the_phrasebank_alone(parts: Parts) -> None:
@@ -96,12 +98,12 @@ def test_the_first_dataset_is_the_phrasebank_alone(parts: Parts) -> None:
 
 @pytest.mark.parametrize("promoted", [True, False])
 def test_nothing_is_new_after_a_verdict_whatever_it_was(parts: Parts, tiny_model: Path, promoted: bool) -> None:
-    settled(parts, tiny_model, promoted)
+    judged_dataset(parts, tiny_model, promoted)
     assert build_dataset(parts, POLICY) is None
 
 
 def test_a_new_label_makes_a_new_dataset_that_holds_it(parts: Parts, tiny_model: Path) -> None:
-    before = settled(parts, tiny_model)
+    before = judged_dataset(parts, tiny_model)
     text_id = answer(parts, sentence(1, "sharply dropped"), "negative")
     after = built(parts)
     assert after.version != before.version
@@ -119,7 +121,7 @@ def test_a_dataset_without_a_verdict_comes_first_whatever_was_labelled_since(par
 def test_labels_that_arrive_during_a_retrain_lead_to_another(parts: Parts, tiny_model: Path) -> None:
     in_training = built(parts)
     ids = {answer(parts, sentence(index, "sharply dropped")) for index in range(parts.settings.retrain_after)}
-    assert asking.announce(parts)
+    assert announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
     record_decision(parts, judged(registered(parts, tiny_model, in_training), promoted=False), in_training)
     assert [intent.key for intent in parts.outbox.open()] == [f"retrain:{in_training.label_watermark}"]
     assert ids <= {row.text_id for row in built(parts).rows}
@@ -163,7 +165,7 @@ def test_a_dataset_that_cannot_be_trained_on_is_refused_and_the_mended_phraseban
 
 
 def test_labels_that_change_no_row_are_read_and_not_counted_as_new_for_ever(parts: Parts, tiny_model: Path) -> None:
-    settled(parts, tiny_model)
+    judged_dataset(parts, tiny_model)
     answer(parts, sentence(1, "whatever"), label=None)
     assert parts.labels.watermark() > parts.datasets.watermark()
     assert build_dataset(parts, POLICY) is None
@@ -171,7 +173,7 @@ def test_labels_that_change_no_row_are_read_and_not_counted_as_new_for_ever(part
 
 
 def test_another_recipe_is_something_new(parts: Parts, tiny_model: Path) -> None:
-    dataset = settled(parts, tiny_model)
+    dataset = judged_dataset(parts, tiny_model)
     other = POLICY.model_copy(update={"recipe": Recipe(epochs=2)})
     assert built(parts, other).version == dataset.version
 
@@ -193,7 +195,7 @@ def test_nothing_near_an_audit_text_trains_answered_or_not(parts: Parts) -> None
 
 
 def test_a_text_keeps_its_split_for_ever(parts: Parts, tiny_model: Path) -> None:
-    before = {row.text_id: row.split for row in settled(parts, tiny_model).rows}
+    before = {row.text_id: row.split for row in judged_dataset(parts, tiny_model).rows}
     for index in range(5):
         answer(parts, sentence(index, "sharply dropped"))
     after = {row.text_id: row.split for row in built(parts).rows}
@@ -281,17 +283,17 @@ def test_a_promoted_candidate_is_the_challenger_and_its_deployment_is_intended_o
     dataset = built(parts)
     candidate = judged(registered(parts, tiny_model, dataset))
     record_decision(parts, candidate, dataset)
-    first = {(intent.key, intent.kind) for intent in parts.outbox.open()}
+    first = intended(parts)
     record_decision(parts, candidate, dataset)
     version = candidate.version.version
-    assert first == {(f"promote:{version}", PROMOTE), (f"deploy:{version}:1", CHALLENGER)}
-    assert {(intent.key, intent.kind) for intent in parts.outbox.open()} == first
+    assert first == [Promote(version), Deploy(version, attempt=1)]
+    assert intended(parts) == first
     assert parts.registry.aliases() == {"challenger": version}
     assert parts.datasets.unjudged() is None
 
 
 def test_a_refused_candidate_is_neither_challenger_nor_deployed(parts: Parts, tiny_model: Path) -> None:
-    dataset = settled(parts, tiny_model, promoted=False)
+    dataset = judged_dataset(parts, tiny_model, promoted=False)
     assert parts.outbox.open() == []
     assert parts.registry.aliases() == {}
     assert parts.datasets.unjudged() is None
@@ -317,7 +319,7 @@ def test_a_run_that_dies_between_the_intents_and_the_verdict_is_finished_by_the_
     missing = replace(dataset, version="not saved")
     with pytest.raises(UnknownVersion, match="not saved"):
         record_decision(parts, candidate, missing)
-    assert {intent.kind for intent in parts.outbox.open()} == {PROMOTE, CHALLENGER}
+    assert {intent.kind for intent in parts.outbox.open()} == {Promote.kind, Deploy.kind}
     assert built(parts).version == dataset.version
     record_decision(parts, candidate, dataset)
     assert len(parts.outbox.open()) == 2
@@ -338,15 +340,15 @@ def test_trouble_that_a_verdict_does_not_end_stays(parts: Parts, tiny_model: Pat
     dataset = built(parts)
     given_up(parts, f"{dataset.label_watermark}", dataset.label_watermark)  # labels that came since
     given_up(parts, "newer", dataset.label_watermark + 1)
-    parts.outbox.add("deploy:7:1", CHALLENGER, {"version": "7"})
-    parts.outbox.failed("deploy:7:1", "Prefect is away")
+    parts.outbox.intend(away := Deploy("7", attempt=1))
+    parts.outbox.failed(away, "Prefect is away")
     before = troubled(parts)
     record_decision(parts, judged(registered(parts, tiny_model, dataset)), dataset)
     assert troubled(parts) == before
 
 
 def test_labels_that_lead_back_to_a_judged_dataset_end_the_trouble_over_them(parts: Parts, tiny_model: Path) -> None:
-    settled(parts, tiny_model)
+    judged_dataset(parts, tiny_model)
     given_up(parts, "0", 0)
     answer(parts, sentence(1, "whatever"), label=None)
     assert build_dataset(parts, POLICY) is None

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from deployments.serving.app import create_app
-from flows.steps.promotion import promote
+from flows.intents import Deploy, Promote, Retrain
+from flows.steps.promote import Service, promote
 from flows.steps.standing import problems, standing
 from flows.wiring.parts import Parts
 from storage.clock import now
@@ -65,13 +66,14 @@ def test_a_part_that_does_not_answer_is_down(parts: Parts) -> None:
 
 
 def test_what_was_intended_and_failed_is_named_with_its_reason(parts: Parts) -> None:
-    parts.outbox.add("deploy:2:1", "challenger", {"version": "2"})
-    parts.outbox.failed("deploy:2:1", "ConnectError: refused")
-    parts.outbox.add("promote:1", "promote", {"version": "1"})
-    parts.outbox.give_up("promote:1", "the deploy run ended without a word")
-    parts.outbox.add("retrain:0", "enough-labels", {})
+    for intent in (Deploy("2", attempt=1), Promote("1"), Retrain(0, labels=3)):
+        parts.outbox.intend(intent)
+    parts.outbox.failed(Deploy("2", attempt=1), "ConnectError: refused")
+    parts.outbox.give_up(Promote("1"), "the deploy run ended without a word")
+    parts.problems.note("unfinished:0", "unfinished", "retrain with the labels since change 0: 3 runs ended")
     said = problems(parts)
-    assert len(said) == 2
+    assert len(said) == 3
+    assert "unfinished:0: retrain with the labels since change 0: 3 runs ended" in said
     assert "deploy:2:1: ConnectError: refused (tried 1 times)" in said
     assert any(line.startswith("promote:1: the deploy run ended") for line in said)
 
@@ -92,7 +94,7 @@ def test_a_damaged_version_that_serving_refused_is_a_problem_that_status_names(p
         served = at(parts, serving_url=url)
         assert standing(served)["served"] == f"version {one}"
         with pytest.raises(Refused):
-            promote(served, two)
+            promote(served.registry, served.outbox, Service(url, TOKEN), two)
         found = standing(served)
     assert found["served"] == f"version {one}"
     assert any(line.startswith(f"promote:{two}") and "model.safetensors" in line for line in found["problems"])

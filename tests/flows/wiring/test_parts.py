@@ -74,7 +74,7 @@ def test_light_processes_pay_for_no_heavy_import() -> None:
         "-X",
         "importtime",
         "-c",
-        "import flows.wiring.parts, flows.steps.asking, flows.prefect_events",
+        "import flows.wiring.parts, flows.steps.asking, flows.prefect_api.events",
     ]
     done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60)
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if "|" in line}
