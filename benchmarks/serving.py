@@ -211,7 +211,7 @@ def main() -> None:
         return serve_ours(given.model, given.port, given.home)
     if given.serve == "peer":
         return serve_peer(given.model, given.port)
-    texts = [row.text for row in read_texts(given.texts).rows[: len(TEXTS)]] if given.texts else TEXTS
+    texts = [row.text for row in read_texts(given.texts, None).rows[: len(TEXTS)]] if given.texts else TEXTS
     report = compare(given.model, texts, given.rounds, given.port)
     ours, peer = report["servers"][OURS], report["servers"][PEER]
     print(f"{'':34}{'p50 ms':>10}{'p99 ms':>10}{f'req/s at {IN_FLIGHT}':>16}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from deployments.demo.annotator import AnswerKey
 from flows.wiring.parts import Parts
 from storage.clock import now
-from storage.records import Text
+from storage.records import Sentiment, Text
 from storage.text import in_audit, normalise, text_id
 from storage.texts.bad_lines import Problem
 from storage.texts.csv import CsvReading, read_texts
@@ -29,9 +29,9 @@ class Ingested:
 
 def ingest(parts: Parts, path: Path, progress: Callable[[float], None] = lambda fraction: None) -> Ingested:
     """Store the texts of a CSV file. Raises BadInput before anything is written where the file cannot be used."""
-    reading = read_texts(path)
+    reading = read_texts(path, parts.scheme)
     texts = list(_texts(parts, reading, path.stem))
-    key = {text_id(row.text): row.label for row in reading.rows if row.label is not None}
+    key = {text_id(row.text): Sentiment(row.label) for row in reading.rows if row.label is not None}
     store = parts.texts  # opened before the key is written: a store that is not there must leave nothing behind
     AnswerKey(parts.settings.home).add(key)
     new = known = 0

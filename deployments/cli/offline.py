@@ -1,7 +1,6 @@
 """Training and predicting with no server: a file in, a folder or a file out."""
 
 import csv
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from flows.wiring.parts import open_parts
 from flows.wiring.settings import load_settings
 from storage.clock import now
-from storage.datasets.versions import dataset_hash
+from storage.datasets.rows import dataset_hash
 from storage.errors import BadInput
 from storage.records import LABELS, Split
+from storage.scheme import find_scheme
 from storage.text import checked
 from storage.texts.bad_lines import Problem
 from storage.texts.csv import read_texts
 from storage.texts.paging import batches
 
 if TYPE_CHECKING:
-    from training.data.phrasebank import PhraseBank
     from training.model.finetune import Recipe
 
 Progress = Callable[[float, str], None]
@@ -42,13 +41,14 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
     """
     from storage.models.manifest import Manifest, write_manifest
     from training.data.merge import MergePolicy, merge
+    from training.data.seed import read_seed
     from training.judge.evaluate import evaluate, rows_as_examples
     from training.model.base_model import find_base_model
     from training.model.classifier import Classifier
     from training.model.finetune import finetune
 
     settings = load_settings()
-    given = _labelled(data, settings.phrasebank_agreement)
+    given = read_seed(data, settings.agreement, find_scheme(settings.scheme))
     rows = merge(given, (), (), {}, MergePolicy()).rows
     test = rows_as_examples(row for row in rows if row.split is Split.TEST)
     if not len(test):
@@ -76,26 +76,12 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
         "base_model": base.name,
         "base_saw_phrasebank": base.exposed,
     }
-    return Trained(report, given.problems)
-
-
-def _labelled(data: Path, agreement: int) -> "PhraseBank":
-    from training.data.phrasebank import PhraseBank, PhraseBankRow, read_phrasebank
-
-    if data.is_dir():
-        return read_phrasebank(data, agreement)
-    reading = read_texts(data)
-    unlabelled = [Problem(row.line, "the label is empty") for row in reading.rows if row.label is None]
-    rows = tuple(PhraseBankRow(row.line, row.text, row.label) for row in reading.rows if row.label is not None)
-    if not rows:
-        raise BadInput(f"{data} has no labelled row: `train` needs the columns text and label")
-    problems = tuple(sorted([*reading.problems, *unlabelled], key=lambda problem: problem.line))
-    return PhraseBank(rows, problems, hashlib.sha256(data.read_bytes()).hexdigest(), str(data), {})
+    return Trained(report, given.bad_lines)
 
 
 def read_input(path: Path) -> tuple[list[str], tuple[Problem, ...]]:
     """The texts of a CSV, in its order, and the lines that were left out."""
-    reading = read_texts(path, labels=False)
+    reading = read_texts(path, None)
     return [row.text for row in reading.rows], reading.problems
 
 

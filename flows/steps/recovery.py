@@ -78,16 +78,16 @@ def _trainings(parts: Parts, policy: SyncPolicy) -> list[str]:
 
 
 def _unjudged(parts: Parts) -> str | None:
-    """The dataset to go on with; one of another PhraseBank is passed over, as the retrain would do.
+    """The dataset to go on with; one of other seed data is passed over, as the retrain would do.
 
-    The retrain alone knows its merge policy, and a PhraseBank that cannot be read here may well be where it runs: there
-    it decides.
+    The merge policy is known to the retrain alone. Seed data that this machine cannot read may be readable where the
+    retrain runs, so the retrain decides.
     """
     try:
-        sha256 = parts.phrasebank.sha256
+        seed = parts.seed.parent(policy="")
     except (FinloopError, OSError):
-        sha256 = None
-    return parts.datasets.unjudged(phrasebank_sha256=sha256, agreement=parts.settings.phrasebank_agreement)
+        seed = None
+    return parts.datasets.unjudged(seed=seed)
 
 
 def _old(moment: datetime, policy: SyncPolicy) -> bool:

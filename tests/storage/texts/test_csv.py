@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 
 from storage.errors import BadInput
 from storage.records import LABELS, Sentiment
+from storage.scheme import find_scheme
 from storage.text import normalise
+from storage.texts import csv as reader
 from storage.texts.bad_lines import Problem
-from storage.texts.csv import CsvReading, CsvRow, read_texts
+from storage.texts.csv import CsvReading, CsvRow
 
 Write = Callable[[str | bytes], Path]
+SCHEME = find_scheme("sentiment")
+
+
+def read_texts(path: Path) -> CsvReading:
+    return reader.read_texts(path, SCHEME)
 
 
 @pytest.fixture
@@ -45,7 +52,7 @@ def test_labels_are_optional_as_a_column_and_in_a_row(write: Write) -> None:
 
 def test_where_no_labels_are_wanted_theirs_is_one_of_the_other_columns(write: Write) -> None:
     path = write("text,label,label\nProfit rose,bullish,1\nLoss,2,\n")
-    reading = read_texts(path, labels=False)
+    reading = reader.read_texts(path, None)
     assert [(row.text, row.label) for row in reading.rows] == [("Profit rose", None), ("Loss", None)]
     assert reading.problems == ()
 
@@ -71,7 +78,7 @@ def test_repeated_texts_are_all_given(write: Write) -> None:
         ("x" * 100_000 + ",neutral", "100,000 characters"),
         ("x" * 200_000 + ",neutral", "not readable"),
         ("a\x00b,neutral", "NUL"),
-        ("Profit rose,bullish", "'bullish' is none of positive, neutral, negative"),
+        ("Profit rose,splendid", "'splendid' is none of positive, neutral, negative"),
         ("Profit rose", "1 fields where the first line names 2 columns"),
         ("Profit rose, they say,positive", "3 fields where the first line names 2 columns"),
         ('"Profit" rose,positive', "not readable"),
@@ -101,7 +108,7 @@ def test_a_stray_quote_names_how_far_it_reached(write: Write) -> None:
         (b"text;label\na;neutral\n", ["text;label", "separated by commas"]),
         (b"text,text\na,b\n", ["text, text"]),
         (b"text,label\n", ["no usable text"]),
-        (b"text,label\na,bullish\n,neutral\n", ["no usable text", "Line 2", "bullish"]),
+        (b"text,label\na,splendid\n,neutral\n", ["no usable text", "Line 2", "splendid"]),
         (b'text\na\n"b\nc\n', ["line 3", "quote"]),
         ("text\na\nUmsatz in Zürich\n".encode("latin-1"), ["line 3", "0xfc", "offset 18", "iconv"]),
         ("text\na\n".encode("utf-16"), ["line 1", "not UTF-8"]),
