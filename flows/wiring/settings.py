@@ -7,18 +7,12 @@ the environment wins over `.env`, `.env` over that file. Run parameters hold pol
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from storage.errors import BadInput
 from storage.scheme import DEFAULT
@@ -108,26 +102,17 @@ class Settings(BaseSettings):
     )
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
+    def settings_customise_sources(cls, settings_cls: type[BaseSettings], *_: Any, **sources: Any) -> tuple[Any, ...]:
         """The environment, then each file on its own, the last one first, with old names read as the new ones.
 
-        Aliases would not do: a new name in the weakest file would win over an old one in the environment.
+        Aliases would not do: a new name in the weaker file would win over an old one in the stronger.
         """
-        files = cast(DotEnvSettingsSource, dotenv_settings).env_file
-        paths = files if isinstance(files, list | tuple) else [files] if files is not None else []
-        sources = [env_settings, *(DotEnvSettingsSource(settings_cls, env_file=path) for path in reversed(paths))]
-        for source in sources:
-            found = cast(EnvSettingsSource, source)
-            old = {new: found.env_vars[name] for name, new in RENAMED.items() if name in found.env_vars}
-            found.env_vars = {**old, **found.env_vars}
-        return (init_settings, *sources)
+        files = sources["dotenv_settings"].env_file or ()
+        places = [sources["env_settings"], *(DotEnvSettingsSource(settings_cls, env_file=path) for path in files[::-1])]
+        for place in places:
+            renamed = {new: place.env_vars[old] for old, new in RENAMED.items() if old in place.env_vars}
+            place.env_vars = {**renamed, **place.env_vars}
+        return (sources["init_settings"], *places)
 
     @property
     def labels_url(self) -> str:

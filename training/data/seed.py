@@ -4,7 +4,7 @@ Seed data are the Financial PhraseBank or a user's own CSV. Either is frozen by 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,21 +64,16 @@ def read_seed(path: Path, agreement: int, scheme: Scheme) -> SeedData:
 
 def _read_phrasebank(folder: Path, agreement: int, scheme: Scheme) -> SeedData:
     file = read_sentences(folder, agreement)
-    rows, bad_lines = _rows(file.lines, scheme)
-    source = f"{file.path.parent.name}/{file.path.name}, agreement {agreement}"
-    return SeedData(rows, bad_lines, file.sha256, source, file.groups, ParentKind.PHRASEBANK)
-
-
-def _rows(lines: Iterable[tuple[int, str]], scheme: Scheme) -> tuple[tuple[SeedRow, ...], tuple[Problem, ...]]:
     rows: list[SeedRow] = []
     bad_lines: list[Problem] = []
-    for number, line in lines:
+    for number, line in file.lines:
         try:
             sentence, said = split_line(line)
             rows.append(SeedRow(number, checked(sentence), scheme.label(said)))
         except BadInput as reason:
             bad_lines.append(Problem(number, str(reason)))
-    return tuple(rows), tuple(bad_lines)
+    source = f"{file.path.parent.name}/{file.path.name}, agreement {agreement}"
+    return SeedData(tuple(rows), tuple(bad_lines), file.sha256, source, file.groups, ParentKind.PHRASEBANK)
 
 
 def _read_csv(path: Path, scheme: Scheme) -> SeedData:

@@ -148,6 +148,12 @@ def test_workers_are_told_the_settings_and_the_folders_as_seen_from_anywhere(
     assert worker.env["PREFECT_API_URL"] == f"{plan.settings.prefect_url}/api"
 
 
+def test_seed_data_in_a_file_are_found_from_anywhere_too(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("text,label\n")
+    plan = make_plan(settings.model_copy(update={"seed_data": "mine.csv"}))
+    assert plan.settings.seed_data == str(tmp_path / "mine.csv")
+
+
 def test_words_that_happen_to_be_folders_keep_their_meaning(settings: Settings, tmp_path: Path) -> None:
     for word in ("sample", "minilm"):
         (tmp_path / word).mkdir()

@@ -1,7 +1,7 @@
 """What a retrain is made of: each step may be repeated, and only what is new is trained on."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,6 +133,19 @@ def test_a_dataset_left_with_other_seed_data_is_passed_over(parts: Parts, tmp_pa
         assert (len(after.rows), after.parents[0].hash) == (80, other.seed.sha256)
         assert built(other).version == after.version
     assert built(parts).version == left.version
+
+
+def test_a_labelled_csv_takes_the_place_of_the_phrasebank(parts: Parts, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("text,label\n" + "".join(f"{row.text},{row.label}\n" for row in parts.seed.rows))
+    left = built(parts)
+    with closing(Parts(parts.settings.model_copy(update={"seed_data": str(path)}))) as own:
+        dataset = built(own)
+        assert {row.origin for row in dataset.rows if row.split is Split.TEST} == {"csv"}
+        assert (dataset.parents[0].kind, dataset.parents[0].hash) == (ParentKind.CSV, own.seed.sha256)
+        assert built(own).version == dataset.version
+    assert dataset.version != left.version
+    assert {row.text_id: row.split for row in dataset.rows} == {row.text_id: row.split for row in left.rows}
 
 
 def test_a_dataset_left_with_another_merge_policy_is_passed_over(parts: Parts) -> None:
