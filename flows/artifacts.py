@@ -19,6 +19,7 @@ from prefect.artifacts import (
 from flows.steps.candidate import Candidate
 from flows.steps.promote import Promotion
 from labeling.answer.reconcile import Reconciled
+from storage.datasets.parents import in_words
 from storage.models.registry import ModelVersion
 from storage.records import DatasetVersion, LabelTask, Purpose
 from storage.texts.bad_lines import Problem, noted
@@ -93,8 +94,8 @@ def _task_line(task: LabelTask) -> dict[str, str]:
 
 
 def show_verdict(candidate: Candidate, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
-    """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the PhraseBank."""
-    _dataset(dataset, candidate.judgement.candidate.phrasebank.labels, left_out)
+    """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the seed data."""
+    _dataset(dataset, candidate.judgement.candidate.seed.labels, left_out)
     _confusion(candidate)
     verdict = candidate.judgement.verdict
     rows = [
@@ -128,10 +129,7 @@ def _dataset(dataset: DatasetVersion, labels: Sequence[str], left_out: Sequence[
 
 def described(dataset: DatasetVersion, left_out: Sequence[Problem]) -> str:
     """Where a dataset came from, and what is not in it: `left_out` lines of a file, texts that were dropped."""
-    said = (
-        f"Dataset {dataset.version[:12]}: PhraseBank {dataset.phrasebank_source}, agreement {dataset.agreement}, "
-        f"labels up to change {dataset.label_watermark}"
-    )
+    said = f"Dataset {dataset.version[:12]}: {in_words(dataset.parents, dataset.label_watermark)}"
     dropped = [f"{count} dropped ({why})" for why, count in dataset.dropped.items()]
     return ", ".join([noted(said, left_out), *dropped])
 
@@ -140,7 +138,7 @@ def _confusion(candidate: Candidate) -> None:
     from training.judge.pictures import confusion_matrices
 
     judgement = candidate.judgement
-    for name, title in (("audit", "audit slice"), ("phrasebank", "PhraseBank test rows")):
+    for name, title in (("audit", "audit slice"), ("seed", "test rows of the seed data")):
         if not len(getattr(judgement.candidate, name)):
             continue
         models = [(f"version {candidate.version.version}", getattr(judgement.candidate, name).scores())]

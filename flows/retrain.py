@@ -23,7 +23,7 @@ _judge = task(name="judge", cache_policy=NO_CACHE)(judge_candidate)
 
 @flow(name="retrain", log_prints=True)
 def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -> State[None]:  # noqa: B008
-    """Train on PhraseBank and labels; a candidate that the gate promotes becomes the challenger."""
+    """Train on seed data and labels; a candidate that the gate promotes becomes the challenger."""
     with open_parts() as parts, parts.leases.hold(RETRAIN_LEASE, RUN_LEASE, wait=2 * RUN_LEASE):
         dataset = _build(parts, policy)
         if dataset is None:
@@ -32,5 +32,5 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         candidate = _judge(parts, version, dataset, policy)
         record_decision(parts, candidate, dataset)
         deliver(parts.outbox, parts.settings.needed("prefect_url"))
-        artifacts.show_verdict(candidate, dataset, parts.phrasebank.problems)
+        artifacts.show_verdict(candidate, dataset, parts.seed.bad_lines)
     return Completed(message=candidate.judgement.verdict.reason)

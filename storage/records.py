@@ -110,7 +110,7 @@ class Split(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled example of a dataset; `origin` is phrasebank or label."""
+    """One labelled example of a dataset; `origin` names the parent that the row came from."""
 
     text_id: str
     text: str
@@ -120,18 +120,39 @@ class Row:
     cluster: str
 
 
+class ParentKind(StrEnum):
+    """What a dataset can be made from: seed data of a format, or the annotators' labels."""
+
+    PHRASEBANK = "phrasebank"
+    CSV = "csv"
+    LABELS = "labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """One thing that a dataset was made from: `name` is for people, `hash` names the content.
+
+    `policy` is the hash of the policy that split the rows; `origin` is what the rows from this parent carry.
+    """
+
+    kind: ParentKind
+    name: str
+    hash: str
+    policy: str
+    origin: str
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """An immutable dataset: `version` is the hash of its rows, the rest is where they came from.
+    """An immutable dataset: `version` is the hash of its rows, `parents` are what they came from, seed data first.
 
-    `dropped` says why, and how many, texts that could have been rows are none.
+    `label_watermark` is the last change of a label that was read. `dropped` says why, and how many, texts that could
+    have been rows are none.
     """
 
     version: str
     created_at: datetime
-    phrasebank_sha256: str
-    phrasebank_source: str
-    agreement: int
+    parents: tuple[Parent, ...]
     label_watermark: int
     policy: str
     rows: tuple[Row, ...] = field(repr=False)

@@ -72,7 +72,7 @@ def parts(
     made = Parts(
         Settings(
             home=home,
-            phrasebank=str(tiny_phrasebank),
+            seed_data=str(tiny_phrasebank),
             base_model=str(tiny_base_folder),
             retrain_after=3,
             audit_share=0.5,

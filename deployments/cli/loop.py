@@ -69,7 +69,7 @@ def sync(wait: Wait = True, as_json: Json = False) -> None:
 
 
 def retrain(wait: Wait = True, as_json: Json = False) -> None:
-    """Train on PhraseBank and labels; the gate decides whether the candidate is deployed."""
+    """Train on seed data and labels; the gate decides whether the candidate is deployed."""
     _run("retrain", {}, wait, as_json)
 
 

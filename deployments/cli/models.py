@@ -19,17 +19,22 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example:  finloop models")(models)
 
 
-def fetch(what: Annotated[Literal["model", "phrasebank"], typer.Argument(help="What to download.")]) -> None:
-    """Download the base model or the PhraseBank once, checked; afterwards all works offline."""
-    from deployments.local.data import phrasebank_folder
+def fetch(
+    what: Annotated[
+        Literal["model", "seed", "phrasebank"], typer.Argument(help="What to download; phrasebank means seed.")
+    ],
+) -> None:
+    """Download the base model or the seed data once, checked; afterwards all works offline."""
+    from deployments.local.data import seed_path
     from flows.wiring.parts import open_parts
 
+    what = "seed" if what == "phrasebank" else what
     with open_parts() as parts, errors.status(f"fetching the {what}"):
-        folder = parts.base_model.folder if what == "model" else phrasebank_folder(parts)
-        named = parts.settings.base_model.lower() if what == "model" else parts.settings.phrasebank
+        folder = parts.base_model.folder if what == "model" else seed_path(parts)
+        named = parts.settings.base_model.lower() if what == "model" else parts.settings.seed_data
     console.print(f"{what}: {folder}", soft_wrap=True)
     if named in ("minilm", "sample"):
-        other = "FINLOOP_BASE_MODEL=ProsusAI/finbert" if what == "model" else "FINLOOP_PHRASEBANK=hub"
+        other = "FINLOOP_BASE_MODEL=ProsusAI/finbert" if what == "model" else "FINLOOP_SEED_DATA=hub"
         console.print(f"{named} comes with finloop and nothing was fetched; {other} would fetch one.", soft_wrap=True)
 
 
@@ -88,6 +93,8 @@ def predict(
 def datasets(as_json: Json = False) -> None:
     """The dataset versions, newest first, with their parents, counts and verdicts."""
     from flows.wiring.parts import open_parts
+    from storage.datasets.parents import in_words
+    from storage.records import Parent
 
     with open_parts() as parts:
         found = parts.datasets.summaries()
@@ -99,8 +106,7 @@ def datasets(as_json: Json = False) -> None:
             {
                 "version": one["version"][:12],
                 "created": one["created_at"][:19],
-                "PhraseBank": f"{one['phrasebank_source']}, {one['agreement']}",
-                "labels up to": one["label_watermark"],
+                "made from": in_words((Parent(**parent) for parent in one["parents"]), one["label_watermark"]),
                 "rows": _counted(one["rows"]),
                 "left out": _counted(one["dropped"]),
                 "verdict": _said(one["verdict"]),

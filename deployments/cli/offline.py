@@ -1,7 +1,6 @@
 """Training and predicting with no server: a file in, a folder or a file out."""
 
 import csv
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flows.wiring.parts import open_parts
 from flows.wiring.settings import load_settings
 from storage.clock import now
-from storage.datasets.versions import dataset_hash
+from storage.datasets.rows import dataset_hash
 from storage.errors import BadInput
 from storage.records import Split
 from storage.scheme import Scheme, find_scheme
@@ -20,7 +19,6 @@ from storage.texts.csv import read_texts
 from storage.texts.paging import batches
 
 if TYPE_CHECKING:
-    from training.data.phrasebank import PhraseBank
     from training.model.finetune import Recipe
 
 Progress = Callable[[float, str], None]
@@ -43,6 +41,7 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
     """
     from storage.models.manifest import Manifest, write_manifest
     from training.data.merge import MergePolicy, merge
+    from training.data.seed import read_seed
     from training.judge.evaluate import evaluate, rows_as_examples
     from training.model.base_model import find_base_model
     from training.model.classifier import Classifier
@@ -50,7 +49,7 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
 
     settings = load_settings()
     scheme = find_scheme(settings.scheme)
-    given = _labelled(data, settings.phrasebank_agreement, scheme)
+    given = read_seed(data, settings.agreement, scheme)
     rows = merge(given, (), (), {}, MergePolicy()).rows
     test = rows_as_examples(row for row in rows if row.split is Split.TEST)
     if not len(test):
@@ -79,21 +78,7 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
         "base_model": base.name,
         "base_saw_phrasebank": base.exposed,
     }
-    return Trained(report, given.problems)
-
-
-def _labelled(data: Path, agreement: int, scheme: Scheme) -> "PhraseBank":
-    from training.data.phrasebank import PhraseBank, PhraseBankRow, read_phrasebank
-
-    if data.is_dir():
-        return read_phrasebank(data, agreement, scheme)
-    reading = read_texts(data, scheme)
-    unlabelled = [Problem(row.line, "the label is empty") for row in reading.rows if row.label is None]
-    rows = tuple(PhraseBankRow(row.line, row.text, row.label) for row in reading.rows if row.label is not None)
-    if not rows:
-        raise BadInput(f"{data} has no labelled row: `train` needs the columns text and label")
-    problems = tuple(sorted([*reading.problems, *unlabelled], key=lambda problem: problem.line))
-    return PhraseBank(rows, problems, hashlib.sha256(data.read_bytes()).hexdigest(), str(data), {})
+    return Trained(report, given.bad_lines)
 
 
 def read_input(path: Path) -> tuple[list[str], tuple[Problem, ...]]:

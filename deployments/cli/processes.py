@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 def up() -> None:
     """Start every part that has no address in the settings, keep them up, and stop all on Ctrl-C."""
-    from deployments.local.data import phrasebank_folder
+    from deployments.local.data import seed_path
     from deployments.local.home import occupied
     from deployments.local.plan import check_given, make_plan
     from deployments.supervisor.process import ProcessEvent
@@ -49,7 +49,7 @@ def up() -> None:
             show_addresses(plan)
 
         with open_parts(plan.settings) as parts:
-            phrasebank_folder(parts)
+            seed_path(parts)
             parts.registry.prepare()
         Stack(plan.processes, plan.settings.home / "logs", report).run_until_interrupted(when_ready)
 

@@ -55,7 +55,7 @@ class Summary:
 def summarise(
     seed: int, parts: Parts, first: str, last: Round, traffic: Traffic, runs: dict[str, Run], seconds: dict[str, float]
 ) -> Summary:
-    """Evaluate both models on the audit slice, held-out texts and PhraseBank test rows.
+    """Evaluate both models on the audit slice, held-out texts and the test rows of the seed data.
 
     The report holds `seconds` itself, so that what is booked before it is written is in it.
     """
@@ -102,7 +102,7 @@ def summarise(
         "base_model": after.manifest.base_model,
         "base_model_exposed": after.manifest.exposed,
         "device": choose_device(),
-        "phrasebank_source": parts.datasets.load(after.manifest.dataset_version).phrasebank_source,
+        "seed_data": parts.datasets.load(after.manifest.dataset_version).parents[0].name,
     }
     return Summary(report, comparisons, parts.settings.home / "report.json")
 
@@ -139,7 +139,7 @@ def slices(parts: Parts, before: str, after: str, seed: int) -> list[tuple[str, 
     return [
         ("audit", "audit slice", audit_slice(parts, versions)),
         ("heldout", "production texts sent to nobody", _held_out(parts, versions, seed)),
-        ("phrasebank", f"PhraseBank test rows{_likeness(test)}", rows_as_examples(test)),
+        ("seed", f"test rows of the seed data{_likeness(test)}", rows_as_examples(test)),
     ]
 
 

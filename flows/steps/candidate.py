@@ -17,7 +17,8 @@ from flows.steps.recover import end_unfinished
 from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from storage.clock import now
-from storage.datasets.versions import dataset_hash
+from storage.datasets.parents import annotators
+from storage.datasets.rows import dataset_hash
 from storage.errors import BadInput
 from storage.models.registry import ModelVersion
 from storage.records import DatasetVersion, Split
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from training.judge.evaluate import Examples
     from training.judge.gate import Judgement
 
-NO_CHAMPION = "there is no champion yet: `finloop retrain` trains the first, from the PhraseBank alone"
+
+NO_CHAMPION = "there is no champion yet: `finloop retrain` trains the first, from the seed data alone"
 Progress = Callable[[float, str], None]
 
 
@@ -46,17 +48,14 @@ def champion_of(parts: Parts) -> ModelVersion | None:
 
 
 def build_dataset(parts: Parts, policy: RetrainPolicy) -> DatasetVersion | None:
-    """The dataset to train on now: an unjudged one left by a killed run first, else PhraseBank plus all labels.
+    """The dataset to train on now: an unjudged one left by a killed run first, else seed data plus all labels.
 
-    One that was left with another PhraseBank or merge policy is passed over: the settings of now count. None where the
-    newest labels are in a dataset whose model was judged already: there is nothing new. Raises BadInput, and stores
-    nothing, where no row would train or none would validate.
+    A dataset that was left with other seed data or another merge policy is passed over. None where the newest labels
+    are in a dataset whose model was judged already: there is nothing new. Raises BadInput, and stores nothing, where no
+    row would train or none would validate.
     """
-    unfinished = parts.datasets.unjudged(
-        phrasebank_sha256=parts.phrasebank.sha256,
-        agreement=parts.settings.phrasebank_agreement,
-        policy=policy.merge.hash(),
-    )
+    seed, split_by = parts.seed, policy.merge.hash()
+    unfinished = parts.datasets.unjudged(seed=seed.parent(split_by), policy=split_by)
     if unfinished is not None:
         return parts.datasets.load(unfinished)
     from training.data.merge import merge
@@ -64,15 +63,13 @@ def build_dataset(parts: Parts, policy: RetrainPolicy) -> DatasetVersion | None:
     labels = parts.labels.snapshot()
     audit_texts = [text.text for text in parts.texts.random_audit(seed=0)]
     audit_texts += [label.text for label in labels.audit]
-    merged = merge(parts.phrasebank, labels.trainable, audit_texts, parts.datasets.splits(), policy.merge)
+    merged = merge(seed, labels.trainable, audit_texts, parts.datasets.splits(), policy.merge)
     dataset = DatasetVersion(
         version=dataset_hash(merged.rows),
         created_at=now(),
-        phrasebank_sha256=parts.phrasebank.sha256,
-        phrasebank_source=f"{parts.settings.phrasebank} ({Path(parts.phrasebank.source).name})",
-        agreement=parts.settings.phrasebank_agreement,
+        parents=(seed.parent(split_by), annotators(merged.rows, split_by)),
         label_watermark=labels.watermark,
-        policy=policy.merge.hash(),
+        policy=split_by,
         rows=merged.rows,
         dropped=merged.dropped,
     )
@@ -90,9 +87,9 @@ def _check_trainable(dataset: DatasetVersion) -> None:
     rows = Counter(row.split for row in dataset.rows)
     if not rows[Split.TRAIN] or not rows[Split.VALIDATION]:
         raise BadInput(
-            f"the PhraseBank {dataset.phrasebank_source} and the labels so far give {rows[Split.TRAIN]} train and "
-            f"{rows[Split.VALIDATION]} validation rows (FINLOOP_PHRASEBANK); a training needs both.\n"
-            "Add sentences to that folder, or set it to `sample`, to `hub`, or to another folder."
+            f"the seed data {dataset.parents[0].name} and the labels so far give {rows[Split.TRAIN]} train and "
+            f"{rows[Split.VALIDATION]} validation rows (FINLOOP_SEED_DATA); a training needs both.\n"
+            "Add labelled texts to that file, or set it to `sample`, to `hub`, or to another folder or CSV."
         )
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flows.steps.asking import Wanted
     from labeling.studio.client import Studio
     from storage.models.registry import Registry
-    from training.data.phrasebank import PhraseBank
+    from training.data.seed import SeedData
     from training.model.base_model import BaseModel
 
 
@@ -139,26 +139,26 @@ class Parts:
         return find_base_model(self.settings.base_model, self.downloads)
 
     @cached_property
-    def phrasebank(self) -> "PhraseBank":
-        """The PhraseBank rows of the chosen agreement level."""
-        from training.data.phrasebank import read_phrasebank
+    def seed(self) -> "SeedData":
+        """The seed data: the PhraseBank at the chosen agreement level, or a labelled CSV."""
+        from training.data.seed import read_seed
 
-        return read_phrasebank(self.phrasebank_folder(), self.settings.phrasebank_agreement, self.scheme)
+        return read_seed(self.seed_path(), self.settings.agreement, self.scheme)
 
     @property
     def downloads(self) -> Path:
         """Where what comes from the hub is kept."""
         return self.settings.home.resolve() / "downloads"
 
-    def phrasebank_folder(self) -> Path:
-        """The folder that the PhraseBank is read from, fetched or generated first where need be."""
-        if self.settings.phrasebank == "hub":
+    def seed_path(self) -> Path:
+        """The folder or file that the seed data are read from, fetched first where need be."""
+        if self.settings.seed_data == "hub":
             from training.data.phrasebank import fetch_phrasebank
 
             return fetch_phrasebank(self.downloads)
-        if self.settings.phrasebank == "sample":
+        if self.settings.seed_data == "sample":
             return self.settings.home.resolve() / "sample"
-        return Path(self.settings.phrasebank)
+        return Path(self.settings.seed_data)
 
     def close(self) -> None:
         """Close what was opened."""

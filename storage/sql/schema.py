@@ -192,19 +192,28 @@ class ProjectRow(Base):
 
 
 class DatasetRow(Base):
-    """A dataset version: the hash of its rows, and its parents."""
+    """A dataset version: the hash of its rows, and how far the labels were read into it."""
 
     __tablename__ = "dataset"
     version: Mapped[str] = mapped_column(String(64), primary_key=True)
     created_at: Mapped[datetime]
-    phrasebank_sha256: Mapped[str] = mapped_column(String(64))
-    phrasebank_source: Mapped[str] = mapped_column(String(300))
-    agreement: Mapped[int]
     label_watermark: Mapped[int] = mapped_column(index=True)
     policy: Mapped[str] = mapped_column(String(64))
     dropped: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     judged_at: Mapped[datetime | None]
     verdict: Mapped[dict[str, Any] | None]
+
+
+class ParentRow(Base):
+    """One thing that a dataset version was made from; its rows carry the parent's origin."""
+
+    __tablename__ = "dataset_parent"
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.version"), primary_key=True)
+    origin: Mapped[str] = mapped_column(String(20), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str]
+    hash: Mapped[str] = mapped_column(String(64))
+    policy: Mapped[str] = mapped_column(String(64))
 
 
 class ExampleRow(Base):

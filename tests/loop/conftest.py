@@ -58,8 +58,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with running(
         folder / "home",
         FINLOOP_BASE_MODEL=str(base),
-        FINLOOP_PHRASEBANK="sample",
-        FINLOOP_PHRASEBANK_AGREEMENT="100",
+        FINLOOP_SEED_DATA="sample",
+        FINLOOP_AGREEMENT="100",
         FINLOOP_RETRAIN_AFTER=str(RETRAIN_AFTER),
         FINLOOP_AUDIT_SHARE="0.3",
         OMP_NUM_THREADS="1",  # a model this small is slowed down by a second thread, tenfold on a busy machine

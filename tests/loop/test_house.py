@@ -22,7 +22,7 @@ from tests.loop.conftest import AUDIT, SELECTED, Answered, First
 from tests.loop.house import House, until
 
 LEFT = {"scores", "audit-tasks", "select-tasks", "select-project", "dataset", "verdict", "served", "serving"}
-PICTURES = {"confusion-audit", "confusion-phrasebank"}
+PICTURES = {"confusion-audit", "confusion-seed"}
 
 
 def test_a_refused_retrain_is_a_completed_run_that_says_why(house: House, first: First) -> None:

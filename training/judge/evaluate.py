@@ -28,7 +28,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Texts with what people say of them: the audit slice, or the PhraseBank's test rows."""
+    """Texts with what people say of them: the audit slice, or the test rows of the seed data."""
 
     texts: tuple[str, ...]
     truth: tuple[str, ...]

@@ -20,8 +20,8 @@ class GatePolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_phrasebank_loss: float = Field(
-        default=0.02, ge=0.0, le=0.2, description="How much macro-F1 may be lost on the PhraseBank test rows."
+    max_seed_loss: float = Field(
+        default=0.02, ge=0.0, le=0.2, description="How much macro-F1 may be lost on the test rows of the seed data."
     )
     min_audit_rows: int = Field(
         default=50, ge=1, le=100_000, description="With fewer answered audit rows nothing is promoted."
@@ -52,10 +52,10 @@ class Verdict(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Evaluations:
-    """One model's answers on each set of rows; `audit` and `phrasebank` may be empty."""
+    """One model's answers on each set of rows; `audit` and `seed` may be empty."""
 
     audit: Answers
-    phrasebank: Answers
+    seed: Answers
     obvious: Answers
 
 
@@ -73,12 +73,12 @@ Rule = Callable[[Evaluations | None, Evaluations, GatePolicy], Verdict]
 
 
 def point_estimates(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Verdict:
-    """Better in macro-F1 on the audit slice, not much worse on the PhraseBank, and sound in itself.
+    """Better in macro-F1 on the audit slice, not much worse on the seed data, and sound in itself.
 
-    The absolute conditions hold for a first champion too. They use the PhraseBank test rows, which are there before
-    anyone has answered an audit, and the audit slice once it is large enough.
+    The absolute conditions hold for a first champion too. They use the test rows of the seed data, which are there
+    before anyone has answered an audit, and the audit slice once it is large enough.
     """
-    checks = [_obvious(candidate), _beats_commonest("PhraseBank test rows", candidate.phrasebank)]
+    checks = [_obvious(candidate), _beats_commonest("test rows of the seed data", candidate.seed)]
     enough = len(candidate.audit) >= policy.min_audit_rows
     if enough:
         checks.append(_beats_commonest("audit slice", candidate.audit))
@@ -86,7 +86,7 @@ def point_estimates(champion: Evaluations | None, candidate: Evaluations, policy
         checks.append(_enough_audit(len(candidate.audit), policy))
         if enough:
             checks.append(_better(champion.audit, candidate.audit))
-        checks.append(_no_loss(champion.phrasebank, candidate.phrasebank, policy))
+        checks.append(_no_loss(champion.seed, candidate.seed, policy))
     failed = [check for check in checks if not check.passed]
     passed = "it is the first champion and sound" if champion is None else "every condition holds"
     return Verdict(promoted=not failed, reason="; ".join(check.why for check in failed) or passed, checks=tuple(checks))
@@ -96,23 +96,21 @@ def judge(
     champion: Model | None,
     candidate: Model,
     audit: Examples,
-    phrasebank: Examples,
+    seed: Examples,
     obvious: Sequence[ObviousCase],
     policy: GatePolicy,
     *,
     rule: Rule = point_estimates,
 ) -> Judgement:
-    """Run both models on the audit slice, the PhraseBank test rows and the obvious cases, and decide by `rule`."""
+    """Run both models on the audit slice, the seed data's test rows and the obvious cases, and decide by `rule`."""
     certain = examples((case.text, case.label) for case in obvious)
-    of_champion = None if champion is None else _run(champion, audit, phrasebank, certain)
-    of_candidate = _run(candidate, audit, phrasebank, certain)
+    of_champion = None if champion is None else _run(champion, audit, seed, certain)
+    of_candidate = _run(candidate, audit, seed, certain)
     return Judgement(rule(of_champion, of_candidate, policy), of_champion, of_candidate)
 
 
-def _run(model: Model, audit: Examples, phrasebank: Examples, obvious: Examples) -> Evaluations:
-    return Evaluations(
-        audit=evaluate(model, audit), phrasebank=evaluate(model, phrasebank), obvious=evaluate(model, obvious)
-    )
+def _run(model: Model, audit: Examples, seed: Examples, obvious: Examples) -> Evaluations:
+    return Evaluations(audit=evaluate(model, audit), seed=evaluate(model, seed), obvious=evaluate(model, obvious))
 
 
 def _obvious(candidate: Evaluations) -> Check:
@@ -174,14 +172,14 @@ def _better(champion: Answers, candidate: Answers) -> Check:
 
 
 def _no_loss(champion: Answers, candidate: Answers, policy: GatePolicy) -> Check:
-    name = "PhraseBank kept"
+    name = "seed data kept"
     if not len(candidate):
-        return Check(name=name, value=0.0, threshold=0.0, passed=False, why="there are no PhraseBank test rows")
+        return Check(name=name, value=0.0, threshold=0.0, passed=False, why="there are no test rows of the seed data")
     before, after = champion.scores().macro_f1, candidate.scores().macro_f1
-    threshold = before - policy.max_phrasebank_loss
+    threshold = before - policy.max_seed_loss
     passed = after >= threshold
     why = (
-        f"macro-F1 on {len(candidate)} PhraseBank test rows goes from {before:.3f} to {after:.3f}, "
-        f"{'within' if passed else 'beyond'} the loss of {policy.max_phrasebank_loss:.3f} that is allowed"
+        f"macro-F1 on {len(candidate)} test rows of the seed data goes from {before:.3f} to {after:.3f}, "
+        f"{'within' if passed else 'beyond'} the loss of {policy.max_seed_loss:.3f} that is allowed"
     )
     return Check(name=name, value=after, threshold=threshold, passed=passed, why=why)

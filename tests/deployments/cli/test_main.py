@@ -252,19 +252,22 @@ def test_datasets_say_what_is_in_them_and_what_was_left_out(
     monkeypatch.setenv("COLUMNS", "400")
     _, out, _ = finloop(monkeypatch, capsys, "datasets")
     assert "phrasebank train" in out
+    assert f"PhraseBank {parts.seed.source}, annotators' labels up to change 1" in out
     assert "near an audit text 3" in out
     (told,) = json.loads(finloop(monkeypatch, capsys, "datasets", "--json")[1])
     assert told["dropped"] == {"near an audit text": 3}
+    assert [parent["kind"] for parent in told["parents"]] == ["phrasebank", "labels"]
 
 
 def test_fetch_says_where_it_is_and_when_nothing_had_to_be_fetched(
     parts: Parts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FINLOOP_HOME", str(parts.settings.home))
-    code, out, _ = finloop(monkeypatch, capsys, "fetch", "phrasebank")
+    code, out, _ = finloop(monkeypatch, capsys, "fetch", "seed")
     assert code == 0
+    assert finloop(monkeypatch, capsys, "fetch", "phrasebank") == (code, out, "")
     assert (parts.settings.home / "sample" / "Sentences_50Agree.txt").is_file()
-    assert "nothing was fetched" in out and "FINLOOP_PHRASEBANK=hub" in out
+    assert "nothing was fetched" in out and "FINLOOP_SEED_DATA=hub" in out
     monkeypatch.setenv("FINLOOP_BASE_MODEL", parts.settings.base_model)
     code, out, _ = finloop(monkeypatch, capsys, "fetch", "model")
     assert (code, out) == (0, f"model: {parts.base_model.folder}\n")

@@ -51,7 +51,7 @@ def test_models_are_not_compared_on_different_rows() -> None:
 
 def test_the_tables_have_both_models_and_the_difference_and_fit_80_columns() -> None:
     out = io.StringIO()
-    rows = [Comparison("audit", "audit slice", HALF, RIGHT), Comparison("phrasebank", "PhraseBank", RIGHT, HALF)]
+    rows = [Comparison("audit", "audit slice", HALF, RIGHT), Comparison("seed", "seed data", RIGHT, HALF)]
     Console(file=out, width=80).print(tables(rows, "1", "2"))
     said = out.getvalue()
     assert "Before (version 1) and after (version 2)" in said

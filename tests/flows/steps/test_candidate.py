@@ -1,7 +1,7 @@
 """What a retrain is made of: each step may be repeated, and only what is new is trained on."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from storage.errors import BadInput, UnknownVersion
 from storage.models.registry import ModelVersion
-from storage.records import DatasetVersion, Purpose, Split
+from storage.records import DatasetVersion, ParentKind, Purpose, Split
 from tests.fixtures_home import POLICY, answer, put_text, register, sentence
 from tests.schemes import LABELS
 from training.data.merge import MergePolicy
@@ -61,18 +61,18 @@ def judged_dataset(parts: Parts, model: Path, promoted: bool = True) -> DatasetV
 
 
 @contextmanager
-def of_phrasebank(parts: Parts, folder: Path, lines: list[str] | None = None) -> Iterator[Parts]:
-    """The same home with another PhraseBank, whose lines are written first where they are given."""
+def of_seed(parts: Parts, folder: Path, lines: list[str] | None = None) -> Iterator[Parts]:
+    """The same home with other seed data, whose lines are written first where they are given."""
     if lines is not None:
         folder.mkdir(exist_ok=True)
         (folder / "Sentences_50Agree.txt").write_text("\n".join(lines) + "\n", encoding="latin-1")
-    made = Parts(parts.settings.model_copy(update={"phrasebank": str(folder)}))
+    made = Parts(parts.settings.model_copy(update={"seed_data": str(folder)}))
     yield made
     made.close()
 
 
 def lines_of(parts: Parts) -> list[str]:
-    return [f"{row.text}@{row.label}" for row in parts.phrasebank.rows]
+    return [f"{row.text}@{row.label}" for row in parts.seed.rows]
 
 
 def given_up(parts: Parts, key: str, watermark: int) -> None:
@@ -88,12 +88,14 @@ def intended(parts: Parts) -> list[object]:
     return [read(entry) for entry in parts.outbox.open()]
 
 
-def test_the_first_dataset_is_the_phrasebank_alone(parts: Parts) -> None:
+def test_the_first_dataset_is_the_seed_data_alone(parts: Parts) -> None:
     dataset = built(parts)
     assert {row.origin for row in dataset.rows} == {"phrasebank"}
     assert {row.split for row in dataset.rows} == set(Split)
     assert dataset.label_watermark == 0
-    assert dataset.phrasebank_sha256 == parts.phrasebank.sha256
+    seed, labels = dataset.parents
+    assert (seed.kind, seed.hash, seed.policy) == (ParentKind.PHRASEBANK, parts.seed.sha256, POLICY.merge.hash())
+    assert (labels.kind, labels.origin, labels.policy) == (ParentKind.LABELS, "label", POLICY.merge.hash())
 
 
 @pytest.mark.parametrize("promoted", [True, False])
@@ -127,13 +129,26 @@ def test_labels_that_arrive_during_a_retrain_lead_to_another(parts: Parts, tiny_
     assert ids <= {row.text_id for row in built(parts).rows}
 
 
-def test_a_dataset_left_with_another_phrasebank_is_passed_over(parts: Parts, tmp_path: Path) -> None:
+def test_a_dataset_left_with_other_seed_data_is_passed_over(parts: Parts, tmp_path: Path) -> None:
     left = built(parts)
-    with of_phrasebank(parts, tmp_path / "other", lines_of(parts)[:80]) as other:
+    with of_seed(parts, tmp_path / "other", lines_of(parts)[:80]) as other:
         after = built(other)
-        assert (len(after.rows), after.phrasebank_sha256) == (80, other.phrasebank.sha256)
+        assert (len(after.rows), after.parents[0].hash) == (80, other.seed.sha256)
         assert built(other).version == after.version
     assert built(parts).version == left.version
+
+
+def test_a_labelled_csv_takes_the_place_of_the_phrasebank(parts: Parts, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("text,label\n" + "".join(f"{row.text},{row.label}\n" for row in parts.seed.rows))
+    left = built(parts)
+    with closing(Parts(parts.settings.model_copy(update={"seed_data": str(path)}))) as own:
+        dataset = built(own)
+        assert {row.origin for row in dataset.rows if row.split is Split.TEST} == {"csv"}
+        assert (dataset.parents[0].kind, dataset.parents[0].hash) == (ParentKind.CSV, own.seed.sha256)
+        assert built(own).version == dataset.version
+    assert dataset.version != left.version
+    assert {row.text_id: row.split for row in dataset.rows} == {row.text_id: row.split for row in left.rows}
 
 
 def test_a_dataset_left_with_another_merge_policy_is_passed_over(parts: Parts) -> None:
@@ -152,15 +167,15 @@ def test_a_dataset_of_the_same_rows_is_left_with_the_policy_of_now(parts: Parts)
     assert built(parts, other).version == left.version
 
 
-def test_a_dataset_that_cannot_be_trained_on_is_refused_and_the_mended_phrasebank_is_taken(
+def test_a_dataset_that_cannot_be_trained_on_is_refused_and_the_mended_seed_data_are_taken(
     parts: Parts, tmp_path: Path
 ) -> None:
     whole, folder = lines_of(parts), tmp_path / "own"
-    with of_phrasebank(parts, folder, whole[:1]) as small:
-        with pytest.raises(BadInput, match=r"train and . validation rows \(FINLOOP_PHRASEBANK\)"):
+    with of_seed(parts, folder, whole[:31:30]) as small:
+        with pytest.raises(BadInput, match=r"train and . validation rows \(FINLOOP_SEED_DATA\)"):
             build_dataset(small, POLICY)
         assert (small.datasets.summaries(), small.datasets.splits()) == ([], {})
-    with of_phrasebank(parts, folder, whole) as mended:
+    with of_seed(parts, folder, whole) as mended:
         assert len(built(mended).rows) == len(whole)
 
 
@@ -252,8 +267,8 @@ def test_champion_and_candidate_are_run_on_the_same_rows(parts: Parts, tiny_mode
     assert found.champion is not None and found.champion.version == champion.version
     before, after = found.judgement.champion, found.judgement.candidate
     assert before is not None
-    assert before.phrasebank.truth == after.phrasebank.truth
-    assert len(after.phrasebank) == sum(row.split is Split.TEST for row in dataset.rows)
+    assert before.seed.truth == after.seed.truth
+    assert len(after.seed) == sum(row.split is Split.TEST for row in dataset.rows)
     assert before.audit.truth == after.audit.truth == ("neutral",)
     assert not np.array_equal(before.audit.probabilities, after.audit.probabilities)
 

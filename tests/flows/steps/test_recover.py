@@ -36,8 +36,7 @@ def restart_unfinished(parts: Parts, patience: Patience) -> list[str]:
             parts.problems,
             parts.leases,
             parts.datasets,
-            lambda: parts.phrasebank,
-            parts.settings.phrasebank_agreement,
+            lambda: parts.seed,
             patience,
         ),
     ]
@@ -167,20 +166,20 @@ def test_a_killed_training_is_started_again_on_its_dataset_so_often_and_then_rep
     assert parts.outbox.troubled() == []
 
 
-def test_a_dataset_of_another_phrasebank_is_passed_over(parts: Parts, tmp_path: Path) -> None:
+def test_a_dataset_of_other_seed_data_is_passed_over(parts: Parts, tmp_path: Path) -> None:
     a_dataset(parts)
     let_pass(parts)
-    (tmp_path / "Sentences_50Agree.txt").write_text("profit rose@positive\n")
-    now_another = Parts(parts.settings.model_copy(update={"phrasebank": str(tmp_path)}))
+    (tmp_path / "Sentences_50Agree.txt").write_text("profit rose@positive\nprofit fell@negative\n")
+    now_another = Parts(parts.settings.model_copy(update={"seed_data": str(tmp_path)}))
     assert restart_unfinished(now_another, PATIENCE) == []
     now_another.close()
     assert len(restart_unfinished(parts, PATIENCE)) == 1
 
 
-def test_where_the_phrasebank_cannot_be_read_the_retrain_decides(parts: Parts, tmp_path: Path) -> None:
+def test_where_the_seed_data_cannot_be_read_the_retrain_decides(parts: Parts, tmp_path: Path) -> None:
     a_dataset(parts)
     let_pass(parts)
-    elsewhere = Parts(parts.settings.model_copy(update={"phrasebank": str(tmp_path / "not mounted here")}))
+    elsewhere = Parts(parts.settings.model_copy(update={"seed_data": str(tmp_path / "not mounted here")}))
     assert len(restart_unfinished(elsewhere, PATIENCE)) == 1
     elsewhere.close()
 

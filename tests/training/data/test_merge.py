@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from flows.wiring.settings import Settings
-from storage.records import Label, Purpose, Row, Split
+from storage.records import Label, ParentKind, Purpose, Row, Split
 from storage.text import in_audit, text_id
 from tests.schemes import LABELS
 from training.data.clusters import near_duplicates
@@ -26,7 +26,7 @@ from training.data.merge import (
     MergePolicy,
     merge,
 )
-from training.data.phrasebank import PhraseBank, PhraseBankRow
+from training.data.seed import SeedData, SeedRow
 
 POSITIVE, NEUTRAL, NEGATIVE = "positive", "neutral", "negative"
 POLICY = MergePolicy()
@@ -34,9 +34,9 @@ EVERYTHING = "the quick profit of the brown company jumped over the lazy forecas
 """Long enough for texts that differ in one number to be near-duplicates."""
 
 
-def bank(*pairs: tuple[str, str], groups: dict[str, str] | None = None) -> PhraseBank:
-    rows = tuple(PhraseBankRow(line, text, label) for line, (text, label) in enumerate(pairs, start=1))
-    return PhraseBank(rows, (), "sum", "here", groups or {})
+def bank(*pairs: tuple[str, str], groups: dict[str, str] | None = None) -> SeedData:
+    rows = tuple(SeedRow(line, text, label) for line, (text, label) in enumerate(pairs, start=1))
+    return SeedData(rows, (), "sum", "here", groups or {}, ParentKind.PHRASEBANK)
 
 
 def label(text: str, answer: str | None, purpose: Purpose = Purpose.SELECT, sequence: int = 1) -> Label:
@@ -44,7 +44,7 @@ def label(text: str, answer: str | None, purpose: Purpose = Purpose.SELECT, sequ
 
 
 def distinct(count: int, split: Split, start: str = "sentence") -> list[str]:
-    """Texts, none near another, that a fresh PhraseBank of them puts into `split`."""
+    """Texts, none near another, that fresh seed data of them put into `split`."""
     texts = [hashlib.sha256(f"{start}{number}".encode()).hexdigest()[:40] for number in range(60 * count)]
     placed = merge(bank(*((text, NEUTRAL) for text in texts)), [], [], {}, POLICY)
     return [row.text for row in placed.rows if row.split is split][:count]
@@ -96,7 +96,7 @@ def test_a_frozen_test_row_near_an_audit_text_stays() -> None:
     assert only(merge(bank((test, POSITIVE)), [], [test], {}, POLICY)).split is Split.TEST
 
 
-def test_annotators_overrule_the_phrasebank_in_training_and_never_in_the_test() -> None:
+def test_annotators_overrule_the_seed_data_in_training_and_never_in_the_test() -> None:
     train, test = distinct(1, Split.TRAIN)[0], distinct(1, Split.TEST)[0]
     merged = merge(bank((train, POSITIVE)), [label(train, NEGATIVE)], [], {}, POLICY)
     assert (only(merged).label, only(merged).origin, merged.dropped) == (NEGATIVE, "label", {REPLACED: 1})

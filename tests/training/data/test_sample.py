@@ -15,15 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.records import Row, Split
+from storage.scheme import find_scheme
 from storage.text import text_id
 from storage.texts.csv import read_texts
-from tests.schemes import LABELS, SENTIMENT
+from tests.schemes import LABELS
 from training.data.clusters import near_duplicates
 from training.data.merge import MergePolicy, merge
-from training.data.phrasebank import PhraseBank, read_phrasebank
 from training.data.sample.grammar import Expansion, load_grammar
 from training.data.sample.writer import SampleText, sample_posts, sample_sentences, write_sample
+from training.data.seed import SeedData, read_seed
 
+SCHEME = find_scheme("sentiment")
 SAMPLE = Path(__file__).parents[3] / "training" / "data" / "sample"
 HARD = {
     "negation": ("did not rise", "negative"),
@@ -49,12 +51,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bank(folder: Path) -> PhraseBank:
-    return read_phrasebank(folder, 50, SENTIMENT)
+def bank(folder: Path) -> SeedData:
+    return read_seed(folder, 50, SCHEME)
 
 
 @pytest.fixture(scope="module")
-def rows(bank: PhraseBank) -> tuple[Row, ...]:
+def rows(bank: SeedData) -> tuple[Row, ...]:
     return merge(bank, [], [], {}, MergePolicy()).rows
 
 
@@ -63,16 +65,16 @@ def posts() -> list[SampleText]:
     return sample_posts()
 
 
-def test_files_are_read_by_the_ordinary_readers_without_a_problem(folder: Path, bank: PhraseBank) -> None:
-    production = read_texts(folder / "texts.csv", SENTIMENT)
-    assert (bank.problems, production.problems) == ((), ())
+def test_files_are_read_by_the_ordinary_readers_without_a_problem(folder: Path, bank: SeedData) -> None:
+    production = read_texts(folder / "texts.csv", SCHEME)
+    assert (bank.bad_lines, production.problems) == ((), ())
     assert len(bank.rows) >= 600
     assert len(production.rows) >= 2000
     assert all(row.label is not None for row in production.rows)
 
 
 def test_stricter_agreement_levels_are_parts_of_the_looser(folder: Path) -> None:
-    levels = [{row.text for row in read_phrasebank(folder, level, SENTIMENT).rows} for level in (50, 66, 75, 100)]
+    levels = [{row.text for row in read_seed(folder, level, SCHEME).rows} for level in (50, 66, 75, 100)]
     assert levels[0] > levels[1] > levels[2] > levels[3]
 
 

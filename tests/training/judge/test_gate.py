@@ -58,7 +58,7 @@ def failed(found: Verdict) -> list[str]:
     return [check.name for check in found.checks if not check.passed]
 
 
-def test_a_candidate_that_is_better_on_the_audit_and_keeps_the_phrasebank_is_promoted() -> None:
+def test_a_candidate_that_is_better_on_the_audit_and_keeps_the_seed_data_is_promoted() -> None:
     found = verdict(model(audit_wrong=30), model(audit_wrong=29))
     assert found.promoted
     assert failed(found) == []
@@ -73,11 +73,11 @@ def test_a_candidate_that_is_not_better_on_the_audit_is_refused(wrong: int) -> N
 
 
 @pytest.mark.parametrize(("lost", "promoted"), [(5, True), (6, True), (7, False)])
-def test_at_most_two_points_may_be_lost_on_the_phrasebank(lost: int, promoted: bool) -> None:
+def test_at_most_two_points_may_be_lost_on_the_seed_data(lost: int, promoted: bool) -> None:
     """300 balanced rows, mistakes spread evenly over labels: a row is a third of a point."""
     found = verdict(model(audit_wrong=30), model(audit_wrong=0, bank_wrong=lost))
     assert found.promoted is promoted
-    assert failed(found) == ([] if promoted else ["PhraseBank kept"])
+    assert failed(found) == ([] if promoted else ["seed data kept"])
 
 
 def test_few_audit_rows_are_no_evidence_and_the_cure_is_named() -> None:
@@ -94,7 +94,7 @@ def test_a_first_champion_needs_no_audit_but_must_be_sound() -> None:
     assert verdict(None, model(), audit=nothing).promoted
     always = Key(dict.fromkeys([*AUDIT.texts, *BANK.texts], NEUTRAL))
     found = verdict(None, always, audit=nothing)
-    assert failed(found) == ["better than the commonest label on the PhraseBank test rows"]
+    assert failed(found) == ["better than the commonest label on the test rows of the seed data"]
     assert not judge(None, model(), nothing, nothing, OBVIOUS, GatePolicy()).verdict.promoted
 
 
@@ -103,7 +103,7 @@ def test_a_candidate_that_always_answers_the_commonest_label_is_refused() -> Non
     worse = Key({text: LABELS[(LABELS.index(truth) + 1) % 3] for given in (AUDIT, BANK)
                  for text, truth in zip(given.texts, given.truth, strict=True)})  # fmt: skip
     found = verdict(worse, always)
-    assert failed(found) == ["better than the commonest label on the PhraseBank test rows",
+    assert failed(found) == ["better than the commonest label on the test rows of the seed data",
                              "better than the commonest label on the audit slice"]  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def test_there_are_ten_obvious_cases_of_every_label() -> None:
 
 
 def test_a_policy_is_bounded() -> None:
-    for fields in ({"max_phrasebank_loss": -0.01}, {"max_phrasebank_loss": 0.5}, {"min_audit_rows": 0}, {"other": 1}):
+    for fields in ({"max_seed_loss": -0.01}, {"max_seed_loss": 0.5}, {"min_audit_rows": 0}, {"other": 1}):
         with pytest.raises(ValidationError):
             GatePolicy.model_validate(fields)
 
@@ -158,7 +158,7 @@ def test_a_policy_is_bounded() -> None:
 def test_the_policies_are_there_without_the_libraries_that_train() -> None:
     """A dashboard's form and the command line need them at every start."""
     code = (
-        "import sys, training.judge.gate, training.data.merge, training.model.finetune, training.data.phrasebank\n"
+        "import sys, training.judge.gate, training.data.merge, training.model.finetune, training.data.seed\n"
         "print(sorted({'torch', 'transformers', 'matplotlib', 'scipy', 'sklearn'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
