@@ -16,16 +16,19 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from flows.steps.candidate import Candidate
+from flows.steps.judge import Judged
 from flows.steps.promotion import Promotion
 from labeling.answer.reconcile import Reconciled
 from storage.models.registry import ModelVersion
+from storage.models.verdict import Decision
 from storage.records import LABELS, DatasetVersion, LabelTask, Purpose
 from storage.texts.bad_lines import Problem, noted
 from storage.texts.store import Counts
 
 SHOWN = 50
 """Texts in a table: enough to see what kind they are."""
+
+SAID = {Decision.PROMOTE: "Promoted", Decision.REFUSE: "Refused", Decision.UNDECIDED: "Undecided"}
 
 MOVE_AFTER = 3.0
 """Seconds between two moves of a progress bar: each is a request that the training waits for."""
@@ -92,20 +95,20 @@ def _task_line(task: LabelTask) -> dict[str, str]:
     }
 
 
-def show_verdict(candidate: Candidate, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
+def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
     """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the PhraseBank."""
     _dataset(dataset, left_out)
-    _confusion(candidate)
-    verdict = candidate.judgement.verdict
+    _confusion(judged)
+    verdict = judged.verdict
     rows = [
         f"| {'yes' if check.passed else '**no**'} | {check.name} | {check.value:.4f} | {check.threshold:.4f} |"
         for check in verdict.checks
     ]
     reasons = "\n".join(f"- {check.why}" for check in verdict.checks)
-    exposed = "\n\nIts base model had already seen PhraseBank labels." if candidate.version.manifest.exposed else ""
-    champion = f"version {candidate.champion.version}" if candidate.champion else "no champion: this is the first"
+    exposed = "\n\nIts base model had already seen PhraseBank labels." if judged.candidate.manifest.exposed else ""
+    champion = f"version {verdict.champion}" if verdict.champion else "no champion: this is the first"
     create_markdown_artifact(
-        f"# {'Promoted' if verdict.promoted else 'Refused'}: version {candidate.version.version}\n\n"
+        f"# {SAID[verdict.decision]}: version {verdict.candidate}\n\n"
         f"{verdict.reason}\n\nAgainst {champion}.{exposed}\n\n"
         "| passed | check | value | threshold |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n" + reasons,
         key="verdict",
@@ -136,17 +139,17 @@ def described(dataset: DatasetVersion, left_out: Sequence[Problem]) -> str:
     return ", ".join([noted(said, left_out), *dropped])
 
 
-def _confusion(candidate: Candidate) -> None:
+def _confusion(judged: Judged) -> None:
     from training.judge.pictures import confusion_matrices
 
-    judgement = candidate.judgement
+    judgement = judged.judgement
     for name, title in (("audit", "audit slice"), ("phrasebank", "PhraseBank test rows")):
         if not len(getattr(judgement.candidate, name)):
             continue
-        models = [(f"version {candidate.version.version}", getattr(judgement.candidate, name).scores())]
-        if judgement.champion is not None and candidate.champion is not None:
+        models = [(f"version {judged.candidate.version}", getattr(judgement.candidate, name).scores())]
+        if judgement.champion is not None:
             champion = getattr(judgement.champion, name).scores()
-            models.insert(0, (f"champion, version {candidate.champion.version}", champion))
+            models.insert(0, (f"champion, version {judged.verdict.champion}", champion))
         png = base64.b64encode(confusion_matrices(models, title)).decode()
         create_image_artifact(
             f"data:image/png;base64,{png}", key=f"confusion-{name}", description=f"Confusion on the {title}"

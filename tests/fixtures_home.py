@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from flows.steps.dataset import build_dataset
+from flows.steps.decide import decided_before, record_decision
 from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from flows.wiring.settings import Settings
 from storage.clock import now
 from storage.models.manifest import Manifest, write_manifest
 from storage.models.registry import ModelVersion, Registry
-from storage.records import LABELS, Annotation, AnnotationKey, Purpose, Sentiment, Text
+from storage.models.verdict import Decision, Verdict
+from storage.records import LABELS, Annotation, AnnotationKey, DatasetVersion, Purpose, Sentiment, Text
 from storage.text import text_id
 from training.judge.gate import GatePolicy
 from training.model.finetune import Recipe
@@ -105,6 +108,50 @@ def register(
     manifest = Manifest(base_model="tiny", exposed=False, labels=LABELS, created_at=now(), **parents)
     write_manifest(folder, manifest)
     return parts.registry.register(folder)
+
+
+def a_verdict(candidate: str, *, promoted: bool = True, champion: str | None = None, dataset: str = "data") -> Verdict:
+    """A verdict on a version that no gate has judged."""
+    decision = Decision.PROMOTE if promoted else Decision.REFUSE
+    return Verdict(
+        decision=decision, reason="so it is", checks=(), champion=champion, candidate=candidate, dataset=dataset
+    )
+
+
+def recipe_hash(parts: Parts, policy: RetrainPolicy = POLICY) -> str:
+    """What names a training, beside its dataset."""
+    return policy.recipe.hash_on(parts.base_model.name)
+
+
+def build(parts: Parts, policy: RetrainPolicy = POLICY) -> DatasetVersion:
+    """The dataset that a retrain would train on."""
+    return build_dataset(
+        parts.labels, parts.texts, parts.datasets, parts.phrasebank, policy.merge,
+        source=parts.settings.phrasebank, agreement=parts.settings.phrasebank_agreement,
+    )  # fmt: skip
+
+
+def is_new(parts: Parts, dataset: DatasetVersion, policy: RetrainPolicy = POLICY) -> bool:
+    """Whether a retrain would train on a dataset."""
+    return not decided_before(dataset, recipe_hash(parts, policy), parts.registry, parts.datasets, parts.outbox)
+
+
+def registered(parts: Parts, model: Path, dataset: DatasetVersion) -> ModelVersion:
+    """A model as if POLICY's recipe had trained it on a dataset."""
+    return register(parts, model, dataset.version, recipe_hash(parts))
+
+
+def decide(parts: Parts, dataset: DatasetVersion, verdict: Verdict) -> None:
+    """Record a verdict as a retrain does."""
+    record_decision(verdict, dataset, parts.registry, parts.datasets, parts.outbox)
+
+
+def judged(parts: Parts, model: Path, promoted: bool = True) -> DatasetVersion:
+    """The newest dataset, with a model that was judged."""
+    dataset = build(parts)
+    version = registered(parts, model, dataset).version
+    decide(parts, dataset, a_verdict(version, promoted=promoted, dataset=dataset.version))
+    return dataset
 
 
 def put_text(parts: Parts, words: str, *, audit: bool = False) -> Text:

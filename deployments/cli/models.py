@@ -1,11 +1,14 @@
 """The verbs about models and data; `train` and `predict` need no server at all."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from deployments.cli.terminal import bar, console, errors, print_json, show
+
+if TYPE_CHECKING:
+    from storage.models.verdict import Verdict
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -86,7 +89,7 @@ def predict(
 
 
 def datasets(as_json: Json = False) -> None:
-    """The dataset versions, newest first, with their parents, counts and verdicts."""
+    """The dataset versions, newest first, with their parents and counts."""
     from flows.wiring.parts import open_parts
 
     with open_parts() as parts:
@@ -103,7 +106,7 @@ def datasets(as_json: Json = False) -> None:
                 "labels up to": one["label_watermark"],
                 "rows": _counted(one["rows"]),
                 "left out": _counted(one["dropped"]),
-                "verdict": _said(one["verdict"]),
+                "judged": (one["judged_at"] or "no")[:19],
             }
             for one in found
         ],
@@ -136,7 +139,5 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
-def _said(verdict: dict[str, object] | None) -> str:
-    if verdict is None:
-        return "not judged"
-    return f"{'promoted' if verdict['promoted'] else 'refused'}: {verdict['reason']}"
+def _said(verdict: "Verdict | None") -> str:
+    return "not judged" if verdict is None else f"{verdict.decision}: {verdict.reason}"

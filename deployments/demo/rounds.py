@@ -102,8 +102,9 @@ class Rounds:
         with self.steps.step("retrain") as step:
             retrain = started_by_event(self.runs, self.stack, "retrain", began, step)
             candidate = self.parts.registry.versions()[-1]
-            promoted = bool(candidate.verdict and candidate.verdict["promoted"])
-            step.say(f"version {candidate.version} {'promoted' if promoted else 'refused'}: {retrain.message}")
+            verdict = candidate.verdict
+            promoted = verdict is not None and verdict.promoted
+            step.say(f"version {candidate.version}, {verdict.decision if verdict else 'not judged'}: {retrain.message}")
         done = Round(
             candidate, promoted, {"retrain": retrain}, self.runs.task_seconds(retrain), last_label, last_label_at
         )

@@ -28,8 +28,11 @@ from deployments.supervisor.stack import Stack, interrupts
 from flows import prefect_events
 from flows.prefect_api import Run, Runs
 from flows.steps import asking
-from flows.steps.candidate import Progress, build_dataset, judge_candidate, record_decision, train_candidate
+from flows.steps.dataset import build_dataset
+from flows.steps.decide import record_decision
+from flows.steps.judge import judge
 from flows.steps.recovery import RETRAIN_LEASE, RUN_LEASE
+from flows.steps.train import Progress, train
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.policies import RetrainPolicy
 from flows.wiring.settings import Settings, load_settings
@@ -231,20 +234,22 @@ def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) 
     """Train on the PhraseBank alone while the servers come up; an event deploys it like any other version."""
     policy, began = RetrainPolicy(), now()
     with parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
-        dataset = build_dataset(parts, policy)
-        if dataset is None:
-            raise DemoFailed("the PhraseBank's dataset was judged before; the demo needs an empty home")
-        version = train_candidate(parts, dataset, policy, progress)
-        candidate = judge_candidate(parts, version, dataset, policy)
-        record_decision(parts, candidate, dataset)
-    if not candidate.judgement.verdict.promoted:
-        raise DemoFailed(f"the first champion is not sound: {candidate.judgement.verdict.reason}")
+        settings, registry, datasets = parts.settings, parts.registry, parts.datasets
+        dataset = build_dataset(
+            parts.labels, parts.texts, datasets, parts.phrasebank, policy.merge,
+            source=settings.phrasebank, agreement=settings.phrasebank_agreement,
+        )  # fmt: skip
+        candidate = train(dataset, parts.base_model, registry, policy.recipe, settings.home, progress)
+        verdict = judge(candidate, dataset, registry, parts.labels, datasets, policy.gate).verdict
+        record_decision(verdict, dataset, registry, datasets, parts.outbox)
+    if not verdict.promoted:
+        raise DemoFailed(f"the first champion is not sound: {verdict.reason}")
     progress(1.0, "waiting for the servers")
     stack.wait_until_ready()
     asking.our_project(parts)
     prefect_events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
     started_by_event(runs, stack, "deploy", began)
-    return version.version
+    return candidate.version
 
 
 @contextmanager

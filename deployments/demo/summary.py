@@ -18,7 +18,7 @@ from deployments.demo.rounds import Round
 from deployments.local.plan import LocalPlan
 from flows.prefect_api import Run
 from flows.steps import asking
-from flows.steps.candidate import audit_slice, near_trained
+from flows.steps.judge import audit_slice, near_trained
 from flows.wiring.parts import Parts
 from storage.records import Row, Split
 from training.judge.evaluate import Examples, evaluate, examples, rows_as_examples
@@ -43,8 +43,10 @@ class Summary:
         """Print the tables and where to look."""
         report = self.report
         console.print(tables(self.comparisons, report["first_champion"], report["candidate"]))
-        verdict = "[green]promoted[/green]" if report["promoted"] else "[yellow]refused[/yellow]"
-        console.print(f"The gate {verdict} version {report['candidate']}: {report['verdict']['reason']}")
+        decision, colour = report["verdict"]["decision"], "green" if report["promoted"] else "yellow"
+        console.print(
+            f"The gate on version {report['candidate']}: [{colour}]{decision}[/{colour}]: {report['verdict']['reason']}"
+        )
         if report["base_model_exposed"]:
             console.print(
                 "[yellow]The base model had seen PhraseBank labels: its PhraseBank scores flatter it.[/yellow]"
@@ -81,7 +83,7 @@ def summarise(
         "candidate": after.version,
         "champion": parts.registry.aliases()["champion"],
         "promoted": last.promoted,
-        "verdict": after.verdict,
+        "verdict": after.verdict and after.verdict.model_dump(mode="json"),
         "labels": len(parts.labels.trainable()),
         "tasks_created": len(sent),
         "tasks_duplicated": sum(count - 1 for count in Counter(sent).values()),
@@ -131,7 +133,7 @@ def slices(parts: Parts, before: str, after: str, seed: int) -> list[tuple[str, 
     dataset = parts.datasets.load(after)
     test = [row for row in dataset.rows if row.split is Split.TEST]
     return [
-        ("audit", "audit slice", audit_slice(parts, versions)),
+        ("audit", "audit slice", audit_slice(parts.labels, parts.datasets, versions)),
         ("heldout", "production texts sent to nobody", _held_out(parts, versions, seed)),
         ("phrasebank", f"PhraseBank test rows{_likeness(test)}", rows_as_examples(test)),
     ]
@@ -150,7 +152,7 @@ def _held_out(parts: Parts, dataset_versions: Sequence[str], seed: int) -> Examp
     random.Random(seed).shuffle(never_sent)
     texts = parts.texts.get(never_sent[: 2 * HELD_OUT])
     chosen = [(text_id, texts[text_id].text) for text_id in never_sent if text_id in texts]
-    seen = near_trained(parts, dataset_versions, [text for _, text in chosen])
+    seen = near_trained(parts.datasets, dataset_versions, [text for _, text in chosen])
     clean = [(text, key[text_id]) for index, (text_id, text) in enumerate(chosen) if index not in seen]
     return examples(clean[:HELD_OUT])
 

@@ -123,7 +123,7 @@ def _describe(version: ModelVersion, loaded_at: datetime) -> dict[str, Any]:
         "dataset_version": manifest.dataset_version,
         "recipe_hash": manifest.recipe_hash,
         "metrics": manifest.metrics,
-        "verdict": version.verdict,
+        "verdict": version.verdict and version.verdict.model_dump(mode="json"),
         "created_at": version.created_at,
         "loaded_at": loaded_at,
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from flows.steps.candidate import PROMOTE, champion_of
+from flows.steps.decide import PROMOTE
 from flows.wiring.parts import Parts
 from storage.errors import Refused, Unreachable
 
@@ -24,15 +24,15 @@ class Promotion:
 
 def check_verdict(parts: Parts, version: str) -> None:
     """Refuse a version that the gate did not promote, or promoted over a champion that is no longer the champion."""
-    found, champion = parts.registry.resolve(version), champion_of(parts)
+    found, champion = parts.registry.resolve(version), parts.registry.champion()
     begun = parts.outbox.get(f"{PROMOTE}:{found.version}")
     if begun is not None and begun.closed_at is None and begun.payload.get("forced"):
         return  # a rollback that was cut short: it was meant to pass, and sync starts it again without a word of that
     verdict, current = found.verdict, champion.version if champion else None
-    if verdict is None or not verdict["promoted"]:
+    if verdict is None or not verdict.promoted:
         why = f"version {found.version} was not promoted by the gate; `finloop models` shows why"
-    elif current not in (verdict["champion"], found.version):
-        why = f"version {found.version} was judged against {verdict['champion']}, but the champion is {current}"
+    elif current not in (verdict.champion, found.version):
+        why = f"version {found.version} was judged against {verdict.champion}, but the champion is {current}"
     else:
         return
     parts.outbox.give_up(f"{PROMOTE}:{found.version}", why)  # another try would be refused in the same way

@@ -7,7 +7,7 @@ intent is closed with its error, which `finloop status` shows.
 from datetime import datetime, timedelta
 
 from flows.prefect_events import CHALLENGER, RESUME
-from flows.steps.candidate import PROMOTE, UNFINISHED
+from flows.steps.decide import PROMOTE, UNFINISHED
 from flows.wiring.parts import Parts
 from flows.wiring.policies import SyncPolicy
 from storage.clock import now

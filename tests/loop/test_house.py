@@ -30,8 +30,8 @@ def test_a_refused_retrain_is_a_completed_run_that_says_why(house: House, first:
     assert "obvious cases" in first.refused.message
     verdict = house.parts.registry.resolve(first.version).verdict
     assert verdict is not None
-    assert not verdict["promoted"]
-    assert not {check["name"]: check["passed"] for check in verdict["checks"]}["obvious cases"]
+    assert not verdict.promoted
+    assert not {check.name: check.passed for check in verdict.checks}["obvious cases"]
 
 
 def test_a_second_retrain_finds_nothing_new(first: First) -> None:
@@ -94,7 +94,7 @@ def test_every_run_leaves_what_a_person_reads(house: House, answered: Answered) 
     assert found.keys() >= LEFT | PICTURES
     assert all(found[key].startswith("data:image/png;base64,") for key in PICTURES)
     verdict = house.parts.registry.versions()[-1].verdict
-    assert verdict is not None and verdict["reason"] in found["verdict"]
+    assert verdict is not None and verdict.reason in found["verdict"]
     assert answered.selected[0].text[:20] in found["select-tasks"]
     margins = re.findall(r'"margin": "([\d.]+)"', found["select-tasks"])
     assert len(margins) == SELECTED and margins == sorted(margins)

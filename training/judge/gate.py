@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from storage.models.verdict import Check, Decision
 from training.judge.evaluate import Answers, Examples, Model, evaluate, examples
 from training.judge.metrics import score
 from training.judge.obvious import OBVIOUS
@@ -28,24 +29,11 @@ class GatePolicy(BaseModel):
     )
 
 
-class Check(BaseModel):
-    """One condition: the value that was measured, what it had to reach, and the sentence a person reads."""
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision with the checks that it follows from."""
 
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    value: float
-    threshold: float
-    passed: bool
-    why: str
-
-
-class Verdict(BaseModel):
-    """The decision with everything that it stands on; JSON-able, for reports and the registry."""
-
-    model_config = ConfigDict(frozen=True)
-
-    promoted: bool
+    decision: Decision
     reason: str
     checks: tuple[Check, ...]
 
@@ -61,22 +49,25 @@ class Evaluations:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict and the answers it came from, so that reports need not run a model again."""
+    """The ruling and the answers it came from, so that reports need not run a model again."""
 
-    verdict: Verdict
+    ruling: Ruling
     champion: Evaluations | None
     candidate: Evaluations
 
 
-Rule = Callable[[Evaluations | None, Evaluations, GatePolicy], Verdict]
-"""Champion (None before the first), candidate and policy become a verdict."""
+Rule = Callable[[Evaluations | None, Evaluations, GatePolicy], Ruling]
+"""Champion (None before the first), candidate and policy become a ruling."""
+
+AUDIT_ROWS = "audit rows"
 
 
-def point_estimates(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Verdict:
+def point_estimates(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Ruling:
     """Better in macro-F1 on the audit slice, not much worse on the PhraseBank, and sound in itself.
 
     The absolute conditions hold for a first champion too. They use the PhraseBank test rows, which are there before
-    anyone has answered an audit, and the audit slice once it is large enough.
+    anyone has answered an audit, and the audit slice once it is large enough. Where nothing but audit rows is missing
+    the candidate is undecided.
     """
     checks = [_obvious(candidate), _beats_commonest("PhraseBank test rows", candidate.phrasebank)]
     enough = len(candidate.audit) >= policy.min_audit_rows
@@ -88,8 +79,12 @@ def point_estimates(champion: Evaluations | None, candidate: Evaluations, policy
             checks.append(_better(champion.audit, candidate.audit))
         checks.append(_no_loss(champion.phrasebank, candidate.phrasebank, policy))
     failed = [check for check in checks if not check.passed]
-    passed = "it is the first champion and sound" if champion is None else "every condition holds"
-    return Verdict(promoted=not failed, reason="; ".join(check.why for check in failed) or passed, checks=tuple(checks))
+    if not failed:
+        passed = "it is the first champion and sound" if champion is None else "every condition holds"
+        return Ruling(Decision.PROMOTE, passed, tuple(checks))
+    unproven = all(check.name == AUDIT_ROWS for check in failed)
+    decision = Decision.UNDECIDED if unproven else Decision.REFUSE
+    return Ruling(decision, "; ".join(check.why for check in failed), tuple(checks))
 
 
 def judge(
@@ -156,7 +151,7 @@ def _enough_audit(rows: int, policy: GatePolicy) -> Check:
     why = f"{rows} answered audit rows of at least {policy.min_audit_rows}"
     if not passed:
         why = f"not enough evidence: {why}; run `finloop audit` and answer its tasks"
-    return Check(name="audit rows", value=rows, threshold=policy.min_audit_rows, passed=passed, why=why)
+    return Check(name=AUDIT_ROWS, value=rows, threshold=policy.min_audit_rows, passed=passed, why=why)
 
 
 def _better(champion: Answers, candidate: Answers) -> Check:

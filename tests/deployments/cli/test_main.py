@@ -16,11 +16,10 @@ from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
 from deployments.cli.main import app, main
-from flows.steps.candidate import build_dataset
 from flows.wiring.parts import Parts
 from flows.wiring.settings import REPOSITORY
 from tests.deployments.serving.models import free_port, serve
-from tests.fixtures_home import POLICY, register
+from tests.fixtures_home import build, register
 
 VERBS = {
     *("up", "demo", "status", "ingest", "score", "audit", "select", "annotate", "sync", "retrain", "deploy"),
@@ -245,8 +244,7 @@ def test_an_empty_registry_is_told_and_not_an_error(
 def test_datasets_say_what_is_in_them_and_what_was_left_out(
     parts: Parts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset = build_dataset(parts, POLICY)
-    assert dataset is not None
+    dataset = build(parts)
     parts.datasets.save(replace(dataset, label_watermark=1, dropped={"near an audit text": 3}), {})
     monkeypatch.setenv("FINLOOP_HOME", str(parts.settings.home))
     monkeypatch.setenv("COLUMNS", "400")

@@ -10,11 +10,10 @@ from deployments.demo.annotator import AnswerKey
 from deployments.demo.rounds import Round
 from deployments.demo.summary import _held_out, latency
 from flows.prefect_api import Run
-from flows.steps.candidate import build_dataset
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.records import Sentiment, Split
-from tests.fixtures_home import POLICY, answer, put_text, register, sentence
+from tests.fixtures_home import answer, build, put_text, register, sentence
 
 BEGAN = now()
 
@@ -56,7 +55,7 @@ def test_without_a_promotion_there_is_no_latency(last: Round) -> None:
 def test_held_out_texts_were_sent_to_nobody_and_nothing_that_trained_is_like_them(parts: Parts) -> None:
     asked = sentence(1, "asked about and answered by somebody")
     answer(parts, asked)
-    dataset = build_dataset(parts, POLICY)
+    dataset = build(parts)
     assert dataset is not None
     trained = next(row.text for row in dataset.rows if row.split is Split.TRAIN and row.origin == "phrasebank")
     near, clean, unknown = (

@@ -18,7 +18,7 @@ from flows.wiring.settings import Settings
 from storage.errors import Refused, UnknownVersion, Unreachable
 from storage.models.registry import Registry
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
-from tests.fixtures_home import TOKEN, register
+from tests.fixtures_home import TOKEN, a_verdict, register
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def scene(parts: Parts, tiny_model: Path) -> Iterator[Scene]:
 
 
 def verdict(registry: Registry, version: str, *, champion: str | None, promoted: bool = True) -> None:
-    registry.record_verdict(version, {"promoted": promoted, "reason": "so it is", "champion": champion})
+    registry.record_verdict(version, a_verdict(version, promoted=promoted, champion=champion))
 
 
 def damage(scene: Scene, version: str) -> None:

@@ -8,15 +8,14 @@ from sqlalchemy import select, update
 
 from flows.prefect_events import CHALLENGER, ENOUGH_LABELS, RESUME
 from flows.steps import asking
-from flows.steps.candidate import PROMOTE, build_dataset, judge_candidate, recipe_hash, record_decision
+from flows.steps.decide import PROMOTE
 from flows.steps.recovery import DEPLOY_LEASE, RETRAIN_LEASE, RUN_LEASE, restart_unfinished
 from flows.steps.standing import problems
 from flows.wiring.parts import Parts
 from flows.wiring.policies import SyncPolicy
 from storage.clock import now
-from storage.records import DatasetVersion
 from storage.sql.schema import DatasetRow, IntentRow
-from tests.fixtures_home import POLICY, answer, register, sentence
+from tests.fixtures_home import a_verdict, answer, build, decide, registered, sentence
 
 PATIENCE = SyncPolicy(retry_after_seconds=60, attempts=3)
 
@@ -47,12 +46,6 @@ def a_promotion(parts: Parts, version: str = "2") -> None:
     """A settled candidate, whose deployment's first event is on its way."""
     parts.outbox.add(f"{PROMOTE}:{version}", PROMOTE, {"version": version})
     parts.outbox.add(f"deploy:{version}:1", CHALLENGER, {"version": version})
-
-
-def a_dataset(parts: Parts) -> DatasetVersion:
-    dataset = build_dataset(parts, POLICY)
-    assert dataset is not None
-    return dataset
 
 
 def test_where_nothing_was_cut_short_nothing_is_started(parts: Parts) -> None:
@@ -128,7 +121,7 @@ def test_a_finished_promotion_is_left_alone(parts: Parts) -> None:
 
 
 def test_a_killed_training_is_started_again_on_its_dataset_so_often_and_then_reported(parts: Parts) -> None:
-    dataset = a_dataset(parts)
+    dataset = build(parts)
     words, started = [], []
     for _ in range(8):
         let_pass(parts)
@@ -141,7 +134,7 @@ def test_a_killed_training_is_started_again_on_its_dataset_so_often_and_then_rep
 
 
 def test_a_dataset_of_another_phrasebank_is_passed_over(parts: Parts, tmp_path: Path) -> None:
-    a_dataset(parts)
+    build(parts)
     let_pass(parts)
     (tmp_path / "Sentences_50Agree.txt").write_text("profit rose@positive\n")
     now_another = Parts(parts.settings.model_copy(update={"phrasebank": str(tmp_path)}))
@@ -151,7 +144,7 @@ def test_a_dataset_of_another_phrasebank_is_passed_over(parts: Parts, tmp_path: 
 
 
 def test_where_the_phrasebank_cannot_be_read_the_retrain_decides(parts: Parts, tmp_path: Path) -> None:
-    a_dataset(parts)
+    build(parts)
     let_pass(parts)
     elsewhere = Parts(parts.settings.model_copy(update={"phrasebank": str(tmp_path / "not mounted here")}))
     assert len(restart_unfinished(elsewhere, PATIENCE)) == 1
@@ -159,20 +152,19 @@ def test_where_the_phrasebank_cannot_be_read_the_retrain_decides(parts: Parts, t
 
 
 def test_a_training_that_was_given_up_is_no_trouble_once_it_is_judged(parts: Parts, tiny_model: Path) -> None:
-    dataset = a_dataset(parts)
+    dataset = build(parts)
     for _ in range(8):
         let_pass(parts)
         restart_unfinished(parts, PATIENCE)
         deliver_all(parts)
     assert len(problems(parts)) == 1
-    version = register(parts, tiny_model, dataset.version, recipe_hash(parts, POLICY))
-    record_decision(parts, judge_candidate(parts, version, dataset, POLICY), dataset)
+    decide(parts, dataset, a_verdict(registered(parts, tiny_model, dataset).version, promoted=False))
     restart_unfinished(parts, PATIENCE)
     assert problems(parts) == []
 
 
 def test_a_training_that_may_still_begin_is_not_started_again(parts: Parts) -> None:
-    a_dataset(parts)
+    build(parts)
     assert restart_unfinished(parts, PATIENCE) == []
     let_pass(parts)
     assert len(restart_unfinished(parts, PATIENCE)) == 1
@@ -181,7 +173,7 @@ def test_a_training_that_may_still_begin_is_not_started_again(parts: Parts) -> N
 
 
 def test_a_training_whose_run_holds_the_lease_is_not_started_again(parts: Parts) -> None:
-    a_dataset(parts)
+    build(parts)
     let_pass(parts)
     with parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
         assert restart_unfinished(parts, PATIENCE) == []
@@ -189,8 +181,8 @@ def test_a_training_whose_run_holds_the_lease_is_not_started_again(parts: Parts)
 
 
 def test_a_judged_dataset_is_finished(parts: Parts) -> None:
-    dataset = a_dataset(parts)
-    parts.datasets.record_verdict(dataset.version, {"promoted": False})
+    dataset = build(parts)
+    parts.datasets.mark_judged(dataset.version)
     let_pass(parts)
     assert restart_unfinished(parts, PATIENCE) == []
 
@@ -218,4 +210,4 @@ def test_labels_that_are_not_enough_start_nothing(parts: Parts, sent: bool) -> N
 
 
 def test_times_are_counted_from_now(parts: Parts) -> None:
-    assert (now() - a_dataset(parts).created_at).total_seconds() < 60
+    assert (now() - build(parts).created_at).total_seconds() < 60
