@@ -31,11 +31,12 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Store production texts; a salted hash sets the audit share aside for ever."""
-    from deployments.cli.ingest import ingest as ingest_file
+    from deployments.demo.annotator import AnswerKey
+    from flows.steps.ingest import ingest as ingest_file
     from flows.wiring.parts import open_parts
 
     with open_parts() as parts, bar(f"ingest {file.name}") as move:
-        done = ingest_file(parts, file, move)
+        done = ingest_file(file, parts.texts, parts.intake, AnswerKey(parts.settings.home).add, move)
     for problem in done.problems:
         errors.print(f"{file}:{problem.line}: left out: {problem.reason}", markup=False, highlight=False)
     counts = {"new": done.new, "known": done.known, "audit": done.audit, "labelled": done.labelled}

@@ -14,7 +14,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from deployments.cli.ingest import Ingested, ingest
 from deployments.demo.annotator import AnswerKey
 from deployments.demo.check_report import faults
 from deployments.demo.client import Client
@@ -30,6 +29,7 @@ from flows.prefect_api import Run, Runs
 from flows.steps import asking
 from flows.steps.dataset import build_dataset
 from flows.steps.decide import record_decision
+from flows.steps.ingest import Ingested, ingest
 from flows.steps.judge import judge
 from flows.steps.recovery import RETRAIN_LEASE, RUN_LEASE
 from flows.steps.train import Progress, train
@@ -191,7 +191,7 @@ def _loop(
     runs = Runs(plan.settings.needed("prefect_url"))
     found: dict[str, Run] = {}
     with steps.step("ingest") as step:
-        done = ingest(parts, texts, step.progress)
+        done = ingest(texts, parts.texts, parts.intake, AnswerKey(parts.settings.home).add, step.progress)
         step.say(_ingested(done))
     with steps.step("first champion") as step:
         first = _first_champion(parts, stack, runs, step.progress)

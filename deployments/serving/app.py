@@ -162,7 +162,7 @@ def wired(made: "Parts") -> FastAPI:
     settings, token = made.settings, made.settings.admin_token
     log = None
     if settings.log_predictions:
-        log = PredictionLog(lambda: made.texts, salt=settings.audit_salt, share=settings.audit_share)
+        log = PredictionLog(lambda: made.texts, made.intake)
     return create_app(made.registry, admin_token=token.get_secret_value() if token else "", log=log)
 
 

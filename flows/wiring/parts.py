@@ -16,6 +16,7 @@ from storage.labels.inbox import Inbox
 from storage.labels.projects import Projects
 from storage.labels.tasks import Tasks
 from storage.sql.database import migrate, open_database
+from storage.texts.intake import Intake
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
 from storage.work.outbox import Outbox
@@ -49,6 +50,11 @@ class Parts:
         from storage.texts.sql import SqlTextStore
 
         return SqlTextStore(self._open(self.settings.texts_url))
+
+    @property
+    def intake(self) -> Intake:
+        """How texts come in."""
+        return Intake(self.settings.audit_salt, self.settings.audit_share)
 
     @cached_property
     def inbox(self) -> Inbox:

@@ -1,0 +1,49 @@
+"""Production texts from a file into the text store; labels that came with them are handed back to the caller."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.clock import now
+from storage.records import Sentiment
+from storage.text import text_id
+from storage.texts.bad_lines import Problem
+from storage.texts.csv import read_texts
+from storage.texts.intake import Intake
+from storage.texts.store import Added, TextStore
+
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What an ingest did; `problems` names the lines that were left out, `labelled` counts texts with a label."""
+
+    new: int
+    known: int
+    audit: int
+    labelled: int
+    problems: tuple[Problem, ...]
+
+
+def ingest(
+    path: Path,
+    texts: TextStore,
+    intake: Intake,
+    keep: Callable[[Mapping[str, Sentiment]], None],
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Ingested:
+    """Store the texts of a CSV file. Raises BadInput before anything is written where the file cannot be used.
+
+    `keep` is given the labels of the file by text id, before any text is stored.
+    """
+    reading, moment = read_texts(path), now()
+    found = {text.text_id: text for text in (intake.text(row.text, path.stem, moment) for row in reading.rows)}
+    labels = {text_id(row.text): row.label for row in reading.rows if row.label is not None}
+    keep(labels)
+    coming, new, known = list(found.values()), 0, 0
+    for start in range(0, len(coming), CHUNK):
+        added: Added = texts.add(coming[start : start + CHUNK])
+        new, known = new + added.new, known + added.known
+        progress(min(1.0, (start + CHUNK) / len(coming)))
+    return Ingested(new, known, sum(text.audit for text in coming), len(labels), reading.problems)
