@@ -20,15 +20,12 @@ from flows.steps.judge import Judged
 from flows.steps.promotion import Promotion
 from labeling.answer.reconcile import Reconciled
 from storage.models.registry import ModelVersion
-from storage.models.verdict import Decision
 from storage.records import LABELS, DatasetVersion, LabelTask, Purpose
 from storage.texts.bad_lines import Problem, noted
 from storage.texts.store import Counts
 
 SHOWN = 50
 """Texts in a table: enough to see what kind they are."""
-
-SAID = {Decision.PROMOTE: "Promoted", Decision.REFUSE: "Refused", Decision.UNDECIDED: "Undecided"}
 
 MOVE_AFTER = 3.0
 """Seconds between two moves of a progress bar: each is a request that the training waits for."""
@@ -108,7 +105,7 @@ def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Pro
     exposed = "\n\nIts base model had already seen PhraseBank labels." if judged.candidate.manifest.exposed else ""
     champion = f"version {verdict.champion}" if verdict.champion else "no champion: this is the first"
     create_markdown_artifact(
-        f"# {SAID[verdict.decision]}: version {verdict.candidate}\n\n"
+        f"# {verdict.decision.said.capitalize()}: version {verdict.candidate}\n\n"
         f"{verdict.reason}\n\nAgainst {champion}.{exposed}\n\n"
         "| passed | check | value | threshold |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n" + reasons,
         key="verdict",

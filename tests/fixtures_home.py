@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from deployments.cli.status import said_problem, standing
 from flows.steps.dataset import build_dataset
 from flows.steps.decide import decided_before, record_decision
 from flows.wiring.parts import Parts
@@ -152,6 +153,11 @@ def judged(parts: Parts, model: Path, promoted: bool = True) -> DatasetVersion:
     version = registered(parts, model, dataset).version
     decide(parts, dataset, a_verdict(version, promoted=promoted, dataset=dataset.version))
     return dataset
+
+
+def problems(parts: Parts) -> list[str]:
+    """The problems that `finloop status` names, in words."""
+    return [said_problem(problem) for problem in standing(parts).problems]
 
 
 def put_text(parts: Parts, words: str, *, audit: bool = False) -> Text:

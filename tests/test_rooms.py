@@ -21,6 +21,14 @@ WITHOUT_PREFECT = {"storage", "labeling", "training"}
 ANSWER_KEY = "deployments.demo.annotator"
 """The stand-in with the answer key: only the demo may know it, so that nothing that trains or judges can peek."""
 MAY_KNOW_ANSWERS = re.compile(r"^deployments/(demo/\w+|cli/\w+)\.py$")
+TERMINAL = {"typer", "rich"}
+MAY_SPEAK = re.compile(r"^(deployments/(demo|cli)|benchmarks)/")
+"""What speaks in a terminal; everything else returns values."""
+STEPS_WITHOUT = ("prefect", "flows.wiring", "flows.prefect_api")
+"""A step names the stores that it uses; recipes, verbs and processes open the parts."""
+CLEAN_STEPS = {
+    f"flows/steps/{name}.py" for name in ("dataset", "train", "judge", "decide", "score", "ingest", "standing")
+}
 PLACES = re.compile(
     r"\.\./shared|/work\b|/tmp/\w|/opt/|/home/\w|/root/|https?://[\w.-]*(pypi|artifactory|nexus|mirror)"
 )
@@ -78,6 +86,9 @@ def _wrong_import(room: str, path: str, name: str) -> str | None:
         in MAY_IMPORT.keys() - MAY_IMPORT[room] - {room},
         "imports the tests": target == "tests",
         "imports prefect, which belongs to flows": target == "prefect" and room in WITHOUT_PREFECT,
+        f"imports {target}, which belongs to the command line": target in TERMINAL and not MAY_SPEAK.match(path),
+        f"imports {name}, which no step may know": path in CLEAN_STEPS
+        and any(name == one or name.startswith(f"{one}.") for one in STEPS_WITHOUT),
         "imports the stand-in that knows the answers": knows_answers and not MAY_KNOW_ANSWERS.match(path),
     }
     return next((fault for fault, true in wrong.items() if true), None)
@@ -146,6 +157,10 @@ def test_the_rooms_are_the_packages_that_are_installed() -> None:
         ("training", "training/a.py", "import prefect.states", "training/a.py:1 imports prefect"),
         ("flows", "flows/a.py", "from tests import x", "flows/a.py:1 imports the tests"),
         ("deployments", "deployments/serving/app.py", "from deployments.demo import annotator", "knows the answers"),
+        ("flows", "flows/sync.py", "from rich.table import Table", "flows/sync.py:1 imports rich"),
+        ("deployments", "deployments/local/a.py", "import typer", "deployments/local/a.py:1 imports typer"),
+        ("flows", "flows/steps/train.py", "from flows.wiring.parts import Parts", "which no step may know"),
+        ("flows", "flows/steps/train.py", "from prefect import task", "which no step may know"),
         ("storage", "storage/a.py", "import os\nos.environ['A']", "storage/a.py:2 reads the environment"),
         ("storage", "storage/a.py", "import os\nx = os.environ.setdefault('A', 'b')", "storage/a.py:2 reads the"),
         ("labeling", "labeling/a.py", "import os\nos.getenv('A')", "labeling/a.py:2 reads the environment"),
@@ -164,7 +179,7 @@ def test_the_checker_finds_a_broken_rule(room: str, path: str, source: str, faul
     ("room", "path", "source"),
     [
         ("flows", "flows/a.py", "from storage import records\nimport os\nos.environ['A']\nimport prefect"),
-        ("deployments", "deployments/demo/run.py", "from deployments.demo.annotator import annotate"),
+        ("deployments", "deployments/demo/run.py", "from deployments.demo.annotator import annotate\nimport rich"),
         ("training", "training/a.py", "def f():\n    import torch\n    from training.data.clusters import clusters"),
         ("storage", "storage/__init__.py", ""),
         ("storage", "storage/a.py", "import os\nos.environ.setdefault('TELEMETRY', 'false')"),

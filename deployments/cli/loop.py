@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli.terminal import bar, console, errors, print_json, run_and_wait
+from deployments.cli.terminal import Json, bar, console, errors, print_json, run_and_wait
 from flows.wiring.settings import load_settings
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the run's end.")]
 Size = Annotated[int | None, typer.Option(min=1, max=5000, help="Texts to send; unset: the policy's own.")]
 
@@ -34,9 +33,11 @@ def ingest(
     from deployments.demo.annotator import AnswerKey
     from flows.steps.ingest import ingest as ingest_file
     from flows.wiring.parts import open_parts
+    from storage.texts.csv import read_texts
 
     with open_parts() as parts, bar(f"ingest {file.name}") as move:
-        done = ingest_file(file, parts.texts, parts.intake, AnswerKey(parts.settings.home).add, move)
+        reading, keep = read_texts(file), AnswerKey(parts.settings.home).add
+        done = ingest_file(reading, file.stem, parts.texts, parts.intake, keep, move)
     for problem in done.problems:
         errors.print(f"{file}:{problem.line}: left out: {problem.reason}", markup=False, highlight=False)
     counts = {"new": done.new, "known": done.known, "audit": done.audit, "labelled": done.labelled}

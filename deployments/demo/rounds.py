@@ -9,6 +9,7 @@ from datetime import datetime
 
 from rich.console import Console
 
+from deployments.cli.status import said_accuracy
 from deployments.demo.annotator import annotate
 from deployments.demo.client import Client
 from deployments.demo.console import Step, Steps
@@ -104,7 +105,9 @@ class Rounds:
             candidate = self.parts.registry.versions()[-1]
             verdict = candidate.verdict
             promoted = verdict is not None and verdict.promoted
-            step.say(f"version {candidate.version}, {verdict.decision if verdict else 'not judged'}: {retrain.message}")
+            step.say(
+                f"version {candidate.version}, {verdict.decision.said if verdict else 'not judged'}: {retrain.message}"
+            )
         done = Round(
             candidate, promoted, {"retrain": retrain}, self.runs.task_seconds(retrain), last_label, last_label_at
         )
@@ -138,7 +141,8 @@ class Rounds:
         if not open_tasks:
             return
         self._answer(step, Purpose.AUDIT, open_tasks)
-        step.say(f"production accuracy {production_accuracy(self.parts)}")
+        accuracy = production_accuracy(self.parts.texts, self.parts.labels, self.parts.registry)
+        step.say(f"production accuracy {said_accuracy(accuracy)}")
         self.console.print(step.line())
 
     def _answer_selected(self, step: Step) -> None:

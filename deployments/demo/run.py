@@ -191,7 +191,8 @@ def _loop(
     runs = Runs(plan.settings.needed("prefect_url"))
     found: dict[str, Run] = {}
     with steps.step("ingest") as step:
-        done = ingest(texts, parts.texts, parts.intake, AnswerKey(parts.settings.home).add, step.progress)
+        key = AnswerKey(parts.settings.home)
+        done = ingest(read_texts(texts), texts.stem, parts.texts, parts.intake, key.add, step.progress)
         step.say(_ingested(done))
     with steps.step("first champion") as step:
         first = _first_champion(parts, stack, runs, step.progress)
@@ -206,8 +207,7 @@ def _loop(
             found[name] = await_run(runs, stack, runs.start(name, {"policy": policy}), step)
             step.say(_tasks(parts, name))
     project = asking.our_project(parts)
-    key = AnswerKey(parts.settings.home).read()
-    rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key)
+    rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key.read())
     with _client(parts) as client:
         last = rounds.until_promoted(options.rounds, client)
     found.update(last.runs)

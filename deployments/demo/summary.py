@@ -20,6 +20,7 @@ from flows.prefect_api import Run
 from flows.steps import asking
 from flows.steps.judge import audit_slice, near_trained
 from flows.wiring.parts import Parts
+from storage.models.verdict import Decision
 from storage.records import Row, Split
 from training.judge.evaluate import Examples, evaluate, examples, rows_as_examples
 from training.model.classifier import Classifier, choose_device
@@ -43,9 +44,9 @@ class Summary:
         """Print the tables and where to look."""
         report = self.report
         console.print(tables(self.comparisons, report["first_champion"], report["candidate"]))
-        decision, colour = report["verdict"]["decision"], "green" if report["promoted"] else "yellow"
+        said, colour = Decision(report["verdict"]["decision"]).said, "green" if report["promoted"] else "yellow"
         console.print(
-            f"The gate on version {report['candidate']}: [{colour}]{decision}[/{colour}]: {report['verdict']['reason']}"
+            f"Version {report['candidate']}, [{colour}]{said}[/{colour}] by the gate: {report['verdict']['reason']}"
         )
         if report["base_model_exposed"]:
             console.print(

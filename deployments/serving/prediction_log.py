@@ -34,8 +34,8 @@ class PredictionLog:
     """Writes served texts and their predictions to a text store from a thread of its own.
 
     The store is opened there too, by the first write: a service answers also where its store is away.
-    The `intake` is that of ingest, so that a text has one audit flag whichever way it comes in. The counts `written`, `dropped` (no
-    room, or given up) and `errors` (failed tries) only grow.
+    The `intake` is that of ingest, so that a text has one audit flag whichever way it comes in.
+    The counts `written`, `dropped` (no room, or given up) and `errors` (failed tries) only grow.
     """
 
     def __init__(self, open_store: Callable[[], TextStore], intake: Intake, policy: LogPolicy | None = None) -> None:

@@ -1,14 +1,13 @@
-"""Production texts from a file into the text store; labels that came with them are handed back to the caller."""
+"""Puts production texts from a file into the text store; labels that came with them are handed back to the caller."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from storage.clock import now
 from storage.records import Sentiment
 from storage.text import text_id
 from storage.texts.bad_lines import Problem
-from storage.texts.csv import read_texts
+from storage.texts.csv import CsvReading
 from storage.texts.intake import Intake
 from storage.texts.store import Added, TextStore
 
@@ -27,18 +26,16 @@ class Ingested:
 
 
 def ingest(
-    path: Path,
+    reading: CsvReading,
+    source: str,
     texts: TextStore,
     intake: Intake,
     keep: Callable[[Mapping[str, Sentiment]], None],
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Ingested:
-    """Store the texts of a CSV file. Raises BadInput before anything is written where the file cannot be used.
-
-    `keep` is given the labels of the file by text id, before any text is stored.
-    """
-    reading, moment = read_texts(path), now()
-    found = {text.text_id: text for text in (intake.text(row.text, path.stem, moment) for row in reading.rows)}
+    """Store the texts of a file, each once. `keep` is given the file's labels by text id, before any text is stored."""
+    moment = now()
+    found = {text.text_id: text for text in (intake.text(row.text, source, moment) for row in reading.rows)}
     labels = {text_id(row.text): row.label for row in reading.rows if row.label is not None}
     keep(labels)
     coming, new, known = list(found.values()), 0, 0

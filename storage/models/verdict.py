@@ -14,6 +14,11 @@ class Decision(StrEnum):
     REFUSE = "refuse"
     UNDECIDED = "undecided"
 
+    @property
+    def said(self) -> str:
+        """The decision as a person reads it: promoted, refused or undecided."""
+        return {"promote": "promoted", "refuse": "refused"}.get(self.value, self.value)
+
 
 class Check(BaseModel):
     """One condition: the measured value, the value to reach, and the sentence that a person reads."""

@@ -14,6 +14,7 @@ from storage.models.registry import Registry
 from storage.records import Prediction, Sentiment, Text
 from storage.sql.database import migrate, open_database
 from storage.text import in_audit, text_id
+from storage.texts.intake import Intake
 from storage.texts.sql import SqlTextStore
 from storage.texts.store import Added, TextStore
 from tests.deployments.serving.models import register_model, wait_until

@@ -7,7 +7,6 @@ from pydantic import SecretStr
 
 from flows.prefect_events import ENOUGH_LABELS
 from flows.steps import asking
-from flows.steps.standing import problems
 from flows.wiring.parts import Parts
 from flows.wiring.policies import AuditPolicy, SelectPolicy
 from labeling.studio import project
@@ -16,7 +15,7 @@ from storage.labels.projects import ProjectIds
 from storage.models.manifest import Manifest
 from storage.models.registry import ModelVersion
 from storage.records import LABELS, Prediction, Purpose, Sentiment, TaskState
-from tests.fixtures_home import answer, put_text, sentence
+from tests.fixtures_home import answer, problems, put_text, sentence
 from tests.fixtures_label_studio import LabelStudioServer
 
 

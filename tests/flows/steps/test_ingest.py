@@ -11,12 +11,14 @@ from flows.wiring.parts import Parts
 from storage.errors import BadInput, Unreachable
 from storage.records import Sentiment
 from storage.text import in_audit, text_id
+from storage.texts.csv import read_texts
 from tests.deployments.serving.models import free_port
 
 
 def ingested(parts: Parts, path: Path, progress: Callable[[float], None] = lambda fraction: None) -> Ingested:
     """As the command and the demo do it."""
-    return ingest(path, parts.texts, parts.intake, AnswerKey(parts.settings.home).add, progress)
+    reading, keep = read_texts(path), AnswerKey(parts.settings.home).add
+    return ingest(reading, path.stem, parts.texts, parts.intake, keep, progress)
 
 
 def a_file(folder: Path, content: str | bytes) -> Path:

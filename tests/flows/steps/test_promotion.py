@@ -12,13 +12,12 @@ from pydantic import SecretStr
 from deployments.serving.app import create_app
 from flows.prefect_events import CHALLENGER
 from flows.steps.promotion import check_verdict, promote
-from flows.steps.standing import problems
 from flows.wiring.parts import Parts
 from flows.wiring.settings import Settings
 from storage.errors import Refused, UnknownVersion, Unreachable
 from storage.models.registry import Registry
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
-from tests.fixtures_home import TOKEN, a_verdict, register
+from tests.fixtures_home import TOKEN, a_verdict, problems, register
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from flows.prefect_events import CHALLENGER, ENOUGH_LABELS, RESUME
 from flows.steps import asking
 from flows.steps.decide import PROMOTE
 from flows.steps.recovery import DEPLOY_LEASE, RETRAIN_LEASE, RUN_LEASE, restart_unfinished
-from flows.steps.standing import problems
 from flows.wiring.parts import Parts
 from flows.wiring.policies import SyncPolicy
 from storage.clock import now
 from storage.sql.schema import DatasetRow, IntentRow
-from tests.fixtures_home import a_verdict, answer, build, decide, registered, sentence
+from tests.fixtures_home import a_verdict, answer, build, decide, problems, registered, sentence
 
 PATIENCE = SyncPolicy(retry_after_seconds=60, attempts=3)
 
