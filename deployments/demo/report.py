@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from storage.records import LABELS
-from training.judge.evaluate import Answers
+from training.judge.evaluate import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,13 @@ class Comparison:
 
     name: str
     title: str
-    before: Answers
-    after: Answers
+    before: Evaluation
+    after: Evaluation
 
 
-def numbers(answers: Answers) -> dict[str, Any]:
+def numbers(evaluation: Evaluation) -> dict[str, Any]:
     """{n, accuracy, macro_f1, recall, intervals} of one model on some rows."""
-    scores = answers.scores()
+    scores = evaluation.scores()
     return {
         "n": scores.n,
         "accuracy": scores.accuracy,
@@ -66,8 +66,8 @@ def _table(one: Comparison) -> Table:
     return made
 
 
-def _cells(answers: Answers) -> list[str]:
-    scores = answers.scores()
+def _cells(evaluation: Evaluation) -> list[str]:
+    scores = evaluation.scores()
 
     def with_interval(value: float, interval: tuple[float, float]) -> str:
         return f"{value:.3f} [dim]({interval[0]:.3f} to {interval[1]:.3f})[/dim]"

@@ -56,7 +56,7 @@ class Round:
     task_seconds: dict[str, float]
     last_label: float
     last_label_at: datetime
-    first_answer: float | None = None
+    first_reply: float | None = None
     answered: int = 0
 
 
@@ -114,8 +114,8 @@ class Rounds:
         if promoted:
             with self.steps.step("deploy") as step:
                 done.runs["deploy"] = started_by_event(self.runs, self.stack, "deploy", last_label_at, step)
-                self._until(lambda: client.traffic.first_answer_of(candidate.version) is not None, LABELS_DEADLINE)
-                done.first_answer = client.traffic.first_answer_of(candidate.version)
+                self._until(lambda: client.traffic.first_reply_of(candidate.version) is not None, LABELS_DEADLINE)
+                done.first_reply = client.traffic.first_reply_of(candidate.version)
                 step.say(f"version {candidate.version} is served")
         return done
 

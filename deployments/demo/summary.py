@@ -114,10 +114,10 @@ def summarise(
 def latency(last: Round, runs: dict[str, Run]) -> dict[str, float]:
     """Seconds from the last label to the new model's first answer, and what they are made of."""
     deploy, retrain = runs.get("deploy"), runs["retrain"]
-    if last.first_answer is None or deploy is None or not (retrain.started and retrain.ended and deploy.started):
+    if last.first_reply is None or deploy is None or not (retrain.started and retrain.ended and deploy.started):
         return {}
     training, judging = last.task_seconds.get("train", 0.0), last.task_seconds.get("judge", 0.0)
-    total = last.first_answer - last.last_label
+    total = last.first_reply - last.last_label
     parts = {
         "last label to start of retrain": (retrain.started - last.last_label_at).total_seconds(),
         "retrain less training and evaluation": (retrain.ended - retrain.started).total_seconds() - training - judging,

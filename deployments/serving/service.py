@@ -23,7 +23,7 @@ from storage.records import Prediction
 logger = logging.getLogger(__name__)
 
 RECENT = 8
-"""Answers that the page shows."""
+"""Predictions that the page shows."""
 
 
 class Service:
@@ -59,11 +59,11 @@ class Service:
         """The predictions of normalised texts, all by one version; raises NoModel or Overloaded."""
         if (reason := self.slot.why_not_ready()) is not None:
             raise NoModel(f"no model is served: {reason}")
-        answer = await self._batcher.predict(texts)
+        reply = await self._batcher.predict(texts)
         from training.model.classifier import to_predictions
 
-        version = answer.served.version.version
-        predictions = to_predictions(answer.predicted, version, datetime.now(UTC))
+        version = reply.served.version.version
+        predictions = to_predictions(reply.predicted, version, datetime.now(UTC))
         for prediction in predictions:
             self.metrics.texts.labels(prediction.label.value, version).inc()
         self.recent.extend(list(zip(texts, predictions, strict=True))[-RECENT:])

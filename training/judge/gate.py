@@ -1,7 +1,7 @@
-"""Whether a candidate may replace the champion, decided on what both answer now, on the same frozen rows.
+"""Whether a candidate may replace the champion, decided on what both predict now, on the same frozen rows.
 
 The gate is handed two loaded models and runs them itself: a number remembered from another day cannot enter. How the
-answers become a decision is a `Rule` of its own, so that another (a statistical one) can take its place.
+predictions become a decision is a `Rule` of its own, so that another (a statistical one) can take its place.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.models.verdict import Check, Decision
-from training.judge.evaluate import Answers, Examples, Model, evaluate, examples
+from training.judge.evaluate import Evaluation, Examples, Model, evaluate, examples
 from training.judge.metrics import score
 from training.judge.obvious import OBVIOUS
 
@@ -40,16 +40,16 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Evaluations:
-    """One model's answers on each set of rows; `audit` and `phrasebank` may be empty."""
+    """One model's evaluation on each set of rows; `audit` and `phrasebank` may be empty."""
 
-    audit: Answers
-    phrasebank: Answers
-    obvious: Answers
+    audit: Evaluation
+    phrasebank: Evaluation
+    obvious: Evaluation
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The ruling and the answers it came from, so that reports need not run a model again."""
+    """The ruling and the evaluations it came from, so that reports need not run a model again."""
 
     ruling: Ruling
     champion: Evaluations | None
@@ -109,10 +109,10 @@ def _run(model: Model, audit: Examples, phrasebank: Examples) -> Evaluations:
 
 
 def _obvious(candidate: Evaluations) -> Check:
-    answers = candidate.obvious
+    evaluation = candidate.obvious
     wrong = [
         f"{text!r} was called {said.value}"
-        for (text, truth), said in zip(OBVIOUS, answers.predicted, strict=True)
+        for (text, truth), said in zip(OBVIOUS, evaluation.predicted, strict=True)
         if said is not truth
     ]
     right = len(OBVIOUS) - len(wrong)
@@ -126,18 +126,18 @@ def _obvious(candidate: Evaluations) -> Check:
     )
 
 
-def _beats_commonest(where: str, answers: Answers) -> Check:
+def _beats_commonest(where: str, evaluation: Evaluation) -> Check:
     """Macro-F1 against always answering the rows' commonest label.
 
     Macro-F1 and not accuracy: where three quarters of the rows are neutral, saying so every time is hard to beat in
     accuracy and useless, and a model that finds the rare labels can be below it.
     """
     name = f"better than the commonest label on the {where}"
-    if not len(answers):
+    if not len(evaluation):
         return Check(name=name, value=0.0, threshold=0.0, passed=False, why=f"there are no {where} to judge by")
-    commonest = max(sorted(Counter(answers.truth).items()), key=lambda item: item[1])[0]
-    floor = score(answers.truth, [commonest] * len(answers)).macro_f1
-    value = answers.scores().macro_f1
+    commonest = max(sorted(Counter(evaluation.truth).items()), key=lambda item: item[1])[0]
+    floor = score(evaluation.truth, [commonest] * len(evaluation)).macro_f1
+    value = evaluation.scores().macro_f1
     passed = value > floor
     why = (
         f"macro-F1 {value:.3f} on the {where} is {'above' if passed else 'not above'} the {floor:.3f} "
@@ -154,7 +154,7 @@ def _enough_audit(rows: int, policy: GatePolicy) -> Check:
     return Check(name=AUDIT_ROWS, value=rows, threshold=policy.min_audit_rows, passed=passed, why=why)
 
 
-def _better(champion: Answers, candidate: Answers) -> Check:
+def _better(champion: Evaluation, candidate: Evaluation) -> Check:
     difference = candidate.against(champion)
     before, after = champion.scores().macro_f1, candidate.scores().macro_f1
     passed = after > before
@@ -166,7 +166,7 @@ def _better(champion: Answers, candidate: Answers) -> Check:
     return Check(name="better on the audit slice", value=after, threshold=before, passed=passed, why=why)
 
 
-def _no_loss(champion: Answers, candidate: Answers, policy: GatePolicy) -> Check:
+def _no_loss(champion: Evaluation, candidate: Evaluation, policy: GatePolicy) -> Check:
     name = "PhraseBank kept"
     if not len(candidate):
         return Check(name=name, value=0.0, threshold=0.0, passed=False, why="there are no PhraseBank test rows")

@@ -33,7 +33,7 @@ def last(parts: Parts, tiny_model: Path) -> Round:
         task_seconds={"train": 60.0, "judge": 5.0},
         last_label=1000.0,
         last_label_at=BEGAN,
-        first_answer=1080.0,
+        first_reply=1080.0,
     )
 
 
@@ -49,7 +49,7 @@ def test_the_parts_of_the_latency_sum_up_to_it(last: Round) -> None:
 
 
 def test_without_a_promotion_there_is_no_latency(last: Round) -> None:
-    assert latency(replace(last, first_answer=None), {"retrain": a_run("retrain", 4, 71)}) == {}
+    assert latency(replace(last, first_reply=None), {"retrain": a_run("retrain", 4, 71)}) == {}
 
 
 def test_held_out_texts_were_sent_to_nobody_and_nothing_that_trained_is_like_them(parts: Parts) -> None:

@@ -1,4 +1,4 @@
-"""What goes over the wire of `/predict`: bounded questions, and answers that name their scores and their model."""
+"""What goes over the wire of `/predict`: bounded requests, and predictions that name their scores and their model."""
 
 from typing import Self
 
@@ -11,7 +11,7 @@ from storage.text import checked
 MAX_TEXTS = 256
 
 
-class Question(BaseModel):
+class PredictRequest(BaseModel):
     """One `text`, or up to 256 `texts`; `logits` asks for the raw outputs too."""
 
     model_config = ConfigDict(
@@ -30,7 +30,7 @@ class Question(BaseModel):
         return self
 
     def checked_texts(self) -> list[str]:
-        """The normalised texts; raises BadInput naming the place of one that cannot be answered."""
+        """The normalised texts; raises BadInput naming the place of one that no model takes."""
         if self.text is not None:
             return [_checked(self.text, "text")]
         return [_checked(text, f"texts[{index}]") for index, text in enumerate(self.texts or [])]
@@ -44,7 +44,7 @@ class NamedScores(BaseModel):
     negative: float
 
 
-class TextAnswer(BaseModel):
+class TextPrediction(BaseModel):
     """What the model says of one text: scores sum to one, confidence is the score of the label."""
 
     label: Sentiment
@@ -54,16 +54,16 @@ class TextAnswer(BaseModel):
     logits: NamedScores | None = None
 
 
-class TextAnswers(BaseModel):
-    """The answers to `texts`, in their order, all from one model version."""
+class TextPredictions(BaseModel):
+    """The predictions for `texts`, in their order, all from one model version."""
 
-    predictions: list[TextAnswer]
+    predictions: list[TextPrediction]
     model_version: str
 
 
-def to_answer(prediction: Prediction, *, logits: bool = False) -> TextAnswer:
+def to_wire(prediction: Prediction, *, logits: bool = False) -> TextPrediction:
     """The wire form of a stored prediction."""
-    return TextAnswer(
+    return TextPrediction(
         label=prediction.label,
         scores=_named(prediction.scores),
         confidence=prediction.confidence,
