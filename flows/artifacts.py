@@ -16,7 +16,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from flows.steps.candidate import Candidate
+from flows.steps.judge import Judged
 from flows.steps.promote import Promotion
 from labeling.answer.reconcile import Reconciled
 from storage.datasets.parents import in_words
@@ -93,20 +93,20 @@ def _task_line(task: LabelTask) -> dict[str, str]:
     }
 
 
-def show_verdict(candidate: Candidate, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
+def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
     """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the seed data."""
-    _dataset(dataset, candidate.judgement.candidate.seed.labels, left_out)
-    _confusion(candidate)
-    verdict = candidate.judgement.verdict
+    _dataset(dataset, judged.judgement.candidate.seed.labels, left_out)
+    _confusion(judged)
+    verdict = judged.verdict
     rows = [
         f"| {'yes' if check.passed else '**no**'} | {check.name} | {check.value:.4f} | {check.threshold:.4f} |"
         for check in verdict.checks
     ]
     reasons = "\n".join(f"- {check.why}" for check in verdict.checks)
-    exposed = "\n\nIts base model had already seen PhraseBank labels." if candidate.version.manifest.exposed else ""
-    champion = f"version {candidate.champion.version}" if candidate.champion else "no champion: this is the first"
+    exposed = "\n\nIts base model had already seen PhraseBank labels." if judged.candidate.manifest.exposed else ""
+    champion = f"version {verdict.champion}" if verdict.champion else "no champion: this is the first"
     create_markdown_artifact(
-        f"# {'Promoted' if verdict.promoted else 'Refused'}: version {candidate.version.version}\n\n"
+        f"# {verdict.decision.said.capitalize()}: version {verdict.candidate}\n\n"
         f"{verdict.reason}\n\nAgainst {champion}.{exposed}\n\n"
         "| passed | check | value | threshold |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n" + reasons,
         key="verdict",
@@ -134,17 +134,17 @@ def described(dataset: DatasetVersion, left_out: Sequence[Problem]) -> str:
     return ", ".join([noted(said, left_out), *dropped])
 
 
-def _confusion(candidate: Candidate) -> None:
+def _confusion(judged: Judged) -> None:
     from training.judge.pictures import confusion_matrices
 
-    judgement = candidate.judgement
+    judgement = judged.judgement
     for name, title in (("audit", "audit slice"), ("seed", "test rows of the seed data")):
         if not len(getattr(judgement.candidate, name)):
             continue
-        models = [(f"version {candidate.version.version}", getattr(judgement.candidate, name).scores())]
-        if judgement.champion is not None and candidate.champion is not None:
+        models = [(f"version {judged.candidate.version}", getattr(judgement.candidate, name).scores())]
+        if judgement.champion is not None:
             champion = getattr(judgement.champion, name).scores()
-            models.insert(0, (f"champion, version {candidate.champion.version}", champion))
+            models.insert(0, (f"champion, version {judged.verdict.champion}", champion))
         png = base64.b64encode(confusion_matrices(models, title)).decode()
         create_image_artifact(
             f"data:image/png;base64,{png}", key=f"confusion-{name}", description=f"Confusion on the {title}"

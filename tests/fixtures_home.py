@@ -12,13 +12,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from deployments.cli.status import said_problem, standing
+from flows.steps.dataset import build_dataset
+from flows.steps.decide import decided_before, record_decision
 from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from flows.wiring.settings import Settings
 from storage.clock import now
 from storage.models.manifest import Manifest, write_manifest
 from storage.models.registry import ModelVersion, Registry
-from storage.records import Annotation, AnnotationKey, Purpose, Text
+from storage.models.verdict import Decision, Verdict
+from storage.records import Annotation, AnnotationKey, DatasetVersion, Purpose, Text
 from storage.text import text_id
 from tests.schemes import LABELS
 from training.judge.gate import GatePolicy
@@ -108,6 +112,52 @@ def register(
     )
     write_manifest(folder, manifest)
     return parts.registry.register(folder)
+
+
+def a_verdict(candidate: str, *, promoted: bool = True, champion: str | None = None, dataset: str = "data") -> Verdict:
+    """A verdict on a version that no gate has judged."""
+    decision = Decision.PROMOTE if promoted else Decision.REFUSE
+    return Verdict(
+        decision=decision, reason="so it is", checks=(), champion=champion, candidate=candidate, dataset=dataset
+    )
+
+
+def recipe_hash(parts: Parts, policy: RetrainPolicy = POLICY) -> str:
+    """What names a training, beside its dataset."""
+    return policy.recipe.hash_on(parts.base_model.name)
+
+
+def build(parts: Parts, policy: RetrainPolicy = POLICY) -> DatasetVersion:
+    """The dataset that a retrain would train on."""
+    return build_dataset(parts.labels, parts.texts, parts.datasets, parts.seed, policy.merge)
+
+
+def is_new(parts: Parts, dataset: DatasetVersion, policy: RetrainPolicy = POLICY) -> bool:
+    """Whether a retrain would train on a dataset."""
+    return not decided_before(dataset, recipe_hash(parts, policy), parts.registry, parts.datasets, parts.problems)
+
+
+def registered(parts: Parts, model: Path, dataset: DatasetVersion) -> ModelVersion:
+    """A model as if POLICY's recipe had trained it on a dataset."""
+    return register(parts, model, dataset.version, recipe_hash(parts))
+
+
+def decide(parts: Parts, dataset: DatasetVersion, verdict: Verdict) -> None:
+    """Record a verdict as a retrain does."""
+    record_decision(verdict, dataset, parts.registry, parts.datasets, parts.outbox, parts.problems)
+
+
+def judged(parts: Parts, model: Path, promoted: bool = True) -> DatasetVersion:
+    """The newest dataset, with a model that was judged."""
+    dataset = build(parts)
+    version = registered(parts, model, dataset).version
+    decide(parts, dataset, a_verdict(version, promoted=promoted, dataset=dataset.version))
+    return dataset
+
+
+def problems(parts: Parts) -> list[str]:
+    """The problems that `finloop status` names, in words."""
+    return [said_problem(problem) for problem in standing(parts).problems]
 
 
 def put_text(parts: Parts, words: str, *, audit: bool = False) -> Text:

@@ -1,11 +1,12 @@
 """Training and predicting with no server: a file in, a folder or a file out."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.steps.train import Progress, make_model
 from flows.wiring.parts import open_parts
 from flows.wiring.settings import load_settings
 from storage.clock import now
@@ -21,7 +22,6 @@ from storage.texts.paging import batches
 if TYPE_CHECKING:
     from training.model.finetune import Recipe
 
-Progress = Callable[[float, str], None]
 PAGE = 1024
 
 
@@ -39,13 +39,12 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
     The model's folder carries a manifest, so that `predict --model DIR` and a registry can check it.
     Raises BadInput before anything is written.
     """
-    from storage.models.manifest import Manifest, write_manifest
+    from storage.models.manifest import write_manifest
     from training.data.merge import MergePolicy, merge
     from training.data.seed import read_seed
     from training.judge.evaluate import evaluate, rows_as_examples
     from training.model.base_model import find_base_model
     from training.model.classifier import Classifier
-    from training.model.finetune import finetune
 
     settings = load_settings()
     scheme = find_scheme(settings.scheme)
@@ -55,26 +54,16 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
     if not len(test):
         raise BadInput(f"{data} has {len(rows)} usable rows, too few to put some aside to test on")
     base = find_base_model(base_model or settings.base_model, settings.home.resolve() / "downloads")
-    made = finetune(rows, base, recipe, output, scheme.names, progress)
-    scores = evaluate(Classifier.load(made.folder, scheme.names), test).scores()
-    manifest = Manifest(
-        base_model=base.name,
-        exposed=base.exposed,
-        dataset_version=dataset_hash(rows),
-        recipe=recipe.model_dump(mode="json"),
-        recipe_hash=recipe.hash_on(base.name),
-        metrics={**made.metrics, "test_macro_f1": scores.macro_f1, "training_seconds": made.seconds},
-        scheme=scheme.name,
-        labels=made.labels,
-        created_at=now(),
-    )
-    write_manifest(made.folder, manifest)
+    made = make_model(rows, dataset_hash(rows), base, recipe, scheme, output, progress)
+    scores = evaluate(Classifier.load(output, scheme.names), test).scores()
+    metrics = {**made.metrics, "test_macro_f1": scores.macro_f1}
+    write_manifest(output, made.model_copy(update={"metrics": metrics}))
     report = {
         "n": scores.n,
         "accuracy": round(scores.accuracy, 4),
         "macro_f1": round(scores.macro_f1, 4),
         **{f"recall {label}": round(scores.recall[label], 4) for label in scores.labels},
-        "seconds": round(made.seconds, 1),
+        "seconds": round(metrics["training_seconds"], 1),
         "base_model": base.name,
         "base_saw_phrasebank": base.exposed,
     }

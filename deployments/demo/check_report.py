@@ -23,6 +23,8 @@ def faults(report: dict[str, Any], must_promote: bool) -> list[str]:
         found.append("no request was sent")
     if report["tasks_duplicated"] != 0:
         found.append(f"{report['tasks_duplicated']} tasks duplicated")
+    if report["promoted"] != (report["verdict"]["decision"] == "promote"):
+        found.append(f"promoted={report['promoted']} is not what the verdict says: {report['verdict']['decision']}")
     if not missing and report["promoted"] != by_the_rule(report):
         found.append(f"the verdict is promoted={report['promoted']}, the rule says {by_the_rule(report)}")
     for step in ("retrain", "deploy") if report["promoted"] else ("retrain",):

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from training.judge.evaluate import Answers
+from training.judge.evaluate import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +16,13 @@ class Comparison:
 
     name: str
     title: str
-    before: Answers
-    after: Answers
+    before: Evaluation
+    after: Evaluation
 
 
-def numbers(answers: Answers) -> dict[str, Any]:
+def numbers(evaluation: Evaluation) -> dict[str, Any]:
     """{n, accuracy, macro_f1, recall, intervals} of one model on some rows."""
-    scores = answers.scores()
+    scores = evaluation.scores()
     return {
         "n": scores.n,
         "accuracy": scores.accuracy,
@@ -65,8 +65,8 @@ def _table(one: Comparison) -> Table:
     return made
 
 
-def _cells(answers: Answers) -> list[str]:
-    scores = answers.scores()
+def _cells(evaluation: Evaluation) -> list[str]:
+    scores = evaluation.scores()
 
     def with_interval(value: float, interval: tuple[float, float]) -> str:
         return f"{value:.3f} [dim]({interval[0]:.3f} to {interval[1]:.3f})[/dim]"

@@ -14,7 +14,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from deployments.cli.ingest import Ingested, ingest
 from deployments.demo.annotator import AnswerKey
 from deployments.demo.check_report import faults
 from deployments.demo.client import Client
@@ -28,8 +27,12 @@ from deployments.supervisor.stack import Stack, interrupts
 from flows.prefect_api.events import deliver
 from flows.prefect_api.runs import Run, Runs
 from flows.steps import asking
-from flows.steps.candidate import Progress, build_dataset, judge_candidate, record_decision, train_candidate
+from flows.steps.dataset import build_dataset
+from flows.steps.decide import record_decision
+from flows.steps.ingest import Ingested, ingest
+from flows.steps.judge import judge
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
+from flows.steps.train import Progress, train
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.policies import RetrainPolicy
 from flows.wiring.settings import Settings, load_settings
@@ -189,7 +192,8 @@ def _loop(
     runs = Runs(plan.settings.needed("prefect_url"))
     found: dict[str, Run] = {}
     with steps.step("ingest") as step:
-        done = ingest(parts, texts, step.progress)
+        key = AnswerKey(parts.settings.home, parts.scheme)
+        done = ingest(read_texts(texts, parts.scheme), texts.stem, parts.texts, parts.intake, key.add, step.progress)
         step.say(_ingested(done))
     with steps.step("first champion") as step:
         first = _first_champion(parts, stack, runs, step.progress)
@@ -204,8 +208,7 @@ def _loop(
             found[name] = await_run(runs, stack, runs.start(name, {"policy": policy}), step)
             step.say(_tasks(parts, name))
     project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-    key = AnswerKey(parts.settings.home, parts.scheme).read()
-    rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key)
+    rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key.read())
     with _client(parts) as client:
         last = rounds.until_promoted(options.rounds, client)
     found.update(last.runs)
@@ -232,20 +235,19 @@ def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) 
     """Train on the seed data alone while the servers come up; an event deploys it like any other version."""
     policy, began = RetrainPolicy(), now()
     with parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
-        dataset = build_dataset(parts, policy)
-        if dataset is None:
-            raise DemoFailed("the dataset of the seed data was judged before; the demo needs an empty home")
-        version = train_candidate(parts, dataset, policy, progress)
-        candidate = judge_candidate(parts, version, dataset, policy)
-        record_decision(parts, candidate, dataset)
-    if not candidate.judgement.verdict.promoted:
-        raise DemoFailed(f"the first champion is not sound: {candidate.judgement.verdict.reason}")
+        registry, datasets, scheme, home = parts.registry, parts.datasets, parts.scheme, parts.settings.home
+        dataset = build_dataset(parts.labels, parts.texts, datasets, parts.seed, policy.merge)
+        candidate = train(dataset, parts.base_model, registry, policy.recipe, scheme, home, progress)
+        verdict = judge(candidate, dataset, registry, parts.labels, datasets, scheme, policy.gate).verdict
+        record_decision(verdict, dataset, registry, datasets, parts.outbox, parts.problems)
+    if not verdict.promoted:
+        raise DemoFailed(f"the first champion is not sound: {verdict.reason}")
     progress(1.0, "waiting for the servers")
     stack.wait_until_ready()
     asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
     deliver(parts.outbox, parts.settings.needed("prefect_url"))
     started_by_event(runs, stack, "deploy", began)
-    return version.version
+    return candidate.version
 
 
 @contextmanager

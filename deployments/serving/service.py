@@ -24,7 +24,7 @@ from storage.scheme import Scheme
 logger = logging.getLogger(__name__)
 
 RECENT = 8
-"""Answers that the page shows."""
+"""Predictions that the page shows."""
 
 
 class Service:
@@ -63,11 +63,11 @@ class Service:
         """The predictions of normalised texts, all by one version; raises NoModel or Overloaded."""
         if (reason := self.slot.why_not_ready()) is not None:
             raise NoModel(f"no model is served: {reason}")
-        answer = await self._batcher.predict(texts)
+        reply = await self._batcher.predict(texts)
         from training.model.classifier import to_predictions
 
-        version = answer.served.version.version
-        predictions = to_predictions(answer.predicted, version, datetime.now(UTC))
+        version = reply.served.version.version
+        predictions = to_predictions(reply.predicted, version, datetime.now(UTC))
         for prediction in predictions:
             self.metrics.texts.labels(prediction.label, version).inc()
         self.recent.extend(list(zip(texts, predictions, strict=True))[-RECENT:])
@@ -127,7 +127,7 @@ def _describe(version: ModelVersion, loaded_at: datetime) -> dict[str, Any]:
         "dataset_version": manifest.dataset_version,
         "recipe_hash": manifest.recipe_hash,
         "metrics": manifest.metrics,
-        "verdict": version.verdict,
+        "verdict": version.verdict and version.verdict.model_dump(mode="json"),
         "created_at": version.created_at,
         "loaded_at": loaded_at,
     }

@@ -19,6 +19,7 @@ from storage.labels.tasks import Tasks
 from storage.scheme import Scheme, find_scheme
 from storage.sql.database import migrate, open_database
 from storage.sql.home import keep_scheme
+from storage.texts.intake import Intake
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
 from storage.work.outbox import Outbox
@@ -68,6 +69,11 @@ class Parts:
         from storage.texts.sql import SqlTextStore
 
         return SqlTextStore(self._open(self.settings.texts_url))
+
+    @property
+    def intake(self) -> Intake:
+        """How texts come in."""
+        return Intake(self.settings.audit_salt, self.settings.audit_share)
 
     @cached_property
     def inbox(self) -> Inbox:

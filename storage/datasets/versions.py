@@ -100,20 +100,21 @@ class Datasets:
         with self._reader.connect() as connection:
             return known_splits(connection)
 
-    def record_verdict(self, version: str, verdict: dict[str, Any]) -> None:
-        """Note how the model of this dataset was judged; from then on there is nothing new in it.
-
-        Raises UnknownVersion.
-        """
+    def mark_judged(self, version: str) -> None:
+        """Note that a model of this dataset was judged; the verdict lies beside the model. Raises UnknownVersion."""
         with self._engine.begin() as connection:
-            done = connection.execute(
-                update(DatasetRow).where(DatasetRow.version == version).values(judged_at=now(), verdict=verdict)
-            )
+            done = connection.execute(update(DatasetRow).where(DatasetRow.version == version).values(judged_at=now()))
             if done.rowcount == 0:
                 raise _unknown(version)
 
+    def judged(self, version: str) -> bool:
+        """Whether a model of this dataset was judged."""
+        with self._reader.connect() as connection:
+            moment = select(DatasetRow.judged_at).where(DatasetRow.version == version)
+            return connection.scalar(moment) is not None
+
     def summaries(self) -> list[dict[str, Any]]:
-        """One mapping a version, newest first: its parents, its counts by split and origin, its verdict."""
+        """One mapping a version, newest first: its parents, its counts by split and origin, when it was judged."""
         with snapshot(self._engine).connect() as connection:
             heads = connection.execute(select(DatasetRow.__table__).order_by(*_NEWEST_FIRST)).mappings().all()
             parents, rows = parents_by_dataset(connection), counts(connection)

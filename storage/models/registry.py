@@ -4,7 +4,6 @@ Only the MLflow client's plain calls are used, on directories that we log oursel
 with remote code allowed. The client costs 1.5 s to import, so it is imported by the first call that needs it.
 """
 
-import json
 import logging
 import os
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from filelock import FileLock
 
 from storage.errors import BadInput, CorruptModel, UnknownVersion
 from storage.models.manifest import Manifest, check_manifest
+from storage.models.verdict import Verdict
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -36,7 +36,7 @@ class ModelVersion:
     created_at: datetime
     aliases: tuple[str, ...]
     manifest: Manifest
-    verdict: dict[str, Any] | None
+    verdict: Verdict | None
 
 
 class Registry:
@@ -124,16 +124,21 @@ class Registry:
         found = self._client.get_registered_model(MODEL_NAME).aliases
         return {str(alias): str(version) for alias, version in found.items()}
 
+    def champion(self) -> ModelVersion | None:
+        """The version that the alias champion names, if any."""
+        name = self.aliases().get("champion")
+        return None if name is None else self.resolve(name)
+
     def set_alias(self, alias: str, version: str) -> None:
         """Let `alias` mean this version; raises UnknownVersion for a version that there is not, or an unknown alias."""
         if alias not in ALIASES:
             raise UnknownVersion(f"{alias!r} is no alias; there are: {', '.join(ALIASES)}")
         self._client.set_registered_model_alias(MODEL_NAME, alias, self.resolve(version).version)
 
-    def record_verdict(self, version: str, verdict: dict[str, Any]) -> None:
+    def record_verdict(self, version: str, verdict: Verdict) -> None:
         """Keep what the gate said of a version beside it; a later verdict replaces it."""
         number = self.resolve(version).version
-        self._client.set_model_version_tag(MODEL_NAME, number, "verdict", json.dumps(verdict))
+        self._client.set_model_version_tag(MODEL_NAME, number, "verdict", verdict.model_dump_json())
 
     def _check_labels(self, manifest: Manifest, what: str) -> None:
         if set(manifest.labels) != set(self._labels):
@@ -185,7 +190,7 @@ def _version(entry: Any, aliases: dict[str, str]) -> ModelVersion:
         created_at=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC),
         aliases=tuple(alias for alias, version in aliases.items() if version == number),
         manifest=_manifest(entry),
-        verdict=None if verdict is None else json.loads(verdict),
+        verdict=None if verdict is None else Verdict.model_validate_json(verdict),
     )
 
 

@@ -201,7 +201,6 @@ class DatasetRow(Base):
     policy: Mapped[str] = mapped_column(String(64))
     dropped: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     judged_at: Mapped[datetime | None]
-    verdict: Mapped[dict[str, Any] | None]
 
 
 class ParentRow(Base):

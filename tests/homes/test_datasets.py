@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.steps.candidate import build_dataset
+from flows.steps.dataset import build_dataset
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.policies import RetrainPolicy
 from storage.datasets.parents import annotators, in_words
@@ -48,5 +48,5 @@ def test_the_dataset_that_was_left_without_a_verdict_is_taken_up(old: Parts) -> 
     policy = RetrainPolicy()
     left = EXPECTED["datasets_unjudged"]
     assert old.datasets.unjudged(seed=old.seed.parent("another"), policy=policy.merge.hash()) == left
-    taken = build_dataset(old, policy)
-    assert taken is not None and taken.version == left
+    taken = build_dataset(old.labels, old.texts, old.datasets, old.seed, policy.merge)
+    assert taken.version == left

@@ -1,6 +1,6 @@
-"""A model runs on rows whose truth is known; everything that judges it starts from these answers.
+"""A model runs on rows whose truth is known; everything that judges it starts from its evaluation.
 
-Nothing stored can enter: `Answers` are only made by running a model, so a judgement is of two models on the same rows.
+Nothing stored can enter: only running a model makes an `Evaluation`, so a judgement is of two models on the same rows.
 """
 
 from __future__ import annotations
@@ -42,8 +42,11 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What a model said of some examples: a label for each, and probabilities whose columns are `labels`."""
+class Evaluation:
+    """What a model said of some examples: a label for each, and probabilities (texts, labels).
+
+    The columns are in the order of `labels`.
+    """
 
     texts: tuple[str, ...]
     truth: tuple[str, ...]
@@ -58,8 +61,8 @@ class Answers:
         """All metrics with their intervals; raises BadInput where there are no rows."""
         return score(self.truth, self.predicted, self.labels)
 
-    def against(self, champion: Answers) -> Difference:
-        """How much better these answers are than the champion's for the same examples."""
+    def against(self, champion: Evaluation) -> Difference:
+        """How much better this model is than the champion on the same examples."""
         if self.truth != champion.truth:
             raise BadInput("two models are compared on different rows")
         return paired_difference(self.truth, champion.predicted, self.predicted, self.labels)
@@ -76,8 +79,8 @@ def rows_as_examples(rows: Iterable[Row]) -> Examples:
     return examples((row.text, row.label) for row in rows)
 
 
-def evaluate(model: Model, given: Examples, batch_size: int = 32) -> Answers:
+def evaluate(model: Model, given: Examples, batch_size: int = 32) -> Evaluation:
     """Run the model on the examples."""
     said = model.predict(given.texts, batch_size)
     predicted = tuple(said.labels[index] for index in np.argmax(said.probabilities, axis=1))
-    return Answers(given.texts, given.truth, predicted, said.labels, said.probabilities)
+    return Evaluation(given.texts, given.truth, predicted, said.labels, said.probabilities)

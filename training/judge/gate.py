@@ -1,7 +1,7 @@
-"""Whether a candidate may replace the champion, decided on what both answer now, on the same frozen rows.
+"""Whether a candidate may replace the champion, decided on what both predict now, on the same frozen rows.
 
 The gate is handed two loaded models and runs them itself: a number remembered from another day cannot enter. How the
-answers become a decision is a `Rule` of its own, so that another (a statistical one) can take its place.
+predictions become a decision is a `Rule` of its own, so that another (a statistical one) can take its place.
 """
 
 from collections import Counter
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from storage.models.verdict import Check, Decision
 from storage.scheme import ObviousCase
-from training.judge.evaluate import Answers, Examples, Model, evaluate, examples
+from training.judge.evaluate import Evaluation, Examples, Model, evaluate, examples
 from training.judge.metrics import score
 
 
@@ -28,55 +29,45 @@ class GatePolicy(BaseModel):
     )
 
 
-class Check(BaseModel):
-    """One condition: the value that was measured, what it had to reach, and the sentence a person reads."""
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision with the checks that it follows from."""
 
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    value: float
-    threshold: float
-    passed: bool
-    why: str
-
-
-class Verdict(BaseModel):
-    """The decision with everything that it stands on; JSON-able, for reports and the registry."""
-
-    model_config = ConfigDict(frozen=True)
-
-    promoted: bool
+    decision: Decision
     reason: str
     checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluations:
-    """One model's answers on each set of rows; `audit` and `seed` may be empty."""
+    """One model's evaluation on each set of rows; `audit` and `seed` may be empty."""
 
-    audit: Answers
-    seed: Answers
-    obvious: Answers
+    audit: Evaluation
+    seed: Evaluation
+    obvious: Evaluation
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict and the answers it came from, so that reports need not run a model again."""
+    """The ruling and the evaluations it came from, so that reports need not run a model again."""
 
-    verdict: Verdict
+    ruling: Ruling
     champion: Evaluations | None
     candidate: Evaluations
 
 
-Rule = Callable[[Evaluations | None, Evaluations, GatePolicy], Verdict]
-"""Champion (None before the first), candidate and policy become a verdict."""
+Rule = Callable[[Evaluations | None, Evaluations, GatePolicy], Ruling]
+"""Champion (None before the first), candidate and policy become a ruling."""
+
+AUDIT_ROWS = "audit rows"
 
 
-def point_estimates(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Verdict:
+def point_estimates(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Ruling:
     """Better in macro-F1 on the audit slice, not much worse on the seed data, and sound in itself.
 
     The absolute conditions hold for a first champion too. They use the test rows of the seed data, which are there
-    before anyone has answered an audit, and the audit slice once it is large enough.
+    before anyone has answered an audit, and the audit slice once it is large enough. Where nothing but audit rows
+    is missing, the candidate is undecided.
     """
     checks = [_obvious(candidate), _beats_commonest("test rows of the seed data", candidate.seed)]
     enough = len(candidate.audit) >= policy.min_audit_rows
@@ -88,8 +79,12 @@ def point_estimates(champion: Evaluations | None, candidate: Evaluations, policy
             checks.append(_better(champion.audit, candidate.audit))
         checks.append(_no_loss(champion.seed, candidate.seed, policy))
     failed = [check for check in checks if not check.passed]
-    passed = "it is the first champion and sound" if champion is None else "every condition holds"
-    return Verdict(promoted=not failed, reason="; ".join(check.why for check in failed) or passed, checks=tuple(checks))
+    if not failed:
+        passed = "it is the first champion and sound" if champion is None else "every condition holds"
+        return Ruling(Decision.PROMOTE, passed, tuple(checks))
+    unproven = all(check.name == AUDIT_ROWS for check in failed)
+    decision = Decision.UNDECIDED if unproven else Decision.REFUSE
+    return Ruling(decision, "; ".join(check.why for check in failed), tuple(checks))
 
 
 def judge(
@@ -114,35 +109,35 @@ def _run(model: Model, audit: Examples, seed: Examples, obvious: Examples) -> Ev
 
 
 def _obvious(candidate: Evaluations) -> Check:
-    answers = candidate.obvious
+    evaluation = candidate.obvious
     wrong = [
         f"{text!r} was called {said}"
-        for text, truth, said in zip(answers.texts, answers.truth, answers.predicted, strict=True)
+        for text, truth, said in zip(evaluation.texts, evaluation.truth, evaluation.predicted, strict=True)
         if said != truth
     ]
-    right = len(answers) - len(wrong)
-    why = f"{right} of {len(answers)} obvious cases are right"
+    right = len(evaluation) - len(wrong)
+    why = f"{right} of {len(evaluation)} obvious cases are right"
     return Check(
         name="obvious cases",
         value=right,
-        threshold=len(answers),
+        threshold=len(evaluation),
         passed=not wrong,
         why=f"{why}: {', '.join(wrong)}" if wrong else why,
     )
 
 
-def _beats_commonest(where: str, answers: Answers) -> Check:
+def _beats_commonest(where: str, evaluation: Evaluation) -> Check:
     """Macro-F1 against always answering the rows' commonest label.
 
     Macro-F1 and not accuracy: where three quarters of the rows are neutral, saying so every time is hard to beat in
     accuracy and useless, and a model that finds the rare labels can be below it.
     """
     name = f"better than the commonest label on the {where}"
-    if not len(answers):
+    if not len(evaluation):
         return Check(name=name, value=0.0, threshold=0.0, passed=False, why=f"there are no {where} to judge by")
-    commonest = max(sorted(Counter(answers.truth).items()), key=lambda item: item[1])[0]
-    floor = score(answers.truth, [commonest] * len(answers), answers.labels).macro_f1
-    value = answers.scores().macro_f1
+    commonest = max(sorted(Counter(evaluation.truth).items()), key=lambda item: item[1])[0]
+    floor = score(evaluation.truth, [commonest] * len(evaluation), evaluation.labels).macro_f1
+    value = evaluation.scores().macro_f1
     passed = value > floor
     why = (
         f"macro-F1 {value:.3f} on the {where} is {'above' if passed else 'not above'} the {floor:.3f} "
@@ -156,10 +151,10 @@ def _enough_audit(rows: int, policy: GatePolicy) -> Check:
     why = f"{rows} answered audit rows of at least {policy.min_audit_rows}"
     if not passed:
         why = f"not enough evidence: {why}; run `finloop audit` and answer its tasks"
-    return Check(name="audit rows", value=rows, threshold=policy.min_audit_rows, passed=passed, why=why)
+    return Check(name=AUDIT_ROWS, value=rows, threshold=policy.min_audit_rows, passed=passed, why=why)
 
 
-def _better(champion: Answers, candidate: Answers) -> Check:
+def _better(champion: Evaluation, candidate: Evaluation) -> Check:
     difference = candidate.against(champion)
     before, after = champion.scores().macro_f1, candidate.scores().macro_f1
     passed = after > before
@@ -171,8 +166,8 @@ def _better(champion: Answers, candidate: Answers) -> Check:
     return Check(name="better on the audit slice", value=after, threshold=before, passed=passed, why=why)
 
 
-def _no_loss(champion: Answers, candidate: Answers, policy: GatePolicy) -> Check:
-    name = "seed data kept"
+def _no_loss(champion: Evaluation, candidate: Evaluation, policy: GatePolicy) -> Check:
+    name = "PhraseBank kept"
     if not len(candidate):
         return Check(name=name, value=0.0, threshold=0.0, passed=False, why="there are no test rows of the seed data")
     before, after = champion.scores().macro_f1, candidate.scores().macro_f1

@@ -156,7 +156,7 @@ def _check(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> None:
     if len(truth) == 0:
         raise BadInput("there are no rows to score")
     if len(truth) != len(predicted):
-        raise BadInput(f"{len(predicted)} answers for {len(truth)} rows")
+        raise BadInput(f"{len(predicted)} predictions for {len(truth)} rows")
 
 
 def _confusion(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], labels: int) -> Codes:

@@ -24,6 +24,7 @@ def a_report(promoted: bool = True) -> Report:
         "audit": {"before": {"macro_f1": 0.60}, "after": {"macro_f1": 0.66 if promoted else 0.60}},
         "seed": {"before": {"macro_f1": 0.80}, "after": {"macro_f1": 0.79}},
         "verdict": {
+            "decision": "promote" if promoted else "refuse",
             "reason": "so it is",
             "checks": [
                 {"name": "obvious cases", "passed": True},
@@ -58,6 +59,7 @@ def test_a_loop_that_closed_has_no_fault(promoted: bool) -> None:
         ("requests.sent", 0, "no request was sent"),
         ("requests.versions", ["1"], "only one version answered"),
         ("tasks_duplicated", 3, "3 tasks duplicated"),
+        ("verdict.decision", "undecided", "promoted=True is not what the verdict says: undecided"),
         ("audit.after.macro_f1", 0.60, "the rule says False"),
         ("seed.after.macro_f1", 0.77, "the rule says False"),
         ("runs.retrain.created_by", "user", "retrain was started by user"),

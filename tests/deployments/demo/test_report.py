@@ -9,20 +9,20 @@ from rich.console import Console
 from deployments.demo.report import Comparison, compared, numbers, tables
 from storage.errors import BadInput
 from tests.schemes import LABELS
-from training.judge.evaluate import Answers
+from training.judge.evaluate import Evaluation
 from training.judge.metrics import score
 
 POSITIVE, NEUTRAL, NEGATIVE = LABELS
 TRUTH = (POSITIVE, NEUTRAL, NEGATIVE) * 10
 
 
-def answers(predicted: Sequence[str], truth: tuple[str, ...] = TRUTH) -> Answers:
+def evaluated(predicted: Sequence[str], truth: tuple[str, ...] = TRUTH) -> Evaluation:
     one_hot = np.eye(3, dtype=np.float32)[[LABELS.index(label) for label in predicted]]
-    return Answers(("a text",) * len(truth), truth, tuple(predicted), LABELS, one_hot)
+    return Evaluation(("a text",) * len(truth), truth, tuple(predicted), LABELS, one_hot)
 
 
-RIGHT = answers(TRUTH)
-HALF = answers([*TRUTH[:15], *[NEUTRAL] * 15])
+RIGHT = evaluated(TRUTH)
+HALF = evaluated([*TRUTH[:15], *[NEUTRAL] * 15])
 
 
 def test_the_numbers_are_those_of_the_metrics_and_fit_for_json() -> None:
@@ -44,7 +44,7 @@ def test_the_difference_is_after_less_before() -> None:
 
 
 def test_models_are_not_compared_on_different_rows() -> None:
-    other = answers(TRUTH, truth=TRUTH[1:] + TRUTH[:1])
+    other = evaluated(TRUTH, truth=TRUTH[1:] + TRUTH[:1])
     with pytest.raises(BadInput, match="different rows"):
         compared(Comparison("audit", "audit slice", before=HALF, after=other))
 

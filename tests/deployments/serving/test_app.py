@@ -21,7 +21,7 @@ from deployments.serving.swap import Model, load_classifier
 from flows.wiring.parts import Parts, open_parts
 from storage.models.registry import Registry
 from tests.deployments.serving.models import flip_a_bit, free_port, register_model, serve, wait_until
-from tests.fixtures_home import register
+from tests.fixtures_home import a_verdict, register
 from tests.schemes import LABELS, SENTIMENT
 from training.model.classifier import Classifier
 
@@ -274,9 +274,9 @@ def test_a_slow_model_never_holds_up_the_event_loop(home: Home) -> None:
 
 
 def test_model_says_where_the_served_version_came_from(client: httpx.Client, home: Home) -> None:
-    home.registry.record_verdict(home.one, {"promoted": True})
+    home.registry.record_verdict(home.one, a_verdict(home.one))
     model = client.get("/model").json()
-    assert model["aliases"] == ["champion"] and model["verdict"] == {"promoted": True}
+    assert model["aliases"] == ["champion"] and model["verdict"]["decision"] == "promote"
     assert (model["base_model"], model["exposed"], model["dataset_version"]) == ("tiny", False, "data-0")
     assert model["metrics"] == {"macro_f1": 0.5} and model["last_error"] is None
 

@@ -14,6 +14,7 @@ from storage.models.registry import Registry
 from storage.records import Prediction, Text
 from storage.sql.database import migrate, open_database
 from storage.text import in_audit, text_id
+from storage.texts.intake import Intake
 from storage.texts.sql import SqlTextStore
 from storage.texts.store import Added, TextStore
 from tests.deployments.serving.models import register_model, wait_until
@@ -65,7 +66,7 @@ def failing(tmp_path: Path) -> Iterator[Failing]:
 
 
 def test_served_texts_are_stored_with_prediction_source_and_audit_flag(store: TextStore) -> None:
-    log = PredictionLog(lambda: store, salt="salt", share=0.5, policy=QUICK)
+    log = PredictionLog(lambda: store, Intake("salt", 0.5), QUICK)
     log.start()
     texts = [f"profit rose {number} %" for number in range(40)]
     log.offer(texts, [POSITIVE] * 40)
@@ -79,7 +80,7 @@ def test_served_texts_are_stored_with_prediction_source_and_audit_flag(store: Te
 
 
 def test_of_two_answers_to_one_text_the_later_is_kept(store: TextStore) -> None:
-    log = PredictionLog(lambda: store, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(lambda: store, Intake("salt", 0.1), QUICK)
     log.start()
     later = replace(POSITIVE, model_version="2")
     log.offer(["profit rose", "profit rose"], [POSITIVE, later])
@@ -88,7 +89,7 @@ def test_of_two_answers_to_one_text_the_later_is_kept(store: TextStore) -> None:
 
 
 def test_an_offer_never_waits_and_what_does_not_fit_is_counted(failing: Failing) -> None:
-    log = PredictionLog(lambda: failing, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(lambda: failing, Intake("salt", 0.1), QUICK)
     log.start()
     log.offer(["the first"], [POSITIVE])
     wait_until(lambda: log.waiting == 0, "batch taken")
@@ -102,7 +103,7 @@ def test_an_offer_never_waits_and_what_does_not_fit_is_counted(failing: Failing)
 def test_a_store_that_fails_for_a_while_loses_nothing(failing: Failing) -> None:
     failing.gate.set()
     failing.failures = 2
-    log = PredictionLog(lambda: failing, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(lambda: failing, Intake("salt", 0.1), QUICK)
     log.start()
     log.offer(["profit rose"], [POSITIVE])
     wait_until(lambda: log.written == 1, "write")
@@ -122,7 +123,7 @@ def test_a_store_that_is_away_at_the_start_is_opened_by_a_later_try(store: TextS
             )
         return store
 
-    log = PredictionLog(away_at_first, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(away_at_first, Intake("salt", 0.1), QUICK)
     log.start()
     log.offer(["profit rose"], [POSITIVE])
     wait_until(lambda: log.written == 1, "write")
@@ -133,7 +134,7 @@ def test_a_store_that_is_away_at_the_start_is_opened_by_a_later_try(store: TextS
 def test_after_the_last_try_a_batch_is_dropped_and_the_next_one_is_written(failing: Failing) -> None:
     failing.gate.set()
     failing.failures = QUICK.tries
-    log = PredictionLog(lambda: failing, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(lambda: failing, Intake("salt", 0.1), QUICK)
     log.start()
     log.offer(["profit rose"], [POSITIVE])
     wait_until(lambda: log.dropped == 1, "drop")
@@ -143,7 +144,7 @@ def test_after_the_last_try_a_batch_is_dropped_and_the_next_one_is_written(faili
 
 
 def test_a_store_that_hangs_does_not_hold_up_the_end(failing: Failing) -> None:
-    log = PredictionLog(lambda: failing, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(lambda: failing, Intake("salt", 0.1), QUICK)
     log.start()
     log.offer([f"text {number}" for number in range(30)], [POSITIVE] * 30)
     log.close(seconds=0.1)
@@ -153,7 +154,7 @@ def test_a_store_that_hangs_does_not_hold_up_the_end(failing: Failing) -> None:
 def test_the_service_logs_what_it_answered(store: TextStore, tiny_model: Path, tmp_path: Path) -> None:
     registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "models", LABELS)
     registry.set_alias("champion", register_model(registry, tiny_model, tmp_path / "m", "data").version)
-    log = PredictionLog(lambda: store, salt="salt", share=0.1)
+    log = PredictionLog(lambda: store, Intake("salt", 0.1))
     with TestClient(create_app(registry, SENTIMENT, admin_token="", log=log)) as asking:
         wait_until(lambda: asking.get("/readyz").status_code == 200, "ready service")
         answer = asking.post("/predict", json={"text": "  profit \n rose "}).json()

@@ -13,7 +13,6 @@ from sqlalchemy import update
 from flows.intents import Retrain, read
 from flows.steps import asking
 from flows.steps.asking import announce, why_nothing
-from flows.steps.standing import problems
 from flows.wiring.parts import Parts
 from labeling.ask.batch import choose
 from labeling.studio import project
@@ -21,7 +20,7 @@ from storage.clock import now
 from storage.labels.projects import ProjectIds
 from storage.records import Prediction, Purpose, TaskState
 from storage.sql.schema import TaskRow
-from tests.fixtures_home import answer, put_text, sentence
+from tests.fixtures_home import answer, problems, put_text, sentence
 from tests.fixtures_label_studio import LabelStudioServer
 from tests.schemes import named
 

@@ -12,13 +12,12 @@ from pydantic import SecretStr
 from deployments.serving.app import create_app
 from flows.intents import Deploy, Promote
 from flows.steps.promote import Promotion, Service, check_verdict, promote
-from flows.steps.standing import problems
 from flows.wiring.parts import Parts
 from flows.wiring.settings import Settings
 from storage.errors import Refused, UnknownVersion, Unreachable
 from storage.models.registry import Registry
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
-from tests.fixtures_home import TOKEN, register
+from tests.fixtures_home import TOKEN, a_verdict, problems, register
 from tests.schemes import LABELS, SENTIMENT
 
 
@@ -65,7 +64,7 @@ def scene(parts: Parts, tiny_model: Path) -> Iterator[Scene]:
 
 
 def verdict(registry: Registry, version: str, *, champion: str | None, promoted: bool = True) -> None:
-    registry.record_verdict(version, {"promoted": promoted, "reason": "so it is", "champion": champion})
+    registry.record_verdict(version, a_verdict(version, promoted=promoted, champion=champion))
 
 
 def damage(scene: Scene, version: str) -> None:

@@ -99,15 +99,15 @@ def test_a_retrain_that_was_cut_short_is_taken_up_until_it_is_judged(datasets: D
     assert datasets.unjudged() is None
     version = a_dataset((a_row(1),)).version
     datasets.save(a_dataset((a_row(1),)), {})
-    assert datasets.unjudged() == version
-    datasets.record_verdict(version, {"promoted": False, "reason": "worse"})
-    assert datasets.unjudged() is None
+    assert (datasets.unjudged(), datasets.judged(version)) == (version, False)
+    datasets.mark_judged(version)
+    assert (datasets.unjudged(), datasets.judged(version)) == (None, True)
 
 
 def test_a_judged_version_that_the_newest_labels_lead_back_to_is_not_judged_again(datasets: Datasets) -> None:
     first, second = a_dataset((a_row(1),), watermark=1), a_dataset((a_row(2),), watermark=2, hours=1)
     datasets.save(first, {})
-    datasets.record_verdict(first.version, {})
+    datasets.mark_judged(first.version)
     datasets.save(second, {})
     datasets.save(replace(first, label_watermark=3), {})
     assert datasets.latest() == first.version
@@ -128,7 +128,7 @@ def test_a_judged_version_of_other_parents_hides_none_that_was_cut_short(dataset
     left, other = a_dataset((a_row(1),)), replace(a_dataset((a_row(2),), hours=1), parents=(OTHER_SEED, LABELS))
     for dataset in (left, other):
         datasets.save(dataset, {})
-    datasets.record_verdict(other.version, {})
+    datasets.mark_judged(other.version)
     assert datasets.unjudged(seed=SEED) == left.version
     assert datasets.unjudged(seed=OTHER_SEED) is None
 
@@ -149,7 +149,7 @@ def test_a_version_has_the_parents_of_the_newest_save_until_it_is_judged(dataset
     datasets.save(left, {})
     datasets.save(other, {})
     assert datasets.load(left.version) == other
-    datasets.record_verdict(left.version, {})
+    datasets.mark_judged(left.version)
     datasets.save(left, {})
     assert datasets.load(left.version) == other
 
@@ -158,7 +158,7 @@ def test_an_unknown_version_is_named(datasets: Datasets) -> None:
     with pytest.raises(UnknownVersion, match="nope"):
         datasets.load("nope")
     with pytest.raises(UnknownVersion, match="nope"):
-        datasets.record_verdict("nope", {})
+        datasets.mark_judged("nope")
 
 
 def test_summaries_count_rows_by_origin_and_split_newest_first(datasets: Datasets) -> None:
@@ -166,12 +166,12 @@ def test_summaries_count_rows_by_origin_and_split_newest_first(datasets: Dataset
     new = a_dataset((a_row(1),), watermark=2, hours=1)
     for dataset in (old, new):
         datasets.save(dataset, {})
-    datasets.record_verdict(old.version, {"promoted": True})
+    datasets.mark_judged(old.version)
     first, second = datasets.summaries()
     assert (first["version"], second["version"]) == (new.version, old.version)
     assert second["parents"] == [asdict(SEED), asdict(LABELS)]
     assert second["rows"] == {"phrasebank train": 1, "phrasebank test": 1, "label train": 1}
-    assert (first["verdict"], second["verdict"]) == (None, {"promoted": True})
+    assert (first["judged_at"], second["judged_at"] is None) == (None, False)
 
 
 ROWS = st.lists(

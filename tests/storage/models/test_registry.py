@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from storage.clock import now
 from storage.errors import BadInput, CorruptModel, UnknownVersion
 from storage.models.manifest import Manifest, check_manifest, write_manifest
 from storage.models.registry import Registry
+from storage.models.verdict import Decision, Verdict
 from tests.schemes import LABELS
 
 
@@ -166,9 +168,21 @@ def test_a_damaged_folder_is_never_registered(registry: Registry, tmp_path: Path
 def test_the_last_verdict_stays_with_its_version(registry: Registry, tmp_path: Path) -> None:
     version = registry.register(write_model(tmp_path / "m")).version
     assert registry.resolve(version).verdict is None
-    registry.record_verdict(version, {"promoted": False})
-    registry.record_verdict(version, {"promoted": True, "reason": "better"})
-    assert registry.resolve(version).verdict == {"promoted": True, "reason": "better"}
+    refused = Verdict(
+        decision=Decision.REFUSE, reason="worse", checks=(), champion=None, candidate=version, dataset="data-0"
+    )
+    promoted = refused.model_copy(update={"decision": Decision.PROMOTE, "judged_at": now()})
+    for verdict in (refused, promoted):
+        registry.record_verdict(version, verdict)
+        assert registry.resolve(version).verdict == verdict
+
+
+def test_the_champion_is_the_version_of_that_alias(registry: Registry, tmp_path: Path) -> None:
+    assert registry.champion() is None
+    version = registry.register(write_model(tmp_path / "m")).version
+    registry.set_alias("champion", version)
+    found = registry.champion()
+    assert found is not None and found.version == version
 
 
 def test_versions_are_ordered_by_number_beyond_nine(registry: Registry, tmp_path: Path) -> None:

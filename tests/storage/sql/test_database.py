@@ -105,6 +105,21 @@ def test_the_columns_of_the_phrasebank_come_back_where_the_schema_is_taken_back(
     engine.dispose()
 
 
+def test_a_dataset_that_kept_a_verdict_keeps_that_it_was_judged(empty_url: str) -> None:
+    engine = open_database(empty_url)
+    migrate(engine, "0002")
+    columns = "version, created_at, phrasebank_sha256, phrasebank_source, agreement, label_watermark, policy, judged_at"
+    moment = "'2026-03-01 12:00:00+00:00'"
+    with engine.begin() as connection:
+        for version, judged in (("v", moment), ("w", "NULL")):
+            values = f"'{version}', {moment}, 's', 'sample', 50, 7, 'p', {judged}"
+            connection.execute(text(f"INSERT INTO dataset ({columns}, verdict) VALUES ({values}, '{{}}')"))
+    migrate(engine)
+    datasets = Datasets(engine)
+    assert (datasets.judged("v"), datasets.judged("w")) == (True, False)
+    engine.dispose()
+
+
 def test_processes_that_start_at_once_migrate_once(empty_url: str) -> None:
     at_once(MIGRATE, [[empty_url]] * 3)
     engine = open_database(empty_url)

@@ -1,6 +1,5 @@
 """When a candidate may be served. The models are answer keys with mistakes: what is judged is the gate, not a BERT."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,14 +8,16 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from storage.models.verdict import Decision
 from tests.schemes import LABELS, SENTIMENT
 from training.judge.evaluate import Examples
-from training.judge.gate import Evaluations, GatePolicy, Judgement, Verdict, judge
+from training.judge.gate import Evaluations, GatePolicy, Judgement, Ruling, judge
 from training.judge.metrics import score
 from training.model.classifier import Predicted, softmax
 
 POSITIVE, NEUTRAL, NEGATIVE = LABELS
 OBVIOUS = SENTIMENT.obvious
+PROMOTE = Decision.PROMOTE
 
 
 class Key:
@@ -50,24 +51,24 @@ def model(audit_wrong: int = 0, bank_wrong: int = 0, **changed: str) -> Key:
     return Key(table)
 
 
-def verdict(champion: Key | None, candidate: Key, audit: Examples = AUDIT, policy: GatePolicy | None = None) -> Verdict:
-    return judge(champion, candidate, audit, BANK, OBVIOUS, policy or GatePolicy()).verdict
+def ruling(champion: Key | None, candidate: Key, audit: Examples = AUDIT, policy: GatePolicy | None = None) -> Ruling:
+    return judge(champion, candidate, audit, BANK, OBVIOUS, policy or GatePolicy()).ruling
 
 
-def failed(found: Verdict) -> list[str]:
+def failed(found: Ruling) -> list[str]:
     return [check.name for check in found.checks if not check.passed]
 
 
 def test_a_candidate_that_is_better_on_the_audit_and_keeps_the_seed_data_is_promoted() -> None:
-    found = verdict(model(audit_wrong=30), model(audit_wrong=29))
-    assert found.promoted
+    found = ruling(model(audit_wrong=30), model(audit_wrong=29))
+    assert found.decision is PROMOTE
     assert failed(found) == []
 
 
 @pytest.mark.parametrize("wrong", [30, 31])
 def test_a_candidate_that_is_not_better_on_the_audit_is_refused(wrong: int) -> None:
-    found = verdict(model(audit_wrong=30), model(audit_wrong=wrong))
-    assert not found.promoted
+    found = ruling(model(audit_wrong=30), model(audit_wrong=wrong))
+    assert found.decision is Decision.REFUSE
     assert failed(found) == ["better on the audit slice"]
     assert "does not rise" in found.reason
 
@@ -75,34 +76,41 @@ def test_a_candidate_that_is_not_better_on_the_audit_is_refused(wrong: int) -> N
 @pytest.mark.parametrize(("lost", "promoted"), [(5, True), (6, True), (7, False)])
 def test_at_most_two_points_may_be_lost_on_the_seed_data(lost: int, promoted: bool) -> None:
     """300 balanced rows, mistakes spread evenly over labels: a row is a third of a point."""
-    found = verdict(model(audit_wrong=30), model(audit_wrong=0, bank_wrong=lost))
-    assert found.promoted is promoted
+    found = ruling(model(audit_wrong=30), model(audit_wrong=0, bank_wrong=lost))
+    assert found.decision is (PROMOTE if promoted else Decision.REFUSE)
     assert failed(found) == ([] if promoted else ["seed data kept"])
 
 
 def test_few_audit_rows_are_no_evidence_and_the_cure_is_named() -> None:
     few = Examples(AUDIT.texts[:49], AUDIT.truth[:49])
-    found = verdict(model(audit_wrong=30), model(), audit=few)
-    assert not found.promoted
+    found = ruling(model(audit_wrong=30), model(), audit=few)
+    assert found.decision is Decision.UNDECIDED
     assert failed(found) == ["audit rows"]
     assert "finloop audit" in found.reason
-    assert verdict(model(audit_wrong=30), model(), audit=few, policy=GatePolicy(min_audit_rows=49)).promoted
+    assert ruling(model(audit_wrong=30), model(), audit=few, policy=GatePolicy(min_audit_rows=49)).decision is PROMOTE
+
+
+def test_few_audit_rows_leave_nothing_undecided_where_another_check_failed() -> None:
+    few = Examples(AUDIT.texts[:49], AUDIT.truth[:49])
+    found = ruling(model(), model(bank_wrong=7), audit=few)
+    assert failed(found) == ["audit rows", "seed data kept"]
+    assert found.decision is Decision.REFUSE
 
 
 def test_a_first_champion_needs_no_audit_but_must_be_sound() -> None:
     nothing = Examples((), ())
-    assert verdict(None, model(), audit=nothing).promoted
+    assert ruling(None, model(), audit=nothing).decision is PROMOTE
     always = Key(dict.fromkeys([*AUDIT.texts, *BANK.texts], NEUTRAL))
-    found = verdict(None, always, audit=nothing)
+    found = ruling(None, always, audit=nothing)
     assert failed(found) == ["better than the commonest label on the test rows of the seed data"]
-    assert not judge(None, model(), nothing, nothing, OBVIOUS, GatePolicy()).verdict.promoted
+    assert judge(None, model(), nothing, nothing, OBVIOUS, GatePolicy()).ruling.decision is Decision.REFUSE
 
 
 def test_a_candidate_that_always_answers_the_commonest_label_is_refused() -> None:
     always = Key(dict.fromkeys([*AUDIT.texts, *BANK.texts], POSITIVE))
     worse = Key({text: LABELS[(LABELS.index(truth) + 1) % 3] for given in (AUDIT, BANK)
                  for text, truth in zip(given.texts, given.truth, strict=True)})  # fmt: skip
-    found = verdict(worse, always)
+    found = ruling(worse, always)
     assert failed(found) == ["better than the commonest label on the test rows of the seed data",
                              "better than the commonest label on the audit slice"]  # fmt: skip
 
@@ -112,7 +120,7 @@ def test_one_obvious_case_wrong_refuses_any_candidate(champion: Key | None) -> N
     text, truth = OBVIOUS[0].text, OBVIOUS[0].label
     candidate = model()
     candidate.table[text] = NEGATIVE
-    found = verdict(champion, candidate)
+    found = ruling(champion, candidate)
     assert failed(found) == ["obvious cases"]
     assert text in found.reason
     assert truth == POSITIVE
@@ -128,19 +136,19 @@ def test_both_models_are_run_once_on_every_row() -> None:
 def test_the_answers_come_with_the_verdict_and_agree_with_it() -> None:
     found: Judgement = judge(model(audit_wrong=30), model(audit_wrong=3), AUDIT, BANK, OBVIOUS, GatePolicy())
     assert found.champion is not None
-    checks = {check.name: check for check in found.verdict.checks}
+    checks = {check.name: check for check in found.ruling.checks}
     better = checks["better on the audit slice"]
     assert better.value == score(AUDIT.truth, found.candidate.audit.predicted, LABELS).macro_f1
     assert better.threshold == found.champion.audit.scores().macro_f1
-    assert json.loads(found.verdict.model_dump_json())["promoted"] is True
+    assert found.ruling.decision is PROMOTE
 
 
 def test_another_rule_can_take_the_place_of_the_point_estimates() -> None:
-    def never(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Verdict:
-        return Verdict(promoted=False, reason="never", checks=())
+    def never(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Ruling:
+        return Ruling(Decision.REFUSE, "never", ())
 
     found = judge(model(audit_wrong=30), model(), AUDIT, BANK, OBVIOUS, GatePolicy(), rule=never)
-    assert found.verdict.reason == "never"
+    assert found.ruling.reason == "never"
     assert found.candidate.audit.scores().macro_f1 == 1.0
 
 

@@ -51,7 +51,7 @@ def test_a_label_that_never_occurs_is_left_out_of_the_mean_and_one_only_predicte
 def test_no_rows_and_unequal_lengths_are_refused() -> None:
     with pytest.raises(BadInput, match="no rows"):
         score([], [], LABELS)
-    with pytest.raises(BadInput, match="1 answers for 2"):
+    with pytest.raises(BadInput, match="1 predictions for 2"):
         score([POSITIVE, NEUTRAL], [POSITIVE], LABELS)
 
 

@@ -1,4 +1,4 @@
-"""What goes over the wire of `/predict`: bounded questions, and answers that name their scores and their model."""
+"""What goes over the wire of `/predict`: bounded requests, and predictions that name their scores and their model."""
 
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from storage.text import checked
 MAX_TEXTS = 256
 
 
-class Question(BaseModel):
+class PredictRequest(BaseModel):
     """One `text`, or up to 256 `texts`; `logits` asks for the raw outputs too."""
 
     model_config = ConfigDict(extra="forbid")
@@ -28,7 +28,7 @@ class Question(BaseModel):
         return self
 
     def checked_texts(self) -> list[str]:
-        """The normalised texts; raises BadInput naming the place of one that cannot be answered."""
+        """The normalised texts; raises BadInput naming the place of one that no model takes."""
         if self.text is not None:
             return [_checked(self.text, "text")]
         return [_checked(text, f"texts[{index}]") for index, text in enumerate(self.texts or [])]
@@ -38,7 +38,7 @@ NamedScores = dict[str, float]
 """A number for each label, by name, in the order of the label scheme."""
 
 
-class TextAnswer(BaseModel):
+class TextPrediction(BaseModel):
     """What the model says of one text: scores sum to one, confidence is the score of the label."""
 
     label: str
@@ -48,16 +48,16 @@ class TextAnswer(BaseModel):
     logits: NamedScores | None = None
 
 
-class TextAnswers(BaseModel):
-    """The answers to `texts`, in their order, all from one model version."""
+class TextPredictions(BaseModel):
+    """The predictions for `texts`, in their order, all from one model version."""
 
-    predictions: list[TextAnswer]
+    predictions: list[TextPrediction]
     model_version: str
 
 
-def to_answer(prediction: Prediction, *, logits: bool = False) -> TextAnswer:
+def to_wire(prediction: Prediction, *, logits: bool = False) -> TextPrediction:
     """The wire form of a stored prediction."""
-    return TextAnswer(
+    return TextPrediction(
         label=prediction.label,
         scores=dict(prediction.scores),
         confidence=prediction.confidence,
@@ -70,11 +70,11 @@ def documented(scheme: Scheme) -> dict[str, Any]:
     """What the documentation of `/predict` shows, by the labels of a scheme: a question and its answer."""
     label, others = scheme.names[0], scheme.names[1:]
     scores = {label: 0.9, **dict.fromkeys(others, round(0.1 / len(others), 4))}
-    answer = TextAnswer(label=label, scores=scores, confidence=0.9, model_version="1").model_dump(exclude_none=True)
+    shown = TextPrediction(label=label, scores=scores, confidence=0.9, model_version="1").model_dump(exclude_none=True)
     text = next((case.text for case in scheme.obvious if case.label == label), scheme.question)
     return {
         "openapi_extra": {"requestBody": {"content": {"application/json": {"example": {"text": text}}}}},
-        "responses": {200: {"content": {"application/json": {"example": answer}}}},
+        "responses": {200: {"content": {"application/json": {"example": shown}}}},
     }
 
 
