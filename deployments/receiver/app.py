@@ -153,11 +153,10 @@ def work(parts: "Parts") -> None:
     from labeling.answer.record import settle
 
     settings = parts.settings
-    server = settings.needed("label_studio_url")
-    project = parts.projects.get(server)
+    project = parts.projects.get(settings.needed("label_studio_url"))
     if project is None:
         return
-    settle(parts.inbox, parts.tasks, parts.labels, server, project.project_id)
+    settle(parts.inbox, parts.tasks, parts.labels, parts.scheme, project)
     asking.announce(parts)
     prefect_events.deliver(parts.outbox, settings.needed("prefect_url"))
 

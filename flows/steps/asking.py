@@ -1,29 +1,14 @@
 """The labeling room with the parts filled in: what the audit, select and sync flows and the receiver have in common."""
 
-from dataclasses import dataclass
-
 from flows.wiring.parts import Parts
 from flows.wiring.policies import AuditPolicy, SelectPolicy
 from labeling.answer import enough, reconcile
 from labeling.ask import batch
 from labeling.ask.send import recover_batches, send_batch
 from labeling.studio import project
-from storage.labels.projects import ProjectIds
+from storage.labels.projects import Project
 from storage.models.registry import ModelVersion
 from storage.records import LabelTask
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """Our project on a Label Studio server."""
-
-    server: str
-    ids: ProjectIds
-
-    @property
-    def url(self) -> str:
-        """Where annotators work."""
-        return f"{self.server}/projects/{self.ids.project_id}/data"
 
 
 def our_project(parts: Parts) -> Project:
@@ -31,14 +16,14 @@ def our_project(parts: Parts) -> Project:
     webhook = parts.settings.needed("receiver_url") + project.WEBHOOK_PATH
     secret = parts.settings.needed("webhook_secret")
     marker = project.marker_of(parts.settings.label_studio_project)
-    ids = project.ensure_project(parts.studio, parts.projects, parts.leases, webhook, secret, marker)
-    parts.tasks.mark_left_behind(parts.studio.url, ids.project_id)
-    return Project(parts.studio.url, ids)
+    ours = project.ensure_project(parts.studio, parts.projects, parts.leases, parts.scheme, webhook, secret, marker)
+    parts.tasks.mark_left_behind(ours.server, ours.id)
+    return ours
 
 
 def recover(parts: Parts, where: Project) -> list[LabelTask]:
     """Finish the batches whose sender was killed."""
-    return recover_batches(parts.studio, where.ids, parts.tasks)
+    return recover_batches(parts.studio, where, parts.tasks, parts.scheme)
 
 
 def reserve_uncertain(parts: Parts, champion: ModelVersion, policy: SelectPolicy) -> batch.Batch:
@@ -60,12 +45,12 @@ def why_nothing(parts: Parts, champion: ModelVersion) -> str:
 
 def send(parts: Parts, where: Project, reserved: batch.Batch) -> list[LabelTask]:
     """Put a reserved batch before annotators."""
-    return send_batch(parts.studio, where.ids, parts.tasks, reserved.batch_id, reserved.owner)
+    return send_batch(parts.studio, where, parts.tasks, parts.scheme, reserved.batch_id, reserved.owner)
 
 
 def reconciled(parts: Parts, where: Project) -> reconcile.Reconciled:
     """Find what the webhooks missed."""
-    return reconcile.reconcile(parts.studio, where.ids, parts.tasks, parts.labels)
+    return reconcile.reconcile(parts.studio, where, parts.tasks, parts.labels, parts.scheme)
 
 
 def announce(parts: Parts) -> bool:
@@ -76,4 +61,4 @@ def announce(parts: Parts) -> bool:
 def text_ids_in_studio(parts: Parts) -> list[str]:
     """The text id of every task that Label Studio holds for us: one that comes twice was sent twice."""
     where = our_project(parts)
-    return [str(task["data"]["text_id"]) for task in parts.studio.tasks(where.ids.project_id, "id,data")]
+    return [str(task["data"]["text_id"]) for task in parts.studio.tasks(where.id, "id,data")]

@@ -15,6 +15,7 @@ from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
 from storage.labels.projects import Projects
 from storage.labels.tasks import Tasks
+from storage.scheme import Scheme, find_scheme
 from storage.sql.database import migrate, open_database
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
@@ -33,6 +34,11 @@ class Parts:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._engines: list[Engine] = []
+
+    @cached_property
+    def scheme(self) -> Scheme:
+        """The label scheme."""
+        return find_scheme(self.settings.scheme)
 
     @cached_property
     def engine(self) -> Engine:

@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FINLOOP_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(Path(".finloop"), description="the work folder: databases, models, logs, downloads")
+    scheme: str = Field("sentiment", description="label scheme: a packaged one or a TOML file")
     database_url: Annotated[str | None, EmptyIsUnset] = Field(None, description="PostgreSQL; unset: SQLite in the home")
     elasticsearch_url: Address = Field(None, description="Elasticsearch 8.19+ for texts; unset: in the database")
     elasticsearch_index: str = Field("finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="its index")

@@ -1,7 +1,5 @@
 """The labeling room with its parts filled in; what needs a real Label Studio is tested in tests/labeling."""
 
-import dataclasses
-
 import httpx
 from pydantic import SecretStr
 
@@ -12,7 +10,6 @@ from flows.wiring.parts import Parts
 from flows.wiring.policies import AuditPolicy, SelectPolicy
 from labeling.studio import project
 from storage.clock import now
-from storage.labels.projects import ProjectIds
 from storage.models.manifest import Manifest
 from storage.models.registry import ModelVersion
 from storage.records import LABELS, Prediction, Purpose, Sentiment, TaskState
@@ -76,11 +73,6 @@ def test_enough_labels_are_announced_once_and_only_trainable_ones_count(parts: P
     assert (intent.key, intent.payload) == ("retrain:0", {"watermark": 0, "labels": 3})
 
 
-def test_a_project_says_where_annotators_work() -> None:
-    ids = ProjectIds(**{field.name: 7 for field in dataclasses.fields(ProjectIds)})
-    assert asking.Project("http://labels", ids).url == "http://labels/projects/7/data"
-
-
 def test_a_deleted_project_is_made_again_and_its_tasks_are_reported(
     parts: Parts, label_studio: LabelStudioServer
 ) -> None:
@@ -92,12 +84,14 @@ def test_a_deleted_project_is_made_again_and_its_tasks_are_reported(
     sent = asking.send(own, first, asking.reserve_uncertain(own, a_version("1"), SelectPolicy(size=3)))
     assert len(sent) == 3 and problems(own) == []
     token = {"Authorization": f"Token {label_studio.token}"}
-    httpx.delete(f"{label_studio.url}/api/projects/{first.ids.project_id}/", headers=token).raise_for_status()
+    httpx.delete(f"{label_studio.url}/api/projects/{first.id}/", headers=token).raise_for_status()
     hook = addresses["receiver_url"] + project.WEBHOOK_PATH
     marker = project.marker_of(own.settings.label_studio_project)
-    project.ensure_project(own.studio, own.projects, own.leases, hook, "secret", marker)  # then its process dies
+    project.ensure_project(
+        own.studio, own.projects, own.leases, own.scheme, hook, "secret", marker
+    )  # then its process dies
     second = asking.our_project(own)
-    assert second.ids.project_id != first.ids.project_id
+    assert second.id != first.id
     assert asking.reconciled(own, second).missing == 0
     assert problems(own) == ["3 tasks are gone from Label Studio; their labels are kept"]
     own.close()

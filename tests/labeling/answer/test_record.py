@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling.answer.record import Settled, settle
+from storage.labels.projects import Project
 from storage.records import LabelTask, Sentiment, TaskState
 from tests.fixtures_labeling import NOON, LabelStore, a_choice
 
@@ -61,7 +62,7 @@ class Hooks:
 
     def settle(self) -> Settled:
         store = self.store
-        return settle(store.inbox, store.tasks, store.labels, SERVER, PROJECT)
+        return settle(store.inbox, store.tasks, store.labels, store.scheme, Project(SERVER, PROJECT))
 
     def label(self, task: LabelTask) -> Sentiment | None:
         found = self.store.labels.get(task.text_id)
@@ -155,7 +156,7 @@ def test_a_task_that_is_not_ours_is_ignored(hooks: Hooks) -> None:
 
 def test_an_impossible_answer_is_kept_as_failed_and_stops_nobody(hooks: Hooks) -> None:
     bad, good = hooks.sent(), hooks.sent()
-    hooks.answer(bad, "bullish")
+    hooks.answer(bad, "sideways")
     hooks.answer(good, POSITIVE)
     assert hooks.settle() == Settled(done=1, failed=1, labels_changed=1)
     assert hooks.store.inbox.counts() == {"done": 1, "failed": 1}
