@@ -6,12 +6,24 @@ from typing import Any
 
 import pytest
 
+from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.studio.interface import label_config
 from labeling.studio.project import ACTIONS, SECRET_HEADER, ensure_project
 from storage.errors import BadInput
 from storage.labels.projects import Project
 from tests.fixtures_labeling import NOWHERE, SECRET, Loop
 from tests.labeling.studio.schemes import scheme_of
+
+BEFORE_SCHEMES = """<View>
+  <Header value="What does this mean for the price?" size="5"/>
+  <View className="finloop-text"><Text name="text" value="$text" selectionEnabled="false"/></View>
+  <Text name="source" value="From: $feed" selectionEnabled="false"/>
+  <Choices name="sentiment" toName="text" choice="single" showInline="true" required="true">
+    <Choice value="positive" hotkey="1"/>
+    <Choice value="neutral" hotkey="2"/>
+    <Choice value="negative" hotkey="3"/>
+  </Choices>
+</View>"""
 
 
 def marked(loop: Loop) -> list[int]:
@@ -58,6 +70,16 @@ def test_a_project_as_it_should_be_is_left_alone(loop: Loop, monkeypatch: pytest
         monkeypatch.setattr(part, "update", lambda *_, **__: pytest.fail("changed"))
         monkeypatch.setattr(part, "create", lambda *_, **__: pytest.fail("made"))
     loop.project()
+
+
+def test_a_project_made_before_there_were_schemes_is_kept_with_its_answers(loop: Loop) -> None:
+    project = loop.project()
+    (task,) = loop.sent(project, 1)
+    loop.studio.api.projects.update(project.id, label_config=BEFORE_SCHEMES)
+    loop.answer(task, "negative")
+    assert loop.project() == project
+    assert loop.studio.api.projects.get(project.id).label_config == label_config(loop.scheme)
+    assert reconcile(loop.studio, project, loop.tasks, loop.labels, loop.scheme) == Reconciled(tasks=1, answers=1)
 
 
 def test_a_project_of_another_scheme_is_refused_by_name_and_left_as_it_is(loop: Loop) -> None:
