@@ -135,7 +135,7 @@ class Parts:
         from flows.steps.asking import Wanted
 
         needed = self.settings.needed
-        return Wanted(needed("receiver_url"), needed("webhook_secret"), self.settings.label_studio_project)
+        return Wanted(needed("receiver_url"), needed("webhook_secret"), self.settings.label_studio_project, self.scheme)
 
     @cached_property
     def base_model(self) -> "BaseModel":
