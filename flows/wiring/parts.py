@@ -163,8 +163,15 @@ class Parts:
 
             return fetch_phrasebank(self.downloads)
         if self.settings.seed_data == "sample":
-            return self.settings.home.resolve() / "sample"
+            from training.data.sample.writer import sample_seed
+
+            return sample_seed(self.sample_folder, self.scheme)
         return Path(self.settings.seed_data)
+
+    @property
+    def sample_folder(self) -> Path:
+        """Where the project's own sample lies, once it was written."""
+        return self.settings.home.resolve() / "sample"
 
     def close(self) -> None:
         """Close what was opened."""

@@ -57,7 +57,7 @@ def read_sentences(folder: Path, agreement: int) -> Sentences:
         raise BadInput(f"{path} is UTF-8; a PhraseBank file is latin-1.\nConvert it: iconv -f UTF-8 -t LATIN1.")
     lines = content.decode("latin-1").removesuffix("\n").split("\n")
     numbered = tuple((number, line.removesuffix("\r")) for number, line in enumerate(lines, start=1))
-    return Sentences(path, hashlib.sha256(content).hexdigest(), numbered, _read_groups(path.parent / GROUPS_FILE))
+    return Sentences(path, hashlib.sha256(content).hexdigest(), numbered, read_groups(path.parent / GROUPS_FILE))
 
 
 def split_line(line: str) -> tuple[str, str]:
@@ -106,7 +106,8 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _read_groups(path: Path) -> dict[str, str]:
+def read_groups(path: Path) -> dict[str, str]:
+    """Text id -> group; empty where there is no file. Raises BadInput where the columns are not text_id,cluster."""
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", newline="") as file:

@@ -14,7 +14,10 @@ from storage.scheme import Scheme
 from storage.text import checked
 from storage.texts.bad_lines import Problem
 from storage.texts.csv import read_texts
-from training.data.phrasebank import CURE, read_sentences, split_line
+from training.data.phrasebank import CURE, read_groups, read_sentences, split_line
+
+CSV_GROUPS = ".clusters.csv"
+"""Optional, beside seed.csv as seed.clusters.csv: `text_id,cluster`, for texts that must stay in one split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +84,5 @@ def _read_csv(path: Path, scheme: Scheme) -> SeedData:
     unlabelled = [Problem(row.line, "the label is empty") for row in reading.rows if row.label is None]
     rows = tuple(SeedRow(row.line, row.text, row.label) for row in reading.rows if row.label is not None)
     bad_lines = tuple(sorted([*reading.problems, *unlabelled], key=lambda problem: problem.line))
-    return SeedData(rows, bad_lines, hashlib.sha256(path.read_bytes()).hexdigest(), path.name, {}, ParentKind.CSV)
+    sha256, groups = hashlib.sha256(path.read_bytes()).hexdigest(), read_groups(path.with_suffix(CSV_GROUPS))
+    return SeedData(rows, bad_lines, sha256, path.name, groups, ParentKind.CSV)
