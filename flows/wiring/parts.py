@@ -1,13 +1,14 @@
 """The one composition root: settings in, parts out. No Prefect here, and nothing is opened before it is asked for."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from flows.wiring.cures import settings_named
 from flows.wiring.settings import Settings, load_settings
 from labeling.answer.consensus import consensus
 from storage.datasets.versions import Datasets
@@ -151,7 +152,5 @@ class Parts:
 def open_parts(settings: Settings | None = None) -> Iterator[Parts]:
     """The parts of these settings (by default those of the environment), closed at the end of the block."""
     made = Parts(settings or load_settings())
-    try:
+    with settings_named(), closing(made):
         yield made
-    finally:
-        made.close()
