@@ -1,13 +1,14 @@
 """The one composition root: settings in, parts out. No Prefect here, and nothing is opened before it is asked for."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from flows.wiring.cures import settings_named
 from flows.wiring.settings import Settings, load_settings
 from labeling.answer.consensus import consensus
 from storage.datasets.versions import Datasets
@@ -43,10 +44,7 @@ class Parts:
     @cached_property
     def scheme(self) -> Scheme:
         """The labels and what is said of them."""
-        try:
-            return find_scheme(self.settings.scheme)
-        except BadInput as error:
-            raise BadInput(f"{error}.\nCorrect FINLOOP_SCHEME.") from error
+        return find_scheme(self.settings.scheme)
 
     @cached_property
     def engine(self) -> Engine:
@@ -196,7 +194,5 @@ class Parts:
 def open_parts(settings: Settings | None = None) -> Iterator[Parts]:
     """The parts of these settings (by default those of the environment), closed at the end of the block."""
     made = Parts(settings or load_settings())
-    try:
+    with settings_named(), closing(made):
         yield made
-    finally:
-        made.close()

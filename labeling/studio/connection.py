@@ -11,10 +11,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_exponential
 
 from labeling.studio.tokens import CONNECT_SECONDS, token_of
-from storage.errors import FinloopError, Refused, Unreachable
-
-URL_SETTING = "FINLOOP_LABEL_STUDIO_URL"
-TOKEN_SETTING = "FINLOOP_LABEL_STUDIO_TOKEN"
+from storage.errors import FinloopError, Part, Refused, Unreachable
 
 GIVE_UP_AFTER = 6.0
 """Seconds within which a request may be tried again: with the last try's 3 s to connect that stays below 10 s."""
@@ -36,7 +33,7 @@ class Connection(httpx.Client):
         self.url = url.rstrip("/")
         super().__init__(
             base_url=self.url,
-            auth=token_of(token.strip(), self.url, TOKEN_SETTING),
+            auth=token_of(token.strip(), self.url),
             # A proxy of the environment is for the internet: it cannot reach this machine's own addresses.
             trust_env=urlsplit(self.url).hostname not in LOOPBACK,
             follow_redirects=True,
@@ -70,8 +67,7 @@ class Connection(httpx.Client):
         path = request.url.path
         if response.status_code in (401, 403):
             raise Refused(
-                f"Label Studio at {self.url} refuses the token ({TOKEN_SETTING}): {response.status_code}.\n"
-                "Copy a token from Account & Settings there, legacy or personal, of a user who may edit the project."
+                f"Label Studio at {self.url} refuses the token: {response.status_code}", Part.LABEL_STUDIO_TOKEN
             )
         if response.status_code in GATEWAY:
             raise self._unreachable(f"its gateway answers {response.status_code}")
@@ -85,8 +81,7 @@ class Connection(httpx.Client):
         return response
 
     def _unreachable(self, reason: str) -> Unreachable:
-        cure = "Start it, correct the address, or unset the variable to have `finloop up` start one."
-        return Unreachable("Label Studio", self.url, URL_SETTING, reason, cure)
+        return Unreachable(Part.LABEL_STUDIO, self.url, reason)
 
 
 def _is_json(response: httpx.Response) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from storage.errors import Refused
+from storage.errors import Part, Refused
 
 EARLY = 30.0
 """Seconds before its end at which an access token is renewed, so that none expires on the way."""
@@ -29,11 +29,11 @@ CONNECT_SECONDS, CHECK_SECONDS = 3.0, 8.0
 Flow = Generator[httpx.Request, httpx.Response, None]
 
 
-def token_of(token: str, url: str, setting: str) -> httpx.Auth:
-    """The token by its looks. Raises Refused, naming the setting, for one that cannot be a token."""
+def token_of(token: str, url: str) -> httpx.Auth:
+    """The token by its looks. Raises Refused for one that cannot be a token."""
     if not token or not token.isascii() or any(character.isspace() for character in token):
-        raise Refused(f"{setting} is not a token for {url}: copy one from Account & Settings there")
-    return Personal(token, url, setting) if _claims(token).get("token_type") == "refresh" else Legacy(token)
+        raise Refused(f"that is not a token for {url}", Part.LABEL_STUDIO_TOKEN)
+    return Personal(token, url) if _claims(token).get("token_type") == "refresh" else Legacy(token)
 
 
 class Legacy(httpx.Auth):
@@ -52,8 +52,8 @@ class Legacy(httpx.Auth):
 class Personal(httpx.Auth):
     """A refresh token (JWT): access is bought with it when needed, by one thread for all."""
 
-    def __init__(self, token: str, url: str, setting: str) -> None:
-        self._refresh, self._url, self._setting = token, url, setting
+    def __init__(self, token: str, url: str) -> None:
+        self._refresh, self._url = token, url
         self._lock = threading.Lock()
         self._access: str | None = None
         self._until = 0.0
@@ -90,8 +90,9 @@ class Personal(httpx.Auth):
             response.raise_for_status()
         if response.status_code != 200:
             raise Refused(
-                f"Label Studio at {self._url} refuses the personal token ({self._setting}): {response.status_code}.\n"
-                "It was revoked or has expired, or personal tokens are disabled there: make another."
+                f"Label Studio at {self._url} refuses the personal token: {response.status_code}.\n"
+                "It was revoked or has expired, or personal tokens are disabled there.",
+                Part.LABEL_STUDIO_TOKEN,
             )
         try:
             return str(response.json()["access"])

@@ -2,8 +2,8 @@
 
 A sample lets the whole loop run with no data at hand, so it must not be a toy: templates of one kind are unlike those
 of the other, sentences of one template stay together in one split (a file of clusters), and no two texts are
-near-duplicates. A scheme has a sample where a folder here has the scheme's name. Label names stand in that folder, never
-in this code.
+near-duplicates. A scheme has a sample where a folder here has the scheme's name. Label names stand in that folder,
+never in this code.
 """
 
 import csv
