@@ -13,8 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("dataset") as table:
-        table.drop_column("verdict")
+    op.drop_column("dataset", "verdict")  # not as a batch, which would drop a table that others refer to
 
 
 def downgrade() -> None:
