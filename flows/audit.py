@@ -17,8 +17,7 @@ from storage.records import Purpose
 def audit(policy: AuditPolicy = AuditPolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
     """Send a random part of the audit share to annotators."""
     with open_parts() as parts:
-        project = asking.our_project(parts)
-        asking.recover(parts, project)
-        sent = asking.send(parts, project, asking.reserve_audit(parts, policy))
+        project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+        sent = asking.ask_audit(parts.studio, project, parts.texts, parts.tasks, policy.size, policy.seed)
         artifacts.show_sent(Purpose.AUDIT, sent, project.url)
     return Completed(message=f"{len(sent)} texts sent to {project.url}")

@@ -7,8 +7,8 @@ from prefect import State, flow
 from prefect.states import Completed
 
 from flows import artifacts
-from flows.steps.promotion import check_verdict, promote
-from flows.steps.recovery import DEPLOY_LEASE, RUN_LEASE
+from flows.steps.promote import Service, check_verdict, promote
+from flows.steps.recover import DEPLOY_LEASE, RUN_LEASE
 from flows.wiring.parts import open_parts
 
 
@@ -16,8 +16,9 @@ from flows.wiring.parts import open_parts
 def deploy(version: str = "challenger", force: bool = False, event: str | None = None) -> State[None]:
     """Promote a version that the gate passed; `force` also takes one that it did not (a rollback does)."""
     with open_parts() as parts, parts.leases.hold(DEPLOY_LEASE, RUN_LEASE, wait=2 * RUN_LEASE):
+        service = Service(parts.settings.needed("serving_url"), parts.settings.needed("admin_token"))
         if not force:
-            check_verdict(parts, version)
-        promotion = promote(parts, version, forced=force)
-        artifacts.show_promotion(promotion, parts.settings.needed("serving_url"))
+            check_verdict(parts.registry, parts.outbox, version)
+        promotion = promote(parts.registry, parts.outbox, service, version, forced=force)
+        artifacts.show_promotion(promotion, service.url)
     return Completed(message=f"version {promotion.version} is served")

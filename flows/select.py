@@ -5,7 +5,7 @@ from prefect.states import Completed
 
 from flows import artifacts
 from flows.steps import asking
-from flows.steps.candidate import NO_CHAMPION, champion_of
+from flows.steps.score import NO_CHAMPION
 from flows.wiring.parts import open_parts
 from flows.wiring.policies import SelectPolicy
 from storage.records import Purpose
@@ -15,12 +15,11 @@ from storage.records import Purpose
 def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
     """Reserve the texts of lowest margin and send them to annotators."""
     with open_parts() as parts:
-        champion = champion_of(parts)
+        champion = parts.registry.champion()
         if champion is None:
             return Completed(message=NO_CHAMPION)
-        project = asking.our_project(parts)
-        asking.recover(parts, project)
-        sent = asking.send(parts, project, asking.reserve_uncertain(parts, champion, policy))
+        project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+        sent = asking.ask_uncertain(parts.studio, project, parts.texts, parts.tasks, champion.version, policy.size)
         artifacts.show_sent(Purpose.SELECT, sent, project.url)
-        said = f"{len(sent)} texts sent to {project.url}" if sent else asking.why_nothing(parts, champion)
-    return Completed(message=said)
+        nothing = None if sent else asking.why_nothing(parts.texts, champion.version)
+    return Completed(message=nothing or f"{len(sent)} texts sent to {project.url}")

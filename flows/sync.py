@@ -2,9 +2,10 @@
 
 from prefect import flow
 
-from flows import artifacts, prefect_events
+from flows import artifacts
+from flows.prefect_api.events import deliver
 from flows.steps import asking
-from flows.steps.recovery import restart_unfinished
+from flows.steps.recover import Patience, restart_promotions, restart_training
 from flows.wiring.parts import open_parts
 from flows.wiring.policies import SyncPolicy
 
@@ -12,13 +13,23 @@ from flows.wiring.policies import SyncPolicy
 @flow(name="sync", log_prints=True)
 def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen default is what the form shows)
     """Reconcile labels with Label Studio, send what was reserved and never sent, start again what was cut short."""
+    patience = Patience(policy.retry_after_seconds, policy.attempts)
     with open_parts() as parts:
         try:
-            project = asking.our_project(parts)
-            asking.recover(parts, project)
-            found = asking.reconciled(parts, project)
+            project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+            found = asking.catch_up(parts.studio, project, parts.tasks, parts.labels)
         finally:  # what was cut short does not wait for a Label Studio that is away
-            asking.announce(parts)
-            restarted = restart_unfinished(parts, policy)
-            prefect_events.deliver(parts.outbox, parts.settings.needed("prefect_url"))
+            asking.announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
+            restarted = [
+                *restart_promotions(parts.outbox, parts.leases, patience),
+                *restart_training(
+                    parts.outbox,
+                    parts.problems,
+                    parts.leases,
+                    parts.datasets,
+                    lambda: parts.seed,
+                    patience,
+                ),
+            ]
+            deliver(parts.outbox, parts.settings.needed("prefect_url"))
         artifacts.show_sync(found, restarted)

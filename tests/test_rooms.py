@@ -18,9 +18,32 @@ MAY_IMPORT = {
 }
 WITHOUT_ENVIRONMENT = {"storage", "labeling", "training"}
 WITHOUT_PREFECT = {"storage", "labeling", "training"}
+NARROW = {
+    re.compile(r"^flows/steps/"): (
+        re.compile(r"^(prefect|flows\.wiring|flows\.prefect_api|pydantic_settings)(\.|$)"),
+        "steps import",
+    ),
+    re.compile(r"^deployments/supervisor/"): (
+        re.compile(r"^(?!deployments\.supervisor\b|storage\.errors\b)(storage|labeling|training|flows|deployments)\."),
+        "the supervisor imports",
+    ),
+    re.compile(r"^(storage|labeling|training|flows/(?!prefect_api/)|deployments/(?!local/))"): (
+        re.compile(r"^prefect\.(client|events)(\.|$)"),
+        "only flows/prefect_api speaks to the Prefect server; another module imports",
+    ),
+}
+"""Folders that may import less than their room: the path, what must not be imported there, and how a fault is told."""
+
+INTENTS = "flows/intents.py"
+MIGRATIONS = "storage/sql/migrations/"
+STORED_INTENT = re.compile(r"^(retrain|resume|deploy|promote):|^enough-labels$|^finloop\.(labels|model)\.")
+INTENT_ROOMS = ("deployments", "flows", "labeling", "storage", "training")
 ANSWER_KEY = "deployments.demo.annotator"
 """The stand-in with the answer key: only the demo may know it, so that nothing that trains or judges can peek."""
 MAY_KNOW_ANSWERS = re.compile(r"^deployments/(demo/\w+|cli/\w+)\.py$")
+TERMINAL = {"typer", "rich"}
+MAY_SPEAK = re.compile(r"^(deployments/(demo|cli)|benchmarks)/")
+"""What speaks in a terminal; everything else returns values."""
 PLACES = re.compile(
     r"\.\./shared|/work\b|/tmp/\w|/opt/|/home/\w|/root/|https?://[\w.-]*(pypi|artifactory|nexus|mirror)"
 )
@@ -58,6 +81,8 @@ def faults(room: str, path: str, source: str) -> list[str]:
     found = [f"{path}:{line} {fault}" for line, name in imports(tree) if (fault := _wrong_import(room, path, name))]
     if room in WITHOUT_ENVIRONMENT:
         found += [f"{path}:{line} reads the environment" for line in _environment(tree)]
+    if room in INTENT_ROOMS and path != INTENTS and not path.startswith(MIGRATIONS):
+        found += [f"{path}:{line} spells an intent, which {INTENTS} alone does" for line in _spelled_intents(tree)]
     if path.endswith("__init__.py") and source.strip():
         found.append(f"{path}:1 is not empty")
     found += [
@@ -78,9 +103,22 @@ def _wrong_import(room: str, path: str, name: str) -> str | None:
         in MAY_IMPORT.keys() - MAY_IMPORT[room] - {room},
         "imports the tests": target == "tests",
         "imports prefect, which belongs to flows": target == "prefect" and room in WITHOUT_PREFECT,
+        f"imports {target}, which belongs to the command line": target in TERMINAL and not MAY_SPEAK.match(path),
         "imports the stand-in that knows the answers": knows_answers and not MAY_KNOW_ANSWERS.match(path),
     }
-    return next((fault for fault, true in wrong.items() if true), None)
+    narrow = [f"{said} {name}" for where, (what, said) in NARROW.items() if where.match(path) and what.match(name)]
+    return next((fault for fault, true in wrong.items() if true), next(iter(narrow), None))
+
+
+def _spelled_intents(tree: ast.AST) -> Iterator[int]:
+    """Strings that name an intent, in f-strings too; and the kinds that are plain words where a kind is given."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and STORED_INTENT.match(node.value):
+            yield node.lineno
+        elif isinstance(node, ast.Call) and _called(node) in {"open", "troubled", "intend"}:
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            kinds = {"challenger", "resume", "promote", "enough-labels"}
+            yield from (one.lineno for one in given if isinstance(one, ast.Constant) and one.value in kinds)
 
 
 def _environment(tree: ast.AST) -> Iterator[int]:
@@ -146,12 +184,35 @@ def test_the_rooms_are_the_packages_that_are_installed() -> None:
         ("training", "training/a.py", "import prefect.states", "training/a.py:1 imports prefect"),
         ("flows", "flows/a.py", "from tests import x", "flows/a.py:1 imports the tests"),
         ("deployments", "deployments/serving/app.py", "from deployments.demo import annotator", "knows the answers"),
+        ("flows", "flows/sync.py", "from rich.table import Table", "flows/sync.py:1 imports rich"),
+        ("deployments", "deployments/local/a.py", "import typer", "deployments/local/a.py:1 imports typer"),
+        ("flows", "flows/steps/a.py", "from flows.prefect_api.events import deliver", "steps import flows.prefect_api"),
         ("storage", "storage/a.py", "import os\nos.environ['A']", "storage/a.py:2 reads the environment"),
         ("storage", "storage/a.py", "import os\nx = os.environ.setdefault('A', 'b')", "storage/a.py:2 reads the"),
         ("labeling", "labeling/a.py", "import os\nos.getenv('A')", "labeling/a.py:2 reads the environment"),
         ("training", "training/a.py", "from os import environ", "training/a.py:1 reads the environment"),
         ("training", "training/a.py", "from pydantic_settings import BaseSettings", "reads the environment"),
         ("flows", "flows/__init__.py", "from flows.score import score", "flows/__init__.py:1 is not empty"),
+        ("flows", "flows/steps/a.py", "from prefect import flow", "flows/steps/a.py:1 steps import prefect"),
+        (
+            "flows",
+            "flows/steps/a.py",
+            "if 1:\n    from flows.wiring.parts import Parts",
+            "a.py:2 steps import flows.wiring",
+        ),
+        ("flows", "flows/steps/a.py", "from flows import wiring", "flows/steps/a.py:1 steps import flows.wiring"),
+        ("flows", "flows/a.py", "from prefect.client.orchestration import get_client", "only flows/prefect_api speaks"),
+        (
+            "deployments",
+            "deployments/supervisor/a.py",
+            "from storage.clock import now",
+            "deployments/supervisor/a.py:1 the supervisor imports storage.clock",
+        ),
+        ("deployments", "deployments/supervisor/a.py", "import deployments.local.home", "the supervisor imports"),
+        ("flows", "flows/steps/a.py", "key = f'retrain:{watermark}'", "flows/steps/a.py:1 spells an intent"),
+        ("labeling", "labeling/a.py", "KIND = 'enough-labels'", "labeling/a.py:1 spells an intent"),
+        ("flows", "flows/a.py", "outbox.open('challenger')", "flows/a.py:1 spells an intent"),
+        ("deployments", "deployments/cli/a.py", "outbox.troubled(kind='promote')", "spells an intent"),
         ("flows", "flows/a.py", f"A = '..{'/'}shared/data'", "flows/a.py:1 names a place"),
         ("flows", "flows/a.py", f"# see {'/'}work/main", "flows/a.py:1 names a place"),
     ],
@@ -164,9 +225,17 @@ def test_the_checker_finds_a_broken_rule(room: str, path: str, source: str, faul
     ("room", "path", "source"),
     [
         ("flows", "flows/a.py", "from storage import records\nimport os\nos.environ['A']\nimport prefect"),
-        ("deployments", "deployments/demo/run.py", "from deployments.demo.annotator import annotate"),
+        ("deployments", "deployments/demo/run.py", "from deployments.demo.annotator import annotate\nimport rich"),
         ("training", "training/a.py", "def f():\n    import torch\n    from training.data.clusters import clusters"),
         ("storage", "storage/__init__.py", ""),
+        ("flows", "flows/intents.py", "key = f'retrain:{watermark}'"),
+        ("flows", "flows/retrain.py", "registry.set_alias('challenger', version)"),
+        ("flows", "flows/prefect_api/pools.py", "from prefect.client.orchestration import get_client"),
+        (
+            "deployments",
+            "deployments/supervisor/a.py",
+            "from storage.errors import Failed\nfrom deployments.supervisor.ports import choose_port",
+        ),
         ("storage", "storage/a.py", "import os\nos.environ.setdefault('TELEMETRY', 'false')"),
     ],
 )

@@ -144,22 +144,17 @@ class _InboxGauge(Collector):
 
 
 def work(parts: "Parts") -> None:
-    """Turn what waits into labels, and send the event where there are enough of them.
+    """Turn what waits into labels, and have Prefect start a retrain where there are enough of them."""
+    from flows.prefect_api.events import deliver
+    from flows.steps.asking import announce
+    from flows.steps.inbox import work_on_inbox
 
-    While our project is unknown everything waits: its id is stored before its webhook is made.
-    """
-    from flows import prefect_events
-    from flows.steps import asking
-    from labeling.answer.record import settle
-
-    settings = parts.settings
+    settings, labels = parts.settings, parts.labels
     server = settings.needed("label_studio_url")
-    project = parts.projects.get(server)
-    if project is None:
+    if work_on_inbox(parts.inbox, parts.projects, parts.tasks, labels, server) is None:
         return
-    settle(parts.inbox, parts.tasks, parts.labels, server, project.project_id)
-    asking.announce(parts)
-    prefect_events.deliver(parts.outbox, settings.needed("prefect_url"))
+    announce(labels, parts.datasets, parts.outbox, settings.retrain_after)
+    deliver(parts.outbox, settings.needed("prefect_url"))
 
 
 def main() -> None:

@@ -1,16 +1,31 @@
-"""The labeling room with the parts filled in: what the audit, select and sync flows and the receiver have in common."""
+"""Asks annotators: finds our Label Studio project, sends texts there, reads what webhooks missed, counts answers."""
 
 from dataclasses import dataclass
 
-from flows.wiring.parts import Parts
-from flows.wiring.policies import AuditPolicy, SelectPolicy
-from labeling.answer import enough, reconcile
-from labeling.ask import batch
+from flows.intents import Retrain
+from labeling.answer.enough import new_labels
+from labeling.answer.reconcile import Reconciled, reconcile
+from labeling.ask.batch import Batch, choose, choose_audit
 from labeling.ask.send import recover_batches, send_batch
-from labeling.studio import project
-from storage.labels.projects import ProjectIds
-from storage.models.registry import ModelVersion
+from labeling.studio import project as studio_project
+from labeling.studio.client import Studio
+from storage.datasets.versions import Datasets
+from storage.labels.annotations import Labels
+from storage.labels.projects import ProjectIds, Projects
+from storage.labels.tasks import Tasks
 from storage.records import LabelTask
+from storage.texts.store import TextStore
+from storage.work.leases import Leases
+from storage.work.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What our project must have: the receiver that its webhook calls, the secret of the webhook, and a name."""
+
+    receiver_url: str
+    webhook_secret: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,54 +41,50 @@ class Project:
         return f"{self.server}/projects/{self.ids.project_id}/data"
 
 
-def our_project(parts: Parts) -> Project:
+def our_project(studio: Studio, projects: Projects, leases: Leases, tasks: Tasks, wanted: Wanted) -> Project:
     """Our project and its webhook, made or healed; the tasks of one that was deleted there are marked as missing."""
-    webhook = parts.settings.needed("receiver_url") + project.WEBHOOK_PATH
-    secret = parts.settings.needed("webhook_secret")
-    marker = project.marker_of(parts.settings.label_studio_project)
-    ids = project.ensure_project(parts.studio, parts.projects, parts.leases, webhook, secret, marker)
-    parts.tasks.mark_left_behind(parts.studio.url, ids.project_id)
-    return Project(parts.studio.url, ids)
+    webhook, marker = wanted.receiver_url + studio_project.WEBHOOK_PATH, studio_project.marker_of(wanted.name)
+    ids = studio_project.ensure_project(studio, projects, leases, webhook, wanted.webhook_secret, marker)
+    tasks.mark_left_behind(studio.url, ids.project_id)
+    return Project(studio.url, ids)
 
 
-def recover(parts: Parts, where: Project) -> list[LabelTask]:
-    """Finish the batches whose sender was killed."""
-    return recover_batches(parts.studio, where.ids, parts.tasks)
+def ask_uncertain(
+    studio: Studio, where: Project, texts: TextStore, tasks: Tasks, champion: str, size: int
+) -> list[LabelTask]:
+    """Send the texts of lowest margin by the champion's scores; batches whose sender was killed are sent first."""
+    recover_batches(studio, where.ids, tasks)
+    return _send(studio, where, tasks, choose(texts, tasks, champion, size))
 
 
-def reserve_uncertain(parts: Parts, champion: ModelVersion, policy: SelectPolicy) -> batch.Batch:
-    """Reserve the texts of lowest margin by the champion's scores."""
-    return batch.choose(parts.texts, parts.tasks, champion.version, policy.size)
+def ask_audit(studio: Studio, where: Project, texts: TextStore, tasks: Tasks, size: int, seed: int) -> list[LabelTask]:
+    """Send a random part of the audit share; batches whose sender was killed are sent first."""
+    recover_batches(studio, where.ids, tasks)
+    return _send(studio, where, tasks, choose_audit(texts, tasks, size, seed))
 
 
-def reserve_audit(parts: Parts, policy: AuditPolicy) -> batch.Batch:
-    """Reserve a random part of the audit share."""
-    return batch.choose_audit(parts.texts, parts.tasks, policy.size, policy.seed)
+def _send(studio: Studio, where: Project, tasks: Tasks, batch: Batch) -> list[LabelTask]:
+    return send_batch(studio, where.ids, tasks, batch.batch_id, batch.owner)
 
 
-def why_nothing(parts: Parts, champion: ModelVersion) -> str:
+def why_nothing(texts: TextStore, champion: str) -> str:
     """Why a select may have found no text to send."""
-    if not parts.texts.counts().predicted.get(champion.version):
-        return f"no text sent: version {champion.version} has scored none yet; run `finloop score` first"
+    if not texts.counts().predicted.get(champion):
+        return f"no text sent: version {champion} has scored none yet; run `finloop score` first"
     return "no text sent: every text that may be asked about was sent before"
 
 
-def send(parts: Parts, where: Project, reserved: batch.Batch) -> list[LabelTask]:
-    """Put a reserved batch before annotators."""
-    return send_batch(parts.studio, where.ids, parts.tasks, reserved.batch_id, reserved.owner)
+def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels) -> Reconciled:
+    """Finish the batches whose sender was killed, then read from Label Studio what the webhooks missed."""
+    recover_batches(studio, where.ids, tasks)
+    return reconcile(studio, where.ids, tasks, labels)
 
 
-def reconciled(parts: Parts, where: Project) -> reconcile.Reconciled:
-    """Find what the webhooks missed."""
-    return reconcile.reconcile(parts.studio, where.ids, parts.tasks, parts.labels)
+def announce(labels: Labels, datasets: Datasets, outbox: Outbox, threshold: int) -> bool:
+    """Intend a retrain if `threshold` labels are new since the newest dataset; True where nobody had intended it.
 
-
-def announce(parts: Parts) -> bool:
-    """Intend the event that starts a retrain, if there are enough labels since the last dataset."""
-    return enough.announce(parts.labels, parts.datasets.watermark(), parts.settings.retrain_after, parts.outbox)
-
-
-def text_ids_in_studio(parts: Parts) -> list[str]:
-    """The text id of every task that Label Studio holds for us: one that comes twice was sent twice."""
-    where = our_project(parts)
-    return [str(task["data"]["text_id"]) for task in parts.studio.tasks(where.ids.project_id, "id,data")]
+    The receiver and sync may both call this: the dataset's watermark names the intent, so that one event goes out.
+    """
+    watermark = datasets.watermark()
+    new = new_labels(labels, watermark, threshold)
+    return new.enough and outbox.intend(Retrain(watermark, new.count))

@@ -1,19 +1,19 @@
-"""Says once that there are enough new labels. They are counted in SQL since the last dataset's watermark, and the
-watermark is the intent's key: receiver and sync may both say it, and one event goes out.
-"""
+"""Says whether there are enough new labels for a retrain: those that train, since the newest dataset's watermark."""
+
+from dataclasses import dataclass
 
 from storage.labels.annotations import Labels
-from storage.work.outbox import Outbox
-
-KIND = "enough-labels"
 
 
-def announce(labels: Labels, watermark: int, threshold: int, outbox: Outbox) -> bool:
-    """Intend the event if `threshold` trainable labels changed after `watermark`; True where it is intended now first.
+@dataclass(frozen=True, slots=True)
+class NewLabels:
+    """How many trainable labels changed after a watermark, and whether they are enough."""
 
-    The event says since when and how many; the flow that it starts counts again.
-    """
+    count: int
+    enough: bool
+
+
+def new_labels(labels: Labels, watermark: int, threshold: int) -> NewLabels:
+    """Count, in SQL, the labels after `watermark`; `threshold` of them are enough."""
     count = labels.trainable_since(watermark)
-    if count < threshold:
-        return False
-    return outbox.add(f"retrain:{watermark}", KIND, {"watermark": watermark, "labels": count})
+    return NewLabels(count, count >= threshold)

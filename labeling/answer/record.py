@@ -17,7 +17,7 @@ from storage.text import text_id as identity_of
 
 
 @dataclass(slots=True)
-class Settled:
+class Outcome:
     """What one call did: webhooks by what became of them, and how many labels moved."""
 
     done: int = 0
@@ -26,21 +26,21 @@ class Settled:
     labels_changed: int = 0
 
 
-def settle(inbox: Inbox, tasks: Tasks, labels: Labels, server: str, project_id: int) -> Settled:
+def record_waiting(inbox: Inbox, tasks: Tasks, labels: Labels, server: str, project_id: int) -> Outcome:
     """Work on every waiting webhook, oldest first. A row that says nonsense is kept as failed, with its reason."""
-    settled = Settled()
+    outcome = Outcome()
     while rows := inbox.waiting():
         for row in rows:
-            state, reason = _settle_one(row, tasks, labels, server, project_id, settled)
-            inbox.settle(row.id, state, reason)
-            settled.done += state is InboxState.DONE
-            settled.ignored += state is InboxState.IGNORED
-            settled.failed += state is InboxState.FAILED
-    return settled
+            state, reason = _record_one(row, tasks, labels, server, project_id, outcome)
+            inbox.close(row.id, state, reason)
+            outcome.done += state is InboxState.DONE
+            outcome.ignored += state is InboxState.IGNORED
+            outcome.failed += state is InboxState.FAILED
+    return outcome
 
 
-def _settle_one(
-    row: Delivery, tasks: Tasks, labels: Labels, server: str, project_id: int, settled: Settled
+def _record_one(
+    row: Delivery, tasks: Tasks, labels: Labels, server: str, project_id: int, outcome: Outcome
 ) -> tuple[InboxState, str | None]:
     if project_of(row.payload) != project_id:
         return InboxState.IGNORED, f"project {project_of(row.payload)} is not ours"
@@ -50,13 +50,13 @@ def _settle_one(
         return InboxState.FAILED, str(error)
     if not happened:
         return InboxState.IGNORED, f"{row.action} says nothing about answers"
-    foreign = [reason for event in happened if (reason := _apply(event, tasks, labels, server, project_id, settled))]
+    foreign = [reason for event in happened if (reason := _apply(event, tasks, labels, server, project_id, outcome))]
     if len(foreign) == len(happened):
         return InboxState.IGNORED, foreign[0]
     return InboxState.DONE, foreign[0] if foreign else None
 
 
-def _apply(event: Event, tasks: Tasks, labels: Labels, server: str, project_id: int, settled: Settled) -> str | None:
+def _apply(event: Event, tasks: Tasks, labels: Labels, server: str, project_id: int, outcome: Outcome) -> str | None:
     """Record an event; returns why it is none of our business, if it is."""
     match event:
         case AnnotationDeleted(annotation_id):
@@ -69,7 +69,7 @@ def _apply(event: Event, tasks: Tasks, labels: Labels, server: str, project_id: 
             if text_id is None:
                 return f"task {event.task_id} is not one of ours"
             recorded = labels.record(event.of_text(server, project_id, text_id))
-    settled.labels_changed += recorded.label_changed
+    outcome.labels_changed += recorded.label_changed
     return None
 
 

@@ -58,7 +58,7 @@ class Inbox:
             rows = connection.execute(query.where(InboxRow.state == InboxState.NEW).order_by(InboxRow.id).limit(limit))
             return [Delivery(*row) for row in rows]
 
-    def settle(self, row_id: int, state: InboxState, reason: str | None = None) -> None:
+    def close(self, row_id: int, state: InboxState, reason: str | None = None) -> None:
         """Say what became of a webhook; the first word stands where two processes worked on the same one."""
         with self._engine.begin() as connection:
             connection.execute(

@@ -2,17 +2,17 @@
 
 import pytest
 
-from flows.prefect_events import CHALLENGER
+from flows.intents import Deploy
 from flows.sync import sync
 from flows.wiring.parts import Parts
 from flows.wiring.policies import SyncPolicy
 from storage.errors import Unreachable
 from tests.deployments.serving.models import free_port
-from tests.flows.test_prefect_events import event_server
+from tests.flows.prefect_api.test_events import event_server
 
 
 def test_a_label_studio_that_is_away_holds_up_no_event(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts.outbox.add("deploy:2:1", CHALLENGER, {"version": "2"})
+    parts.outbox.intend(Deploy("2", attempt=1))
     with event_server() as (url, got):
         for name, value in {
             "HOME": str(parts.settings.home),

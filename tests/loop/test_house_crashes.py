@@ -7,7 +7,7 @@ from datetime import datetime
 import psutil
 import pytest
 
-from flows.prefect_api import Run
+from flows.prefect_api.runs import Run
 from storage.clock import now
 from storage.models.registry import ModelVersion
 from storage.records import TaskState

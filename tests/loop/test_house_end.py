@@ -17,17 +17,22 @@ from deployments.demo.rounds import Rounds
 from deployments.supervisor.ports import port_is_free
 from deployments.supervisor.stack import Stack
 from flows.steps import asking
-from storage.records import Sentiment
+from flows.wiring.parts import Parts
 from tests.loop.conftest import RETRAIN_AFTER, Answered
 from tests.loop.house import SERVED, House, until
+from tests.schemes import SENTIMENT
+
+
+def our_project(parts: Parts) -> asking.Project:
+    return asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
 
 
 @contextmanager
-def rounds(house: House, folder: Path, key: Mapping[str, Sentiment]) -> Iterator[tuple[Rounds, Client, io.StringIO]]:
+def rounds(house: House, folder: Path, key: Mapping[str, str]) -> Iterator[tuple[Rounds, Client, io.StringIO]]:
     """A demo's rounds in this house, the client that asks meanwhile, and what is said."""
     said = io.StringIO()
     console = Console(file=said, width=200)
-    project = asking.our_project(house.parts)
+    project = our_project(house.parts)
     with Stack([], folder) as stack:
         made = Rounds(RETRAIN_AFTER, 0, console, Steps(console), house.parts, stack, house.runs, project, key)
         yield made, Client(house.settings.needed("serving_url"), [SERVED]), said
@@ -55,7 +60,7 @@ def test_a_demo_without_answers_waits_for_people_and_makes_up_for_a_task_that_wa
     house: House, answered: Answered, tmp_path: Path
 ) -> None:
     house.run("select", policy={"size": RETRAIN_AFTER})
-    project = asking.our_project(house.parts)
+    project = our_project(house.parts)
     deleted = house.parts.tasks.open(project.server, project.ids.project_id)[0]
     with rounds(house, tmp_path, {}) as (people, client, said):
         house.parts.studio.post(
@@ -69,7 +74,8 @@ def test_a_demo_without_answers_waits_for_people_and_makes_up_for_a_task_that_wa
     assert "asked for 1 more texts" in said.getvalue()
     assert done.runs["retrain"].created_by == "event"
     assert deleted.text_id not in {label.text_id for label in house.parts.labels.trainable()}
-    assert house.json("status")["problems"] == ["1 task is gone from Label Studio; their labels are kept"]
+    (problem,) = house.json("status")["problems"]
+    assert (problem["kind"], problem["count"]) == ("tasks gone", 1)
 
 
 def test_a_round_that_finds_no_text_left_leaves_the_last_verdict(
@@ -77,10 +83,10 @@ def test_a_round_that_finds_no_text_left_leaves_the_last_verdict(
 ) -> None:
     """The tiny model is always refused, so that there would be a further round."""
     house.run("select", policy={"size": 5000})
-    project = asking.our_project(house.parts)
+    project = our_project(house.parts)
     asked = len(house.parts.tasks.open(project.server, project.ids.project_id))
     assert RETRAIN_AFTER <= asked < 4 * RETRAIN_AFTER, "enough for a round, too few for five"
-    key = AnswerKey(house.settings.home).read()
+    key = AnswerKey(house.settings.home, SENTIMENT).read()
     with rounds(house, tmp_path, key) as (stand_in, client, said):
         done = stand_in.until_promoted(5, client)
     assert not done.promoted

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from deployments.cli.terminal import exit_codes, print_json, show
-from flows.prefect_api import RunFailed
+from flows.prefect_api.connection import RunFailed
 from storage.errors import BadInput, Busy, CorruptModel, FinloopError, Refused, UnknownVersion, Unreachable
 
 UNREACHABLE = Unreachable("Prefect", "http://127.0.0.1:9", "FINLOOP_PREFECT_URL", "refused", "Start it.")

@@ -10,8 +10,10 @@ import httpx
 import pytest
 from prefect.flows import Flow, load_flow_from_entrypoint
 
-from deployments.local.orchestration import AUTOMATION, NotApplied, apply, pools, read_prefect_file
-from flows.prefect_api import RunFailed, Runs
+from deployments.local.orchestration import NotApplied, apply, pools, read_prefect_file
+from flows.prefect_api.connection import RunFailed
+from flows.prefect_api.pools import AUTOMATION
+from flows.prefect_api.runs import Runs
 from flows.wiring.settings import REPOSITORY
 from storage.clock import now
 from storage.errors import Unreachable

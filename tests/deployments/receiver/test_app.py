@@ -23,10 +23,11 @@ from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.studio.project import SECRET_HEADER
 from labeling.studio.project import WEBHOOK_PATH as PATH
 from storage.labels.inbox import InboxState
-from storage.records import LabelTask, Sentiment
+from storage.records import LabelTask
 from tests.fixtures_labeling import NOON, SECRET, LabelStore, Loop, a_choice
+from tests.schemes import LABELS
 
-POSITIVE, NEUTRAL, NEGATIVE = Sentiment
+POSITIVE, NEUTRAL, NEGATIVE = LABELS
 SIGNED = {SECRET_HEADER: SECRET}
 HOOK = {"action": "ANNOTATION_CREATED", "project": {"id": 1}}
 
@@ -36,6 +37,7 @@ import sys, threading, uvicorn
 from deployments.receiver.app import create_app
 from storage.sql.database import migrate, open_database
 from storage.labels.inbox import Inbox
+from tests.schemes import LABELS
 engine = open_database(sys.argv[1])
 migrate(engine)
 uvicorn.run(create_app(Inbox(engine), sys.argv[2], threading.Event().wait), port=int(sys.argv[3]))
@@ -136,7 +138,7 @@ def test_work_that_fails_is_done_again_and_says_so(label_store: LabelStore) -> N
             broken.set()
             raise ZeroDivisionError("a bug nobody foresaw")
         for row in label_store.inbox.waiting():
-            label_store.inbox.settle(row.id, InboxState.DONE)
+            label_store.inbox.close(row.id, InboxState.DONE)
 
     with TestClient(create_app(label_store.inbox, SECRET, work, first_pause=0.02)) as client:
         assert client.post(PATH, json=HOOK, headers=SIGNED).status_code == 200
@@ -204,7 +206,7 @@ def receiver(loop: Loop, port: int) -> Any:
     return a_process(["-m", "deployments.receiver.app", "--port", str(port)], settings_of(loop), port, loop.home)
 
 
-def label(loop: Loop, task: LabelTask) -> Sentiment | None:
+def label(loop: Loop, task: LabelTask) -> str | None:
     row = loop.labels.get(task.text_id)
     return row.label if row else None
 

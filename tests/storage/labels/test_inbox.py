@@ -26,18 +26,18 @@ def test_webhooks_wait_in_the_order_in_which_they_came(inbox: Inbox) -> None:
     assert [delivery.payload for delivery in waiting] == [{"number": 0}, {"number": 1}, {"number": 2}]
 
 
-def test_a_settled_webhook_waits_no_more_and_is_counted(inbox: Inbox) -> None:
+def test_a_closed_webhook_waits_no_more_and_is_counted(inbox: Inbox) -> None:
     first, second, third = (inbox.put("ANY", {}) for _ in range(3))
-    inbox.settle(first, InboxState.DONE)
-    inbox.settle(second, InboxState.IGNORED, "another project")
+    inbox.close(first, InboxState.DONE)
+    inbox.close(second, InboxState.IGNORED, "another project")
     assert [delivery.id for delivery in inbox.waiting()] == [third]
     assert inbox.counts() == {"done": 1, "ignored": 1, "new": 1}
 
 
 def test_the_first_word_on_a_webhook_stands(inbox: Inbox) -> None:
     row = inbox.put("ANY", {})
-    inbox.settle(row, InboxState.DONE)
-    inbox.settle(row, InboxState.FAILED, "a second worker came too late")
+    inbox.close(row, InboxState.DONE)
+    inbox.close(row, InboxState.FAILED, "a second worker came too late")
     assert inbox.counts() == {"done": 1}
 
 
@@ -54,7 +54,7 @@ def test_any_json_comes_back_as_it_came(inbox: Inbox, payload: dict[str, object]
     row = inbox.put("ANY", payload)
     (delivery,) = inbox.waiting()
     assert (delivery.id, delivery.payload) == (row, payload)
-    inbox.settle(row, InboxState.DONE)
+    inbox.close(row, InboxState.DONE)
 
 
 @pytest.mark.parametrize("odd", ["\x00", "\ud800", "ü" * 100, "“"])

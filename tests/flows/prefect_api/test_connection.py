@@ -9,7 +9,8 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from deployments.cli.terminal import run_and_wait
-from flows.prefect_api import RunFailed, Runs
+from flows.prefect_api.connection import RunFailed
+from flows.prefect_api.runs import Runs
 from storage.clock import now
 from storage.errors import Unreachable
 from tests.deployments.serving.models import free_port, serve
@@ -72,7 +73,7 @@ def test_a_verb_waits_for_a_run_as_long_as_it_goes_on(monkeypatch: pytest.Monkey
     app, states, hours = prefect(), ["PENDING", "RUNNING", "RUNNING", "COMPLETED"], iter(range(0, 1000, 2))
     app.post("/api/deployments/7/create_flow_run")(lambda: a_run(states.pop(0)))
     app.get("/api/flow_runs/8")(lambda: a_run(states.pop(0)))
-    monkeypatch.setattr("flows.prefect_api.now", lambda: now() + timedelta(hours=next(hours)))
+    monkeypatch.setattr("flows.prefect_api.runs.now", lambda: now() + timedelta(hours=next(hours)))
     with serve(app) as url:
         assert run_and_wait(url, "score", {}, wait=True, as_json=True).state == "COMPLETED"
         states += ["RUNNING", "RUNNING"]
@@ -117,7 +118,7 @@ def answering_after(delays: list[float]) -> FastAPI:
 
 
 def test_a_server_that_has_answered_is_given_time_when_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.prefect_api.FIRST_ANSWER", 1.5)
+    monkeypatch.setattr("flows.prefect_api.connection.FIRST_ANSWER", 1.5)
     delays = [0.0, 3.0]
     with serve(answering_after(delays)) as url:
         runs = Runs(url)
@@ -129,7 +130,7 @@ def test_a_server_that_has_answered_is_given_time_when_it_is_slow(monkeypatch: p
 
 
 def test_one_answer_that_a_living_server_keeps_back_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.prefect_api.BUSY_ANSWER", 1.5)
+    monkeypatch.setattr("flows.prefect_api.connection.BUSY_ANSWER", 1.5)
     delays = [0.0, 4.0, 0.0, 4.0, 4.0]
     with serve(answering_after(delays)) as url:
         runs = Runs(url)

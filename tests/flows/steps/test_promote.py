@@ -10,15 +10,15 @@ import pytest
 from pydantic import SecretStr
 
 from deployments.serving.app import create_app
-from flows.prefect_events import CHALLENGER
-from flows.steps.promotion import check_verdict, promote
-from flows.steps.standing import problems
+from flows.intents import Deploy, Promote
+from flows.steps.promote import Promotion, Service, check_verdict, promote
 from flows.wiring.parts import Parts
 from flows.wiring.settings import Settings
 from storage.errors import Refused, UnknownVersion, Unreachable
 from storage.models.registry import Registry
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
-from tests.fixtures_home import TOKEN, register
+from tests.fixtures_home import TOKEN, a_verdict, problems, register
+from tests.schemes import LABELS, SENTIMENT
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,20 @@ class Scene:
         version: str | None = httpx.get(f"{self.parts.settings.serving_url}/model").json()["version"]
         return version
 
+    def check(self, name: str) -> None:
+        check_verdict(self.parts.registry, self.parts.outbox, name)
+
+    def promote(self, name: str, *, forced: bool = False) -> Promotion:
+        return promoted(self.parts, name, forced=forced)
+
     def open(self) -> list[str]:
         return [intent.key for intent in self.parts.outbox.open()]
+
+
+def promoted(parts: Parts, name: str, *, forced: bool = False) -> Promotion:
+    """As the deploy flow does it."""
+    service = Service(parts.settings.needed("serving_url"), parts.settings.needed("admin_token"))
+    return promote(parts.registry, parts.outbox, service, name, forced=forced)
 
 
 @pytest.fixture
@@ -43,7 +55,7 @@ def scene(parts: Parts, tiny_model: Path) -> Iterator[Scene]:
     parts.registry.set_alias("champion", one)
     parts.registry.set_alias("challenger", two)
     verdict(parts.registry, two, champion=one)
-    with serve(create_app(parts.registry, admin_token=TOKEN, log=None)) as url:
+    with serve(create_app(parts.registry, SENTIMENT, admin_token=TOKEN, log=None)) as url:
         settings = parts.settings.model_copy(update={"serving_url": url})
         wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200, "ready service")
         at_work = Parts(settings)
@@ -52,14 +64,14 @@ def scene(parts: Parts, tiny_model: Path) -> Iterator[Scene]:
 
 
 def verdict(registry: Registry, version: str, *, champion: str | None, promoted: bool = True) -> None:
-    registry.record_verdict(version, {"promoted": promoted, "reason": "so it is", "champion": champion})
+    registry.record_verdict(version, a_verdict(version, promoted=promoted, champion=champion))
 
 
 def damage(scene: Scene, version: str) -> None:
     """Break the weights of a version, and have its promotion refused for that."""
     flip_a_bit(scene.parts.registry.folder(version) / "model.safetensors")
     with pytest.raises(Refused, match=r"model\.safetensors does not match"):
-        promote(scene.parts, version)
+        scene.promote(version)
 
 
 class Killed(BaseException):
@@ -70,7 +82,7 @@ class Dying(Registry):
     """A registry whose process is killed after so many aliases were moved."""
 
     def __init__(self, settings: Settings, moves: int) -> None:
-        super().__init__(settings.registry_url, settings.home.resolve() / "models")
+        super().__init__(settings.registry_url, settings.home.resolve() / "models", LABELS)
         self._moves = moves
 
     def set_alias(self, alias: str, version: str) -> None:
@@ -86,13 +98,13 @@ def killed_after(scene: Scene, moves: int, name: str, **options: Any) -> None:
     dying.__dict__["registry"] = Dying(scene.parts.settings, moves)
     try:
         with pytest.raises(Killed):
-            promote(dying, name, **options)
+            promoted(dying, name, **options)
     finally:
         dying.close()
 
 
 def test_a_promoted_version_is_served_and_the_one_before_is_previous(scene: Scene) -> None:
-    done = promote(scene.parts, "challenger")
+    done = scene.promote("challenger")
     assert (done.version, done.previous) == (scene.two, scene.one)
     assert scene.served() == scene.two
     aliases = scene.parts.registry.aliases()
@@ -101,9 +113,9 @@ def test_a_promoted_version_is_served_and_the_one_before_is_previous(scene: Scen
 
 
 def test_promoting_twice_changes_nothing(scene: Scene) -> None:
-    promote(scene.parts, scene.two)
+    scene.promote(scene.two)
     before = scene.parts.registry.aliases()
-    promote(scene.parts, scene.two)
+    scene.promote(scene.two)
     assert scene.parts.registry.aliases() == before
     assert scene.served() == scene.two
     assert scene.open() == []
@@ -114,8 +126,8 @@ def test_a_promotion_that_was_killed_ends_in_the_same_state_when_it_is_done_agai
     killed_after(scene, moves, scene.two)
     assert scene.open() == [f"promote:{scene.two}"]
     assert scene.served() == scene.one
-    check_verdict(scene.parts, scene.two)
-    promote(scene.parts, scene.two)
+    scene.check(scene.two)
+    scene.promote(scene.two)
     aliases = scene.parts.registry.aliases()
     assert (aliases["champion"], aliases["previous"]) == (scene.two, scene.one)
     assert scene.served() == scene.two
@@ -123,29 +135,29 @@ def test_a_promotion_that_was_killed_ends_in_the_same_state_when_it_is_done_agai
 
 
 def test_a_promotion_killed_before_the_swap_is_repeated_under_any_of_its_names(scene: Scene) -> None:
-    scene.parts.outbox.add(f"promote:{scene.two}", "promote", {"version": scene.two})
+    scene.parts.outbox.intend(Promote(scene.two))
     scene.parts.registry.set_alias("previous", scene.one)
     scene.parts.registry.set_alias("champion", scene.two)
-    check_verdict(scene.parts, "challenger")
-    promote(scene.parts, "challenger")
+    scene.check("challenger")
+    scene.promote("challenger")
     assert scene.served() == scene.two
     assert scene.parts.registry.aliases()["previous"] == scene.one
     assert scene.open() == []
 
 
 def test_a_rollback_is_the_promotion_of_the_previous_version(scene: Scene) -> None:
-    promote(scene.parts, "challenger")
-    done = promote(scene.parts, "previous", forced=True)
+    scene.promote("challenger")
+    done = scene.promote("previous", forced=True)
     assert (done.version, done.previous) == (scene.one, scene.two)
     assert scene.served() == scene.one
     assert scene.open() == []
 
 
 def test_a_rollback_ends_the_promotion_that_it_undoes(scene: Scene) -> None:
-    scene.parts.outbox.add(f"promote:{scene.two}", "promote", {"version": scene.two})
+    scene.parts.outbox.intend(Promote(scene.two))
     scene.parts.registry.set_alias("previous", scene.one)
     scene.parts.registry.set_alias("champion", scene.two)  # killed here: the service was not told
-    promote(scene.parts, "previous", forced=True)
+    scene.promote("previous", forced=True)
     assert scene.parts.registry.aliases()["champion"] == scene.one
     assert scene.served() == scene.one
     assert scene.open() == []
@@ -156,42 +168,42 @@ def test_a_promotion_that_is_forced_while_an_unforced_one_is_open_stays_forced(s
     killed_after(scene, 0, scene.two)
     killed_after(scene, 0, scene.two, forced=True)
     verdict(scene.parts.registry, scene.two, champion=scene.one, promoted=False)
-    check_verdict(scene.parts, scene.two)
+    scene.check(scene.two)
     killed_after(scene, 0, scene.two)
-    check_verdict(scene.parts, scene.two)
+    scene.check(scene.two)
 
 
 @pytest.mark.parametrize("moves", [0, 1])
 def test_a_rollback_that_was_killed_may_be_finished_without_a_verdict(scene: Scene, moves: int) -> None:
-    promote(scene.parts, "challenger")
+    scene.promote("challenger")
     killed_after(scene, moves, "previous", forced=True)
     (intent,) = scene.parts.outbox.open()
     version = intent.payload["version"]
-    check_verdict(scene.parts, version)
-    promote(scene.parts, version)
+    scene.check(version)
+    scene.promote(version)
     aliases = scene.parts.registry.aliases()
     assert (aliases["champion"], aliases["previous"]) == (scene.one, scene.two)
     assert scene.served() == scene.one
     with pytest.raises(Refused, match="not promoted"):
-        check_verdict(scene.parts, scene.one)
+        scene.check(scene.one)
 
 
 def test_a_version_that_the_gate_refused_or_never_saw_is_not_deployed(scene: Scene) -> None:
     with pytest.raises(Refused, match=f"version {scene.one} was not promoted"):
-        check_verdict(scene.parts, scene.one)
+        scene.check(scene.one)
     verdict(scene.parts.registry, scene.one, champion=None, promoted=False)
     with pytest.raises(Refused, match="finloop models"):
-        check_verdict(scene.parts, "champion")
+        scene.check("champion")
 
 
 def test_a_version_judged_against_another_champion_is_not_deployed(scene: Scene, tiny_model: Path) -> None:
     three = register(scene.parts, tiny_model, "data 3", shift=3).version
     verdict(scene.parts.registry, three, champion=scene.one)
-    check_verdict(scene.parts, three)
-    promote(scene.parts, scene.two)
-    scene.parts.outbox.add(f"promote:{three}", "promote", {"version": three})
+    scene.check(three)
+    scene.promote(scene.two)
+    scene.parts.outbox.intend(Promote(three))
     with pytest.raises(Refused, match=f"judged against {scene.one}, but the champion is {scene.two}"):
-        check_verdict(scene.parts, three)
+        scene.check(three)
     assert scene.open() == []
     (told,) = scene.parts.outbox.troubled()
     assert told.key == f"promote:{three}" and "judged against" in (told.last_error or "")
@@ -209,18 +221,18 @@ def test_a_damaged_version_is_refused_the_old_one_answers_and_the_reason_is_kept
 def test_a_promotion_ends_the_trouble_of_those_that_it_overtook(scene: Scene, tiny_model: Path, given_up: bool) -> None:
     damage(scene, scene.two)
     if given_up:
-        scene.parts.outbox.give_up(f"promote:{scene.two}", "damaged")
+        scene.parts.outbox.give_up(Promote(scene.two), "damaged")
     three = register(scene.parts, tiny_model, "data 3", shift=3).version
     verdict(scene.parts.registry, three, champion=scene.one)
-    promote(scene.parts, three)
+    scene.promote(three)
     assert (scene.served(), scene.open(), problems(scene.parts)) == (three, [], [])
 
 
 def test_trouble_of_a_newer_promotion_stays_when_an_older_one_ends_well(scene: Scene) -> None:
-    scene.parts.outbox.add(f"promote:{scene.one}", "promote", {"version": scene.one})
+    scene.parts.outbox.intend(Promote(scene.one))
     damage(scene, scene.two)
-    scene.parts.outbox.give_up(f"promote:{scene.two}", "damaged")
-    promote(scene.parts, scene.one)
+    scene.parts.outbox.give_up(Promote(scene.two), "damaged")
+    scene.promote(scene.one)
     assert [intent.key for intent in scene.parts.outbox.troubled()] == [f"promote:{scene.two}"]
 
 
@@ -228,7 +240,7 @@ def test_without_a_serving_app_nothing_changes_and_the_setting_is_named(scene: S
     nowhere = f"http://127.0.0.1:{free_port()}"
     away = Parts(scene.parts.settings.model_copy(update={"serving_url": nowhere}))
     with pytest.raises(Unreachable) as raised:
-        promote(away, scene.two)
+        promoted(away, scene.two)
     away.close()
     assert nowhere in str(raised.value) and "FINLOOP_SERVING_URL" in str(raised.value)
     assert scene.parts.registry.aliases()["champion"] == scene.one
@@ -238,17 +250,17 @@ def test_without_a_serving_app_nothing_changes_and_the_setting_is_named(scene: S
 def test_a_wrong_admin_token_is_told(scene: Scene) -> None:
     stranger = Parts(scene.parts.settings.model_copy(update={"admin_token": SecretStr("guessed")}))
     with pytest.raises(Refused, match="admin token is missing or wrong"):
-        promote(stranger, scene.two)
+        promoted(stranger, scene.two)
     stranger.close()
 
 
 def test_a_name_that_no_version_has_changes_nothing(scene: Scene) -> None:
     with pytest.raises(UnknownVersion, match="previous"):
-        promote(scene.parts, "previous")
+        scene.promote("previous")
     assert scene.open() == []
 
 
 def test_an_event_for_a_challenger_names_the_version_that_is_deployed(scene: Scene) -> None:
-    scene.parts.outbox.add(f"deploy:{scene.two}:1", CHALLENGER, {"version": scene.two})
-    (event,) = scene.parts.outbox.open(CHALLENGER)
-    assert promote(scene.parts, event.payload["version"]).version == scene.two
+    scene.parts.outbox.intend(Deploy(scene.two, attempt=1))
+    (event,) = scene.parts.outbox.open(Deploy.kind)
+    assert scene.promote(event.payload["version"]).version == scene.two

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Response
 
-from flows.prefect_events import CHALLENGER, ENOUGH_LABELS, KINDS, NAMESPACE, RESUME, deliver, event_id
+from flows.intents import Deploy, Promote, Retrain
+from flows.prefect_api.events import NAMESPACE, deliver, event_id
 from flows.wiring.parts import Parts
-from labeling.answer import enough
 from storage.errors import Unreachable
 from tests.deployments.serving.models import free_port, serve
 
@@ -32,7 +32,7 @@ def event_server(status: int = 204) -> Iterator[tuple[str, list[dict[str, Any]]]
 
 
 def test_an_event_is_named_by_its_intents_key(parts: Parts) -> None:
-    parts.outbox.add("retrain:17", ENOUGH_LABELS, {"watermark": 17, "labels": 30})
+    parts.outbox.intend(Retrain(17, labels=30))
     with event_server() as (url, got):
         assert deliver(parts.outbox, url) == 1
     (event,) = got
@@ -43,7 +43,7 @@ def test_an_event_is_named_by_its_intents_key(parts: Parts) -> None:
 
 
 def test_a_delivered_intent_is_closed_and_not_sent_again(parts: Parts) -> None:
-    parts.outbox.add("deploy:2:1", CHALLENGER, {"version": "2"})
+    parts.outbox.intend(Deploy("2", attempt=1))
     with event_server() as (url, got):
         deliver(parts.outbox, url)
         assert deliver(parts.outbox, url) == 0
@@ -52,8 +52,8 @@ def test_a_delivered_intent_is_closed_and_not_sent_again(parts: Parts) -> None:
 
 
 def test_an_event_that_prefect_refuses_holds_up_no_other(parts: Parts) -> None:
-    parts.outbox.add("deploy:2:1", CHALLENGER, {"version": "2"})
-    parts.outbox.add("deploy:3:1", CHALLENGER, {"version": "3"})
+    parts.outbox.intend(Deploy("2", attempt=1))
+    parts.outbox.intend(Deploy("3", attempt=1))
     with event_server(422) as (url, got):
         assert deliver(parts.outbox, url) == 0
     assert len(got) == 2
@@ -63,7 +63,7 @@ def test_an_event_that_prefect_refuses_holds_up_no_other(parts: Parts) -> None:
 
 
 def test_an_event_that_prefect_cannot_take_now_stays_intended_with_the_reason(parts: Parts) -> None:
-    parts.outbox.add("deploy:2:1", CHALLENGER, {"version": "2"})
+    parts.outbox.intend(Deploy("2", attempt=1))
     with event_server(503) as (url, _), pytest.raises(Unreachable):
         deliver(parts.outbox, url)
     (kept,) = parts.outbox.open()
@@ -72,7 +72,7 @@ def test_an_event_that_prefect_cannot_take_now_stays_intended_with_the_reason(pa
 
 
 def test_without_a_prefect_server_the_event_is_kept_and_the_setting_named(parts: Parts) -> None:
-    parts.outbox.add("deploy:2:1", CHALLENGER, {"version": "2"})
+    parts.outbox.intend(Deploy("2", attempt=1))
     nowhere = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(Unreachable) as raised:
         deliver(parts.outbox, nowhere)
@@ -84,7 +84,7 @@ def test_without_a_prefect_server_the_event_is_kept_and_the_setting_named(parts:
 
 
 def test_an_event_whose_answer_was_lost_is_sent_again_under_the_same_id(parts: Parts) -> None:
-    parts.outbox.add("retrain:3", ENOUGH_LABELS, {})
+    parts.outbox.intend(Retrain(3, labels=30))
     with event_server(500) as (url, first), pytest.raises(Unreachable):
         deliver(parts.outbox, url)
     with event_server() as (url, second):
@@ -93,13 +93,8 @@ def test_an_event_whose_answer_was_lost_is_sent_again_under_the_same_id(parts: P
 
 
 def test_intents_that_are_no_events_are_left_to_others(parts: Parts) -> None:
-    parts.outbox.add("promote:2", "promote", {"version": "2"})
+    parts.outbox.intend(Promote("2"))
     with event_server() as (url, got):
         assert deliver(parts.outbox, url) == 0
     assert got == []
     assert [intent.key for intent in parts.outbox.open()] == ["promote:2"]
-
-
-def test_enough_labels_and_a_resumed_training_start_the_same_deployment() -> None:
-    assert KINDS[ENOUGH_LABELS] == KINDS[RESUME] != KINDS[CHALLENGER]
-    assert enough.KIND == ENOUGH_LABELS

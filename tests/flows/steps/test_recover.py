@@ -6,19 +6,37 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from flows.prefect_events import CHALLENGER, ENOUGH_LABELS, RESUME
-from flows.steps import asking
-from flows.steps.candidate import PROMOTE, build_dataset, judge_candidate, recipe_hash, record_decision
-from flows.steps.recovery import DEPLOY_LEASE, RETRAIN_LEASE, RUN_LEASE, restart_unfinished
-from flows.steps.standing import problems
+from flows.intents import Deploy, Promote, Resume, Retrain
+from flows.steps.asking import announce
+from flows.steps.recover import (
+    DEPLOY_LEASE,
+    RETRAIN_LEASE,
+    RUN_LEASE,
+    Patience,
+    restart_promotions,
+    restart_training,
+)
 from flows.wiring.parts import Parts
-from flows.wiring.policies import SyncPolicy
 from storage.clock import now
-from storage.records import DatasetVersion
 from storage.sql.schema import DatasetRow, IntentRow
-from tests.fixtures_home import POLICY, answer, register, sentence
+from tests.fixtures_home import a_verdict, answer, build, decide, problems, registered, sentence
 
-PATIENCE = SyncPolicy(retry_after_seconds=60, attempts=3)
+PATIENCE = Patience(seconds=60, attempts=3)
+
+
+def restart_unfinished(parts: Parts, patience: Patience) -> list[str]:
+    """As the sync flow does it."""
+    return [
+        *restart_promotions(parts.outbox, parts.leases, patience),
+        *restart_training(
+            parts.outbox,
+            parts.problems,
+            parts.leases,
+            parts.datasets,
+            lambda: parts.seed,
+            patience,
+        ),
+    ]
 
 
 def let_pass(parts: Parts, seconds: float = 61) -> None:
@@ -37,22 +55,20 @@ def intended(parts: Parts, kind: str) -> list[str]:
 
 def deliver_all(parts: Parts) -> list[str]:
     """Prefect takes every open event; the runs that they start are killed."""
-    sent = [intent.key for kind in (CHALLENGER, RESUME, ENOUGH_LABELS) for intent in parts.outbox.open(kind)]
-    for key in sent:
-        parts.outbox.close(key)
-    return sent
+    sent = [entry for kind in (Deploy.kind, Resume.kind, Retrain.kind) for entry in parts.outbox.open(kind)]
+    for entry in sent:
+        parts.outbox.done(entry)
+    return [entry.key for entry in sent]
+
+
+def announced(parts: Parts) -> bool:
+    return announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
 
 
 def a_promotion(parts: Parts, version: str = "2") -> None:
-    """A settled candidate, whose deployment's first event is on its way."""
-    parts.outbox.add(f"{PROMOTE}:{version}", PROMOTE, {"version": version})
-    parts.outbox.add(f"deploy:{version}:1", CHALLENGER, {"version": version})
-
-
-def a_dataset(parts: Parts) -> DatasetVersion:
-    dataset = build_dataset(parts, POLICY)
-    assert dataset is not None
-    return dataset
+    """A candidate that the gate promoted, whose deployment's first event is on its way."""
+    parts.outbox.intend(Promote(version))
+    parts.outbox.intend(Deploy(version, attempt=1))
 
 
 def test_where_nothing_was_cut_short_nothing_is_started(parts: Parts) -> None:
@@ -65,7 +81,7 @@ def test_a_young_promotion_is_left_to_its_run(parts: Parts) -> None:
     deliver_all(parts)
     let_pass(parts, 30)
     assert restart_unfinished(parts, PATIENCE) == []
-    assert intended(parts, CHALLENGER) == []
+    assert intended(parts, Deploy.kind) == []
 
 
 def test_a_killed_promotion_is_started_again_so_often_and_then_reported(parts: Parts) -> None:
@@ -84,13 +100,13 @@ def test_a_killed_promotion_is_started_again_so_often_and_then_reported(parts: P
 def test_a_promotion_that_failed_with_a_reason_is_tried_again_and_reported_with_it(parts: Parts) -> None:
     a_promotion(parts)
     started = deliver_all(parts)
-    parts.outbox.failed("promote:2", "weights damaged")
+    parts.outbox.failed(Promote("2"), "weights damaged")
     for _ in range(12):
         let_pass(parts)
         restart_unfinished(parts, PATIENCE)
         if again := deliver_all(parts):
             started += again
-            parts.outbox.failed("promote:2", "weights damaged")
+            parts.outbox.failed(Promote("2"), "weights damaged")
     assert started == ["deploy:2:1", "deploy:2:2", "deploy:2:3"]
     assert [intent.last_error for intent in parts.outbox.troubled()] == ["weights damaged"]
 
@@ -102,33 +118,33 @@ def test_a_promotion_whose_run_holds_the_lease_is_not_started_again(parts: Parts
     with parts.leases.hold(DEPLOY_LEASE, RUN_LEASE):
         restart_unfinished(parts, PATIENCE)
         restart_unfinished(parts, PATIENCE)
-        assert intended(parts, CHALLENGER) == []
+        assert intended(parts, Deploy.kind) == []
     restart_unfinished(parts, PATIENCE)
     assert restart_unfinished(parts, PATIENCE) == ["promotion of version 2"]
-    assert intended(parts, CHALLENGER) == ["deploy:2:2"]
+    assert intended(parts, Deploy.kind) == ["deploy:2:2"]
 
 
 def test_two_syncs_at_once_start_one_run(parts: Parts) -> None:
     a_promotion(parts)
     deliver_all(parts)
-    parts.outbox.failed("promote:2", "killed")
+    parts.outbox.failed(Promote("2"), "killed")
     let_pass(parts)
     assert restart_unfinished(parts, PATIENCE) == ["promotion of version 2"]
     assert restart_unfinished(parts, PATIENCE) == []
-    assert intended(parts, CHALLENGER) == ["deploy:2:2"]
+    assert intended(parts, Deploy.kind) == ["deploy:2:2"]
 
 
 def test_a_finished_promotion_is_left_alone(parts: Parts) -> None:
     a_promotion(parts)
     deliver_all(parts)
-    parts.outbox.close("promote:2")
+    parts.outbox.done(Promote("2"))
     let_pass(parts)
     assert restart_unfinished(parts, PATIENCE) == []
     assert parts.outbox.open() == []
 
 
 def test_a_killed_training_is_started_again_on_its_dataset_so_often_and_then_reported(parts: Parts) -> None:
-    dataset = a_dataset(parts)
+    dataset = build(parts)
     words, started = [], []
     for _ in range(8):
         let_pass(parts)
@@ -136,43 +152,43 @@ def test_a_killed_training_is_started_again_on_its_dataset_so_often_and_then_rep
         started += deliver_all(parts)
     assert started == [f"resume:{dataset.version[:16]}:{attempt}" for attempt in (1, 2, 3)]
     assert words == [f"training of dataset {dataset.version[:12]}"] * 3
-    assert dataset.version[:12] in " ".join(intent.last_error or "" for intent in parts.outbox.troubled())
-    assert len(parts.outbox.troubled()) == 1
+    (told,) = parts.problems.open()
+    assert dataset.version[:12] in told.reason
+    assert parts.outbox.troubled() == []
 
 
-def test_a_dataset_of_another_phrasebank_is_passed_over(parts: Parts, tmp_path: Path) -> None:
-    a_dataset(parts)
+def test_a_dataset_of_other_seed_data_is_passed_over(parts: Parts, tmp_path: Path) -> None:
+    build(parts)
     let_pass(parts)
-    (tmp_path / "Sentences_50Agree.txt").write_text("profit rose@positive\n")
-    now_another = Parts(parts.settings.model_copy(update={"phrasebank": str(tmp_path)}))
+    (tmp_path / "Sentences_50Agree.txt").write_text("profit rose@positive\nprofit fell@negative\n")
+    now_another = Parts(parts.settings.model_copy(update={"seed_data": str(tmp_path)}))
     assert restart_unfinished(now_another, PATIENCE) == []
     now_another.close()
     assert len(restart_unfinished(parts, PATIENCE)) == 1
 
 
-def test_where_the_phrasebank_cannot_be_read_the_retrain_decides(parts: Parts, tmp_path: Path) -> None:
-    a_dataset(parts)
+def test_where_the_seed_data_cannot_be_read_the_retrain_decides(parts: Parts, tmp_path: Path) -> None:
+    build(parts)
     let_pass(parts)
-    elsewhere = Parts(parts.settings.model_copy(update={"phrasebank": str(tmp_path / "not mounted here")}))
+    elsewhere = Parts(parts.settings.model_copy(update={"seed_data": str(tmp_path / "not mounted here")}))
     assert len(restart_unfinished(elsewhere, PATIENCE)) == 1
     elsewhere.close()
 
 
 def test_a_training_that_was_given_up_is_no_trouble_once_it_is_judged(parts: Parts, tiny_model: Path) -> None:
-    dataset = a_dataset(parts)
+    dataset = build(parts)
     for _ in range(8):
         let_pass(parts)
         restart_unfinished(parts, PATIENCE)
         deliver_all(parts)
     assert len(problems(parts)) == 1
-    version = register(parts, tiny_model, dataset.version, recipe_hash(parts, POLICY))
-    record_decision(parts, judge_candidate(parts, version, dataset, POLICY), dataset)
+    decide(parts, dataset, a_verdict(registered(parts, tiny_model, dataset).version, promoted=False))
     restart_unfinished(parts, PATIENCE)
     assert problems(parts) == []
 
 
 def test_a_training_that_may_still_begin_is_not_started_again(parts: Parts) -> None:
-    a_dataset(parts)
+    build(parts)
     assert restart_unfinished(parts, PATIENCE) == []
     let_pass(parts)
     assert len(restart_unfinished(parts, PATIENCE)) == 1
@@ -181,7 +197,7 @@ def test_a_training_that_may_still_begin_is_not_started_again(parts: Parts) -> N
 
 
 def test_a_training_whose_run_holds_the_lease_is_not_started_again(parts: Parts) -> None:
-    a_dataset(parts)
+    build(parts)
     let_pass(parts)
     with parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
         assert restart_unfinished(parts, PATIENCE) == []
@@ -189,8 +205,8 @@ def test_a_training_whose_run_holds_the_lease_is_not_started_again(parts: Parts)
 
 
 def test_a_judged_dataset_is_finished(parts: Parts) -> None:
-    dataset = a_dataset(parts)
-    parts.datasets.record_verdict(dataset.version, {"promoted": False})
+    dataset = build(parts)
+    parts.datasets.mark_judged(dataset.version)
     let_pass(parts)
     assert restart_unfinished(parts, PATIENCE) == []
 
@@ -198,24 +214,24 @@ def test_a_judged_dataset_is_finished(parts: Parts) -> None:
 def test_enough_labels_whose_event_led_to_no_dataset_are_announced_anew(parts: Parts) -> None:
     for index in range(3):
         answer(parts, sentence(index, "sharply dropped"))
-    assert asking.announce(parts)
+    assert announced(parts)
     assert deliver_all(parts) == ["retrain:0"]
-    assert not asking.announce(parts)
+    assert not announced(parts)
     assert restart_unfinished(parts, PATIENCE) == []
     let_pass(parts)
     assert restart_unfinished(parts, PATIENCE) == ["retrain with the labels since change 0"]
-    assert intended(parts, RESUME) == ["resume:0:1"]
+    assert intended(parts, Resume.kind) == ["resume:0:1"]
 
 
 @pytest.mark.parametrize("sent", [False, True])
 def test_labels_that_are_not_enough_start_nothing(parts: Parts, sent: bool) -> None:
     if sent:  # an event that Prefect has not taken yet is sent by the same sync, not doubled
-        parts.outbox.add("retrain:0", ENOUGH_LABELS, {"watermark": 0, "labels": 3})
+        parts.outbox.intend(Retrain(0, labels=3))
     answer(parts, sentence(1, "sharply dropped"))
     let_pass(parts)
     assert restart_unfinished(parts, PATIENCE) == []
-    assert intended(parts, RESUME) == []
+    assert intended(parts, Resume.kind) == []
 
 
 def test_times_are_counted_from_now(parts: Parts) -> None:
-    assert (now() - a_dataset(parts).created_at).total_seconds() < 60
+    assert (now() - build(parts).created_at).total_seconds() < 60

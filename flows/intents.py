@@ -1,0 +1,153 @@
+"""Every intent that finloop knows: the only file that spells an intent's kind, key, payload or Prefect event.
+
+| intent  | opened by                                | closed by                    | replayed by                  |
+|---------|------------------------------------------|------------------------------|------------------------------|
+| Retrain | receiver and sync: enough new labels     | its event, once Prefect took | sync, which sends it again   |
+|         |                                          | it                           |                              |
+| Resume  | sync: a training that was cut short      | its event, as above          | sync: the next attempt       |
+| Deploy  | the gate's decision (attempt 1), sync    | its event, as above          | sync: the next attempt       |
+| Promote | the gate's decision, the deploy flow     | the deploy flow, once the    | sync, which opens the Deploy |
+|         |                                          | version is served            | of the next attempt          |
+
+Keys and kinds are stored in every home: another spelling would intend again what is done already.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, get_args
+
+from storage.work.outbox import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """How an intent looks to Prefect's triggers (prefect.yaml)."""
+
+    name: str
+    resource: str
+
+
+ENOUGH_LABELS = Event("finloop.labels.enough", "finloop.label-store")
+NEW_CHALLENGER = Event("finloop.model.challenger", "finloop.registry")
+
+
+@dataclass(frozen=True, slots=True)
+class Retrain:
+    """Start a retrain with the labels that came after a watermark; `labels` says how many there are so far."""
+
+    watermark: int
+    labels: int
+
+    kind: ClassVar[str] = "enough-labels"
+    event: ClassVar[Event | None] = ENOUGH_LABELS
+
+    @property
+    def key(self) -> str:
+        """One retrain for a watermark."""
+        return f"retrain:{self.watermark}"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """Since when, and how many: the run counts again."""
+        return {"watermark": self.watermark, "labels": self.labels}
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """The value that an entry was made from."""
+        return cls(entry.payload["watermark"], entry.payload["labels"])
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Start a retrain again that ended without a verdict: on its dataset, or with the labels after a watermark."""
+
+    dataset: str | None
+    """The first 16 characters of the dataset's version, or all of them; None where the run never built one."""
+
+    watermark: int
+    attempt: int
+
+    kind: ClassVar[str] = "resume"
+    event: ClassVar[Event | None] = ENOUGH_LABELS
+
+    @property
+    def subject(self) -> str:
+        """What was cut short: the dataset, or the watermark."""
+        return self.dataset[:16] if self.dataset else f"{self.watermark}"
+
+    @property
+    def key(self) -> str:
+        """One run for an attempt."""
+        return f"resume:{self.subject}:{self.attempt}"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The labels that were read before."""
+        return {"watermark": self.watermark}
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """The value that an entry was made from."""
+        _, subject, attempt = entry.key.split(":")
+        watermark: int = entry.payload["watermark"]
+        return cls(None if subject == f"{watermark}" else subject, watermark, int(attempt))
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """Start the deploy flow of a version."""
+
+    version: str
+    attempt: int
+
+    kind: ClassVar[str] = "challenger"
+    event: ClassVar[Event | None] = NEW_CHALLENGER
+
+    @property
+    def key(self) -> str:
+        """One run for an attempt."""
+        return f"deploy:{self.version}:{self.attempt}"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """Which version the run puts into the service."""
+        return {"version": self.version}
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """The value that an entry was made from."""
+        return cls(entry.payload["version"], int(entry.key.rsplit(":", 1)[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Have a version served as the champion; a `forced` one needs no verdict of the gate (a rollback)."""
+
+    version: str
+    forced: bool = False
+
+    kind: ClassVar[str] = "promote"
+    event: ClassVar[Event | None] = None
+
+    @property
+    def key(self) -> str:
+        """One promotion at a time for a version."""
+        return f"promote:{self.version}"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What is served, and whether in spite of the gate."""
+        return {"version": self.version, "forced": self.forced}
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """The value that an entry was made from; the gate's own intents of older homes do not say `forced`."""
+        return cls(entry.payload["version"], bool(entry.payload.get("forced")))
+
+
+Known = Retrain | Resume | Deploy | Promote
+"""Every intent there is."""
+
+
+def read(entry: Entry) -> Known | None:
+    """The intent that an entry of the outbox was made from; None for a kind that this code does not know."""
+    return next((known.of(entry) for known in get_args(Known) if known.kind == entry.kind), None)

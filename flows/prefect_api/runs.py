@@ -1,0 +1,124 @@
+"""Starts and watches the runs of our deployments."""
+
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flows.prefect_api.connection import POLL_SECONDS, Connection, RunFailed
+from storage.clock import now
+
+TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A flow run as it stands; `created_by` is schedule, event or user."""
+
+    id: str
+    flow: str
+    state: str
+    message: str
+    created_by: str
+    event_id: str | None
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether its state is final."""
+        return self.state in TERMINAL
+
+
+class Runs:
+    """The runs of finloop's deployments on one Prefect server; every deployment has its flow's name."""
+
+    def __init__(self, prefect_url: str) -> None:
+        self._server = Connection(prefect_url)
+
+    def check(self) -> None:
+        """Raises Unreachable within 10 s where no Prefect server answers."""
+        self._server.check()
+
+    def start(self, name: str, parameters: dict[str, Any]) -> Run:
+        """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters."""
+        deployment = self._server.ask("GET", f"/deployments/name/{name}/{name}")
+        # The key makes asking twice safe: the server starts one run for it.
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid.uuid4())}
+        return _run(name, self._server.ask("POST", f"/deployments/{deployment['id']}/create_flow_run", body))
+
+    def get(self, run: Run) -> Run:
+        """The run as it stands now."""
+        return _run(run.flow, self._server.ask("GET", f"/flow_runs/{run.id}"))
+
+    def since(self, name: str, moment: datetime) -> list[Run]:
+        """The runs of a deployment created after a moment, oldest first."""
+        deployment = self._server.ask("GET", f"/deployments/name/{name}/{name}")
+        # The server filters by time too: one page would otherwise hold only the oldest of a busy deployment.
+        which = {"deployment_id": {"any_": [deployment["id"]]}, "expected_start_time": {"after_": moment.isoformat()}}
+        body = {"flow_runs": which, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
+        found = [_run(name, one) for one in self._server.ask("POST", "/flow_runs/filter", body)]
+        return [run for run in found if run.created >= moment]
+
+    def finish(self, run: Run, deadline: float | None = None) -> Run:
+        """Wait until a run has ended, for as long as it takes: a retrain on few cores may need hours.
+
+        Raises RunFailed when it ended badly, or did not end within `deadline` s where one is given.
+        """
+        pause, began = threading.Event(), now()
+        while not run.finished:
+            if deadline is not None and (now() - began).total_seconds() > deadline:
+                raise RunFailed(f"{run.flow} has not ended after {deadline:.0f} s; see {self.page(run)}")
+            pause.wait(POLL_SECONDS)
+            run = self.get(run)
+        if run.state != "COMPLETED":
+            raise RunFailed(f"{run.flow} ended as {run.state.lower()}: {run.message}\nSee {self.page(run)}")
+        return run
+
+    def progress(self, run: Run) -> tuple[float, str] | None:
+        """The fraction and words of a run's progress bar, if it has shown one."""
+        chosen = {"artifacts": {"flow_run_id": {"any_": [run.id]}, "type": {"any_": ["progress"]}}, "limit": 1}
+        found = self._server.ask("POST", "/artifacts/filter", chosen)
+        return (float(found[0]["data"]) / 100, found[0]["description"] or "") if found else None
+
+    def task_seconds(self, run: Run) -> dict[str, float]:
+        """Seconds that each task of a run took, by task name."""
+        chosen = {"flow_runs": {"id": {"any_": [run.id]}}, "limit": 200}
+        found = self._server.ask("POST", "/task_runs/filter", chosen)
+        return {one["name"].rsplit("-", 1)[0]: float(one["total_run_time"] or 0) for one in found}
+
+    def page(self, run: Run) -> str:
+        """Where a person looks at a run."""
+        return f"{self._server.url}/runs/flow-run/{run.id}"
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._server.close()
+
+
+def _run(name: str, found: dict[str, Any]) -> Run:
+    state = found.get("state") or {}
+    return Run(
+        id=found["id"],
+        flow=name,
+        state=state.get("type", "PENDING"),
+        message=state.get("message") or "",
+        created_by=_created_by(found),
+        event_id=found.get("parameters", {}).get("event"),
+        created=datetime.fromisoformat(found["created"]),
+        started=_moment(found.get("start_time")),
+        ended=_moment(found.get("end_time")),
+    )
+
+
+def _created_by(found: dict[str, Any]) -> str:
+    if found.get("auto_scheduled"):
+        return "schedule"
+    maker = (found.get("created_by") or {}).get("type", "")
+    return "event" if maker == "AUTOMATION" else "user"
+
+
+def _moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)

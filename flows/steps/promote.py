@@ -1,0 +1,120 @@
+"""Promoted means served: the service loads and checks a version, then the aliases move, then it swaps.
+
+Every step can be repeated. A crash between two leaves an open intent, which sync starts again.
+"""
+
+from dataclasses import dataclass
+
+import httpx
+
+from flows.intents import Promote
+from storage.errors import Refused, Unreachable
+from storage.models.registry import Registry
+from storage.work.outbox import Outbox
+
+LOAD_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What a promotion did; `previous` is None for the first champion."""
+
+    version: str
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The serving app's admin calls."""
+
+    url: str
+    token: str
+
+    def load(self, version: str) -> None:
+        """Have the app load and check a version beside the one that answers. Raises Refused or Unreachable."""
+        self._call("load", version)
+
+    def swap(self, version: str) -> None:
+        """Have the app answer with a loaded version. Raises Refused or Unreachable."""
+        self._call("swap", version)
+
+    def _call(self, action: str, version: str) -> None:
+        headers, body = {"Authorization": f"Bearer {self.token}"}, {"version": version}
+        try:
+            answer = httpx.post(f"{self.url}/admin/{action}", json=body, headers=headers, timeout=LOAD_SECONDS)
+        except httpx.HTTPError as error:
+            cure = "Start it with `finloop up`, or correct the address."
+            raise Unreachable("serving app", self.url, "FINLOOP_SERVING_URL", str(error), cure) from error
+        if answer.is_error:
+            raise Refused(f"the serving app will not {action} version {version}: {_detail(answer)}")
+
+
+def check_verdict(registry: Registry, outbox: Outbox, name: str) -> None:
+    """Refuse a version that the gate did not promote, and one that it promoted over another champion than today's.
+
+    A rollback that was cut short passes: nobody asked for a verdict when it began, and sync starts it as any other.
+    """
+    found, champion = registry.resolve(name), registry.aliases().get("champion")
+    promote = Promote(found.version)
+    if _is_forced(outbox, promote):
+        return
+    verdict = found.verdict
+    if verdict is None or not verdict.promoted:
+        why = f"version {found.version} was not promoted by the gate; `finloop models` shows why"
+    elif champion not in (verdict.champion, found.version):
+        why = f"version {found.version} was judged against {verdict.champion}, but the champion is {champion}"
+    else:
+        return
+    outbox.give_up(promote, why)  # another try would be refused in the same way
+    raise Refused(why)
+
+
+def promote(registry: Registry, outbox: Outbox, service: Service, name: str, *, forced: bool = False) -> Promotion:
+    """Have the service load and check a version, then move the aliases, then have it swap.
+
+    Raises UnknownVersion, CorruptModel's message as Refused where the service will not load it, or Unreachable;
+    until the service has loaded it nothing has changed. `forced` says that the gate's verdict does not matter, also
+    when the promotion is started again after a crash.
+    """
+    version = registry.resolve(name).version
+    intent = Promote(version, forced or _is_forced(outbox, Promote(version)))
+    outbox.renew(intent)
+    try:
+        service.load(version)
+        previous = registry.aliases().get("champion")
+        if previous is not None and previous != version:
+            registry.set_alias("previous", previous)
+        registry.set_alias("champion", version)
+        service.swap(version)
+    except (Refused, Unreachable) as error:
+        outbox.failed(intent, str(error))
+        raise
+    _overtake_others(outbox, intent)
+    outbox.done(intent)
+    return Promotion(version, registry.aliases().get("previous"))
+
+
+def _is_forced(outbox: Outbox, promote: Promote) -> bool:
+    """Whether a promotion of the version that was forced is under way."""
+    begun = outbox.get(promote.key)
+    return begun is not None and begun.closed_at is None and Promote.of(begun).forced
+
+
+def _overtake_others(outbox: Outbox, intent: Promote) -> None:
+    """End the trouble of promotions that were intended before this one.
+
+    A forced one, such as a rollback, ends also those that are under way: sync must not bring them about after all.
+    """
+    mine = outbox.get(intent.key)
+    for other in outbox.troubled(Promote.kind):
+        if mine is not None and other.created_at < mine.created_at:
+            outbox.overtake(other)
+    for other in outbox.open(Promote.kind) if intent.forced else ():
+        outbox.done(other)
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json().get("detail", answer.text))
+    except ValueError:
+        return f"{answer.status_code} {answer.text[:200]}"
