@@ -81,11 +81,5 @@ def _read_csv(path: Path, scheme: Scheme) -> SeedData:
     unlabelled = [Problem(row.line, "the label is empty") for row in reading.rows if row.label is None]
     rows = tuple(SeedRow(row.line, row.text, row.label) for row in reading.rows if row.label is not None)
     bad_lines = tuple(sorted([*reading.problems, *unlabelled], key=lambda problem: problem.line))
-    return SeedData(
-        rows,
-        bad_lines,
-        hashlib.sha256(path.read_bytes()).hexdigest(),
-        path.name,
-        read_groups(path.parent),
-        ParentKind.CSV,
-    )
+    sha256, groups = hashlib.sha256(path.read_bytes()).hexdigest(), read_groups(path.parent)
+    return SeedData(rows, bad_lines, sha256, path.name, groups, ParentKind.CSV)
