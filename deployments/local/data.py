@@ -8,13 +8,12 @@ from training.data.sample.writer import TEXTS_FILE, write_sample
 
 def seed_path(parts: Parts) -> Path:
     """The folder or file of the seed data, made ready: fetched from the hub, or the sample written into the home."""
-    path = parts.seed_path()
     if parts.settings.seed_data == "sample":
-        write_sample(parts.sample, parts.scheme)
-    return path
+        write_sample(parts.sample_folder, parts.scheme)
+    return parts.seed_path()
 
 
 def sample_texts(parts: Parts) -> Path:
     """The sample's production texts, a CSV with an answer key."""
-    write_sample(parts.sample, parts.scheme)
-    return parts.sample / TEXTS_FILE
+    write_sample(parts.sample_folder, parts.scheme)
+    return parts.sample_folder / TEXTS_FILE

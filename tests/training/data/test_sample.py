@@ -115,7 +115,7 @@ def test_sentiment_sample_has_the_bytes_that_homes_were_made_from(folder: Path) 
 def test_rumour_sample_is_a_labelled_csv_with_the_template_of_every_sentence(
     folders: dict[str, Path], seeds: dict[str, SeedData]
 ) -> None:
-    assert sorted(path.name for path in folders["rumour"].iterdir()) == ["clusters.csv", "seed.csv", "texts.csv"]
+    assert sorted(path.name for path in folders["rumour"].iterdir()) == ["seed.clusters.csv", "seed.csv", "texts.csv"]
     assert seeds["rumour"].groups == {text_id(each.text): each.template for each in sample_sentences(RUMOUR)}
     assert Counter(row.label for row in seeds["rumour"].rows).keys() == set(RUMOUR.names)
 

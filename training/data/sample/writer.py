@@ -1,8 +1,9 @@
 """The sample of a label scheme: seed sentences and production texts from a grammar, written as the files users bring.
 
 A sample lets the whole loop run with no data at hand, so it must not be a toy: templates of one kind are unlike those
-of the other, sentences of one template stay together in one split (clusters.csv), and no two texts are near-duplicates.
-A scheme has a sample where a folder here has the scheme's name. Label names stand in that folder, never in this code.
+of the other, sentences of one template stay together in one split (a file of clusters), and no two texts are
+near-duplicates. A scheme has a sample where a folder here has the scheme's name. Label names stand in that folder,
+never in this code.
 """
 
 import csv
@@ -18,6 +19,7 @@ from storage.text import text_id
 from training.data.clusters import THRESHOLD, grams
 from training.data.phrasebank import AGREEMENTS, GROUPS_FILE
 from training.data.sample.grammar import Expansion, Grammar, load_grammar
+from training.data.seed import CSV_GROUPS
 
 SEED_FILE = "seed.csv"
 TEXTS_FILE = "texts.csv"
@@ -53,7 +55,7 @@ def sample_seed(folder: Path, scheme: Scheme) -> Path:
 
 
 def write_sample(folder: Path, scheme: Scheme) -> None:
-    """Write the seed data, clusters.csv (each sentence's template) and texts.csv; the same bytes every time.
+    """Write the seed data, the clusters (each sentence's template) and texts.csv; the same bytes every time.
 
     The seed data are Sentences_*Agree.txt or seed.csv, as the sample's grammar says. Raises BadInput where the scheme
     has no sample.
@@ -62,10 +64,12 @@ def write_sample(folder: Path, scheme: Scheme) -> None:
     sentences = sample_sentences(scheme)
     folder.mkdir(parents=True, exist_ok=True)
     if grammar.files == "phrasebank":
+        groups = folder / GROUPS_FILE
         _write_phrasebank(folder, sentences, random.Random(grammar.seed))
     else:
+        groups = (folder / SEED_FILE).with_suffix(CSV_GROUPS)
         _write_csv(folder / SEED_FILE, ("text", "label"), [(row.text, row.label) for row in sentences])
-    _write_csv(folder / GROUPS_FILE, ("text_id", "cluster"), [(text_id(row.text), row.template) for row in sentences])
+    _write_csv(groups, ("text_id", "cluster"), [(text_id(row.text), row.template) for row in sentences])
     _write_csv(folder / TEXTS_FILE, ("text", "label"), [(row.text, row.label) for row in sample_posts(scheme)])
 
 
