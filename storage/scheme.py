@@ -122,6 +122,11 @@ def find_scheme(name: str) -> Scheme:
     return load_scheme(path)
 
 
+def packaged_schemes() -> list[str]:
+    """The names of the schemes that come with finloop."""
+    return sorted(path.stem for path in PACKAGED.glob("*.toml"))
+
+
 def load_scheme(path: Path) -> Scheme:
     """The scheme in a TOML file. Raises BadInput that names the file and what is wrong with its content."""
     try:

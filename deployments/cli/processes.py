@@ -77,12 +77,15 @@ def demo(
     rounds: Annotated[int, typer.Option(min=1, max=5, help="Rounds of labels until a promotion.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Fixes the draws: audit, skips, held-out texts.")] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up at the end, until Ctrl-C.")] = False,
+    scheme: Annotated[
+        str | None, typer.Option(help="Label scheme, packaged (sentiment, rumour) or a TOML file; unset: the setting.")
+    ] = None,
 ) -> None:
     """Run the whole loop once, on real parts, and show what it brought."""
     from deployments.demo.run import Options, run_demo
 
     home = workdir or Path("demo-run", now().strftime("%Y%m%d-%H%M%S"))
-    run_demo(Options(texts=texts, labels=labels, audit=audit, home=home, rounds=rounds, seed=seed, keep=keep))
+    run_demo(Options(texts, labels, audit, home, rounds, seed, keep, scheme))
 
 
 def status(as_json: Json = False) -> None:

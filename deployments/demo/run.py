@@ -50,7 +50,7 @@ SPARE = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says; `texts` None means the sample."""
+    """What the command line says; `texts` None means the sample, `scheme` None the setting's."""
 
     texts: Path | None
     labels: int
@@ -59,14 +59,16 @@ class Options:
     rounds: int
     seed: int
     keep: bool
+    scheme: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was read before anything started: the texts, the seed data in words, what the base model has seen."""
+    """What was read before anything started. `labels` and `seed` are in words; `exposed` is of the base model."""
 
     texts: Path
     labelled: bool
+    labels: str
     seed: str
     exposed: bool
 
@@ -107,9 +109,9 @@ def _read(options: Options, console: Console) -> tuple[Settings, Given]:
         settings = _with_audit_share(settings, texts, rows, options.audit, options.labels)
         seed_path(parts)
         labelled = any(row.label for row in rows)
-        return settings, Given(
-            texts, labelled, f"{parts.seed.source}, {len(parts.seed.rows):,} texts", parts.base_model.exposed
-        )
+        labels = f"{parts.scheme.name}: {', '.join(parts.scheme.names)}"
+        seed = f"{parts.seed.source}, {len(parts.seed.rows):,} texts"
+        return settings, Given(texts, labelled, labels, seed, parts.base_model.exposed)
 
 
 def own_settings(options: Options) -> Settings:
@@ -127,6 +129,8 @@ def own_settings(options: Options) -> Settings:
         "retrain_after": options.labels,
         **dict.fromkeys(("serving_url", "receiver_url", "prefect_url", "admin_token", "webhook_secret")),
     }
+    if options.scheme is not None:
+        own["scheme"] = options.scheme
     return load_settings(written_by_up=False).model_copy(update=own)
 
 
@@ -153,6 +157,7 @@ def _header(plan: LocalPlan, given: Given) -> Panel:
     settings = plan.settings
     seen = " (it has seen PhraseBank labels)" if given.exposed else ""
     lines = [
+        ("labels", given.labels, "--scheme FILE.toml"),
         ("texts", str(given.texts), "--texts FILE.csv"),
         ("text store", text_store(settings), "FINLOOP_ELASTICSEARCH_URL"),
         ("seed data", given.seed, "FINLOOP_SEED_DATA"),

@@ -22,6 +22,7 @@ from flows.prefect_api.runs import Runs
 from flows.wiring.parts import open_parts
 from flows.wiring.settings import REPOSITORY, WRITTEN_BY_UP, Settings
 from storage.errors import BadInput
+from storage.scheme import packaged_schemes
 
 USUAL_PORTS = {"label_studio": 8080, "prefect": 4200, "serving": 8000, "receiver": 8001}
 
@@ -97,8 +98,8 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
 
 
 def _paths(given: Settings) -> dict[str, str]:
-    named = {"seed_data": given.seed_data, "base_model": given.base_model}
-    words = ("sample", "hub", "minilm")
+    named = {"seed_data": given.seed_data, "base_model": given.base_model, "scheme": given.scheme}
+    words = ("sample", "hub", "minilm", *packaged_schemes())
     return {name: path for name, path in named.items() if path not in words and Path(path).exists()}
 
 

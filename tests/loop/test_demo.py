@@ -1,69 +1,26 @@
 """The whole loop on the sample, by the command that a user types; every test here reads what one run left."""
 
-import json
 import re
-import signal
 import stat
-import subprocess
-import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from dotenv import dotenv_values
 
 from deployments.demo.check_report import by_the_rule, faults
-from deployments.supervisor.descendants import end, marked
 from deployments.supervisor.ports import port_is_free
-from tests.loop.house import COMMAND, environment, until
+from tests.loop.demos import DEMO_SECONDS, Demo, run_demo
 
 LABELS, AUDIT = 120, 100
-DEMO_SECONDS = 1500  # two rounds, on a machine that others use too
-KEPT = "Everything is up"
 EXPOSED_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 STEPS = {"ingest", "first champion", "score", "audit", "select", "annotate", "retrain", "summary"}
 
 pytestmark = pytest.mark.timeout(DEMO_SECONDS + 60)
 
 
-@dataclass(frozen=True)
-class Demo:
-    """A demo that was kept up and then interrupted: its report, its words, its folders, and what outlived it."""
-
-    report: dict[str, Any]
-    said: str
-    workdir: Path
-    cwd: Path
-    alive: list[str]
-    seconds: float
-
-
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    folder = tmp_path_factory.mktemp("demo")
-    workdir, cwd, mark = folder / "work", folder / "cwd", uuid.uuid4().hex
-    cwd.mkdir()
-    arguments = ("demo", "--workdir", str(workdir), "--labels", str(LABELS), "--audit", str(AUDIT), "--keep")
-    began, said = time.monotonic(), folder / "said"
-    with said.open("wb") as output:
-        process = subprocess.Popen(
-            [*COMMAND, *arguments], cwd=cwd, env=environment(mark, COLUMNS="160"), stdout=output, stderr=output
-        )
-    try:
-        ended = "the demo did not come to its end"
-        until(lambda: process.poll() is not None or KEPT in said.read_text(), ended, DEMO_SECONDS)
-        seconds = time.monotonic() - began
-        process.send_signal(signal.SIGINT)
-        code = process.wait(10)
-        alive = [f"{process.pid} {process.name()}" for process in marked(mark)]
-    finally:
-        end(mark, grace=0.0)
-    assert code == 0, said.read_text()[-3000:]
-    report = json.loads((workdir / "report.json").read_text())
-    yield Demo(report, said.read_text(), workdir, cwd, alive, seconds)
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    return run_demo(tmp_path_factory.mktemp("demo"), "--labels", str(LABELS), "--audit", str(AUDIT))
 
 
 def test_the_loop_closes_without_a_fault(demo: Demo) -> None:

@@ -139,11 +139,15 @@ def test_workers_are_told_the_settings_and_the_folders_as_seen_from_anywhere(
 ) -> None:
     (tmp_path / "my-phrasebank").mkdir()
     (tmp_path / "my-base").mkdir()
-    plan = make_plan(settings.model_copy(update={"seed_data": "my-phrasebank", "base_model": "my-base"}))
+    (tmp_path / "mine.toml").touch()
+    plan = make_plan(
+        settings.model_copy(update={"seed_data": "my-phrasebank", "base_model": "my-base", "scheme": "mine.toml"})
+    )
     worker = next(process for process in plan.processes if process.name == "worker-gpu")
     assert worker.cwd == REPOSITORY
     assert worker.env["FINLOOP_SEED_DATA"] == str(tmp_path / "my-phrasebank")
     assert worker.env["FINLOOP_BASE_MODEL"] == str(tmp_path / "my-base")
+    assert worker.env["FINLOOP_SCHEME"] == str(tmp_path / "mine.toml")
     assert worker.env["FINLOOP_HOME"] == str((tmp_path / "home").resolve())
     assert worker.env["PREFECT_API_URL"] == f"{plan.settings.prefect_url}/api"
 
