@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.wiring.cures import settings_named
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.settings import REPOSITORY, Settings
 from storage.errors import BadInput, Unreachable
@@ -35,7 +36,7 @@ def test_labels_and_texts_lie_in_files_of_their_own(parts: Parts) -> None:
 def test_an_elasticsearch_that_does_not_answer_is_not_replaced_by_the_embedded_store(parts: Parts) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     away = Parts(parts.settings.model_copy(update={"elasticsearch_url": nowhere}))
-    with pytest.raises(Unreachable, match="FINLOOP_ELASTICSEARCH_URL"):
+    with pytest.raises(Unreachable, match="FINLOOP_ELASTICSEARCH_URL"), settings_named():
         away.texts.counts()
     assert not (parts.settings.home / "texts.db").exists()
 
@@ -44,7 +45,7 @@ def test_a_database_that_is_away_leaves_nothing_open(parts: Parts) -> None:
     """Serving asks again for every batch that it has to log."""
     away = Parts(parts.settings.model_copy(update={"database_url": f"postgresql+psycopg://127.0.0.1:{free_port()}/x"}))
     for _ in range(2):
-        with pytest.raises(Unreachable, match="FINLOOP_DATABASE_URL"):
+        with pytest.raises(Unreachable, match="FINLOOP_DATABASE_URL"), settings_named():
             _ = away.engine
     assert away._engines == []
 

@@ -6,15 +6,22 @@ from typing import Any
 
 import pytest
 
+from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.studio.interface import check_tasks, choice, choices_of, control_name, instructions, label_config
 from labeling.studio.project import MODEL_NAME
 from storage.errors import BadInput
-from storage.scheme import Scheme, find_scheme
-from tests.labeling.studio.schemes import scheme_of
+from storage.scheme import Scheme
+from tests.fixtures_labeling import Loop
+from tests.schemes import SENTIMENT, scheme_of
 
 NASTY = 'a & "b" <c> name="x" toName=\'y\''
 TWO = scheme_of("confirmed", "rumour", name="rumour")
-TWENTY = scheme_of(NASTY, *(f"topic {number}" for number in range(2, 21)), question=f"{NASTY}\nor $AAPL?")
+MANY = scheme_of(NASTY, *(f"topic {number}" for number in range(2, 21)))
+TWENTY = MANY.model_copy(update={"question": f"{NASTY}\nor $AAPL?"})
+
+
+def asking(question: str) -> Scheme:
+    return scheme_of("a", "b").model_copy(update={"question": question})
 
 
 def tags(scheme: Scheme, tag: str) -> list[dict[str, str]]:
@@ -22,7 +29,7 @@ def tags(scheme: Scheme, tag: str) -> list[dict[str, str]]:
 
 
 def test_the_question_the_buttons_and_their_keys_come_from_the_scheme() -> None:
-    scheme = find_scheme("sentiment")
+    scheme = SENTIMENT
     assert [header["value"] for header in tags(scheme, "Header")] == [scheme.question]
     assert [(button["value"], button["hotkey"], button["hint"]) for button in tags(scheme, "Choice")] == [
         (label.name, label.hotkey, label.meaning) for label in scheme.labels
@@ -32,7 +39,7 @@ def test_the_question_the_buttons_and_their_keys_come_from_the_scheme() -> None:
 
 
 def test_answers_that_were_given_before_there_were_schemes_are_still_read() -> None:
-    assert control_name(find_scheme("sentiment")) == "sentiment"
+    assert control_name(SENTIMENT) == "sentiment"
 
 
 @pytest.mark.parametrize("name", ["text", "source", "question", "topic"])
@@ -51,21 +58,19 @@ def test_what_a_user_writes_is_never_xml() -> None:
 
 
 def test_a_dollar_in_the_question_is_no_variable_of_label_studio() -> None:
-    assert [header["value"] for header in tags(scheme_of("a", "b", question="Up with $AAPL?"), "Header")] == [
-        "Up with $\u2060AAPL?"
-    ]
+    assert [header["value"] for header in tags(asking("Up with $AAPL?"), "Header")] == ["Up with $\u2060AAPL?"]
     with pytest.raises(BadInput, match="variable"):
         label_config(scheme_of("$AAPL", "other"))
 
 
 def test_a_scheme_that_is_no_xml_is_refused_by_its_name() -> None:
-    with pytest.raises(BadInput, match="label scheme topic"):
-        label_config(scheme_of("a", "b", question="what\x01?"))
+    with pytest.raises(BadInput, match="label scheme made"):
+        label_config(asking("what\x01?"))
 
 
 def test_instructions_are_markdown_and_html_in_them_is_shown_as_written() -> None:
     said = "# Read\n\n**well** <script>alert(1)</script> [here](javascript:alert)\n\n<img src=x onerror=alert(1)>"
-    html = instructions(scheme_of("a", "b", instructions=said))
+    html = instructions(scheme_of("a", "b").model_copy(update={"instructions": said}))
     seen: list[str] = []
 
     class Tags(HTMLParser):
@@ -91,3 +96,21 @@ def test_a_prediction_that_does_not_fit_is_refused_by_its_text() -> None:
 
 def test_what_is_no_labelling_config_has_no_choices() -> None:
     assert choices_of("") == choices_of("<View") == choices_of("<View><Text name='t' value='$t'/></View>") == {}
+
+
+@pytest.mark.parametrize("scheme", [TWO, TWENTY], ids=["two labels", "twenty labels"])
+def test_any_number_of_labels_is_asked_answered_and_found(loop: Loop, scheme: Scheme) -> None:
+    loop.scheme = scheme
+    project = loop.project()
+    assert loop.studio.api.projects.get(project.id).label_config == label_config(scheme)
+    tasks = loop.sent(project, 3)
+    for there in loop.there(project):
+        (prediction,) = there["predictions"]
+        assert prediction.result == [choice(scheme, scheme.names[1])]
+    given = dict(zip([task.text_id for task in tasks], [scheme.names[0], scheme.names[1], None], strict=True))
+    for task in tasks:
+        loop.answer(task, given[task.text_id])
+    assert reconcile(loop.studio, project, loop.tasks, loop.labels, scheme) == Reconciled(tasks=3, answers=3)
+    assert {label.text_id: label.label for label in loop.labels.trainable()} == {
+        text_id: label for text_id, label in given.items() if label
+    }

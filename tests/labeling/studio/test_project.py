@@ -12,7 +12,7 @@ from labeling.studio.project import ACTIONS, SECRET_HEADER, ensure_project
 from storage.errors import BadInput
 from storage.labels.projects import Project
 from tests.fixtures_labeling import NOWHERE, SECRET, Loop
-from tests.labeling.studio.schemes import scheme_of
+from tests.schemes import scheme_of
 
 BEFORE_SCHEMES = """<View>
   <Header value="What does this mean for the price?" size="5"/>
