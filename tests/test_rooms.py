@@ -20,7 +20,7 @@ WITHOUT_ENVIRONMENT = {"storage", "labeling", "training"}
 WITHOUT_PREFECT = {"storage", "labeling", "training"}
 NARROW = {
     re.compile(r"^flows/steps/(?!candidate|standing)"): (
-        re.compile(r"^(prefect|flows\.wiring|pydantic_settings)(\.|$)"),
+        re.compile(r"^(prefect|flows\.wiring|flows\.prefect_api|pydantic_settings)(\.|$)"),
         "steps import",
     ),
     re.compile(r"^deployments/supervisor/"): (
