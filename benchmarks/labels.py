@@ -22,14 +22,13 @@ from scipy.stats import t
 
 from deployments.demo.summary import slices
 from flows.wiring.parts import Parts, open_parts
-from storage.records import LABELS
 from training.judge.evaluate import Examples, evaluate
 from training.model.classifier import Classifier
 from training.model.finetune import Recipe, finetune
 
 Slices = list[tuple[str, str, Examples]]
 Measured = dict[str, list[dict[str, float]]]
-"""slice -> a mapping for each seed: macro_f1 and the three recalls."""
+"""slice -> a mapping for each seed: macro_f1 and the recalls."""
 
 
 def measure(parts: Parts, dataset: str, rows: Slices, seeds: int, console: Console) -> Measured:
@@ -38,11 +37,13 @@ def measure(parts: Parts, dataset: str, rows: Slices, seeds: int, console: Conso
     found: Measured = {name: [] for name, _, _ in rows}
     for seed in track(range(seeds), f"dataset {dataset[:12]}", console=console):
         with tempfile.TemporaryDirectory() as folder:
-            made = finetune(loaded.rows, parts.base_model, Recipe(seed=seed), Path(folder) / "model")
-            model = Classifier.load(made.folder)
+            made = finetune(
+                loaded.rows, parts.base_model, Recipe(seed=seed), Path(folder) / "model", parts.scheme.names
+            )
+            model = Classifier.load(made.folder, parts.scheme.names)
             for name, _, examples in rows:
                 scores = evaluate(model, examples).scores()
-                recalls = {label.value: scores.recall[label] for label in LABELS}
+                recalls = {f"recall {label}": recall for label, recall in scores.recall.items()}
                 found[name].append({"macro_f1": scores.macro_f1, **recalls})
     return found
 
@@ -99,7 +100,8 @@ def _range(values: list[float]) -> str:
 
 
 def _recalls(seeds: list[dict[str, float]]) -> str:
-    return " ".join(f"{statistics.mean(one[label.value] for one in seeds):.2f}" for label in LABELS)
+    recalls = [name for name in seeds[0] if name.startswith("recall ")]
+    return " ".join(f"{statistics.mean(one[name] for one in seeds):.2f}" for name in recalls)
 
 
 def main() -> None:

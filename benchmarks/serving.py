@@ -25,11 +25,12 @@ import httpx
 
 from storage.models.manifest import MANIFEST_NAME, Manifest, write_manifest
 from storage.models.registry import Registry
-from storage.records import LABELS
+from storage.scheme import DEFAULT, find_scheme
 from storage.texts.csv import read_texts
 
 OURS, PEER = "finloop", "transformers pipeline + FastAPI"
 IN_FLIGHT = 32
+SCHEME = find_scheme(DEFAULT)
 NEWS = (
     "Operating profit rose to EUR {n}.1 mn from EUR 8.7 mn in the corresponding period of the year before.",
     "The company said that net sales fell {n} % as demand in its main markets stayed weak.",
@@ -47,10 +48,13 @@ def untrained(folder: Path) -> Path:
     from training.model.base_model import find_base_model
 
     base = find_base_model("minilm", folder).folder
-    names = [label.value for label in LABELS]
+    names = SCHEME.names
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(
-        base, num_labels=3, id2label=dict(enumerate(names)), label2id={name: at for at, name in enumerate(names)}
+        base,
+        num_labels=len(names),
+        id2label=dict(enumerate(names)),
+        label2id={name: at for at, name in enumerate(names)},
     )
     made = folder / "untrained"
     model.save_pretrained(made)
@@ -62,7 +66,8 @@ def untrained(folder: Path) -> Path:
         recipe={},
         recipe_hash="untrained",
         metrics={},
-        labels=("positive", "neutral", "negative"),
+        scheme=SCHEME.name,
+        labels=names,
         created_at=datetime.now(UTC),
     )
     write_manifest(made, manifest)
@@ -75,9 +80,11 @@ def serve_ours(model: Path, port: int, home: Path) -> None:
 
     from deployments.serving.app import create_app
 
-    registry = Registry(f"sqlite:///{home}/mlflow.db", home / "models")
+    registry = Registry(f"sqlite:///{home}/mlflow.db", home / "models", SCHEME.names)
     registry.set_alias("champion", registry.register(model).version)
-    uvicorn.run(create_app(registry, admin_token="", log=None), port=port, log_level="warning", access_log=False)
+    uvicorn.run(
+        create_app(registry, SCHEME, admin_token="", log=None), port=port, log_level="warning", access_log=False
+    )
 
 
 def serve_peer(model: Path, port: int) -> None:
@@ -211,7 +218,7 @@ def main() -> None:
         return serve_ours(given.model, given.port, given.home)
     if given.serve == "peer":
         return serve_peer(given.model, given.port)
-    texts = [row.text for row in read_texts(given.texts).rows[: len(TEXTS)]] if given.texts else TEXTS
+    texts = [row.text for row in read_texts(given.texts, None).rows[: len(TEXTS)]] if given.texts else TEXTS
     report = compare(given.model, texts, given.rounds, given.port)
     ours, peer = report["servers"][OURS], report["servers"][PEER]
     print(f"{'':34}{'p50 ms':>10}{'p99 ms':>10}{f'req/s at {IN_FLIGHT}':>16}")

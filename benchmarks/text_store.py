@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from storage.records import Prediction, Sentiment, Text
+from storage.records import Prediction, Text
 from storage.sql.database import open_database
 from storage.sql.schema import Base
 from storage.text import text_id
@@ -59,13 +59,16 @@ def make_texts(number: int) -> list[Text]:
     return [Text(text_id(text), text, "benchmark", each % 10 == 0, WHEN) for each, text in enumerate(contents)]
 
 
+SCORES, LOGITS = {"a": 0.3, "b": 0.4, "c": 0.3}, {"a": 0.0, "b": 0.3, "c": 0.0}
+
+
 def make_predictions(texts: list[Text]) -> list[tuple[str, Prediction]]:
     """One prediction a text, margins uniform on 0 to 1."""
     draw = random.Random(1)
     return [
         (
             text.text_id,
-            Prediction(Sentiment.NEUTRAL, (0.3, 0.4, 0.3), (0.0, 0.3, 0.0), 0.4, draw.random(), "1", WHEN),
+            Prediction("b", SCORES, LOGITS, 0.4, draw.random(), "1", WHEN),
         )
         for text in texts
     ]

@@ -16,11 +16,12 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from flows.steps.candidate import Candidate
+from flows.steps.judge import Judged
 from flows.steps.promote import Promotion
 from labeling.answer.reconcile import Reconciled
+from storage.datasets.parents import in_words
 from storage.models.registry import ModelVersion
-from storage.records import LABELS, DatasetVersion, LabelTask, Purpose
+from storage.records import DatasetVersion, LabelTask, Purpose
 from storage.texts.bad_lines import Problem, noted
 from storage.texts.store import Counts
 
@@ -85,27 +86,27 @@ def _task_line(task: LabelTask) -> dict[str, str]:
     # The text comes last: it is wide, and the table would hide behind its edge why it was chosen.
     return {
         "margin": f"{task.prediction.margin:.3f}",
-        "model says": task.prediction.label.value,
+        "model says": task.prediction.label,
         "confidence": f"{task.prediction.confidence:.3f}",
         "source": task.source,
         "text": task.text,
     }
 
 
-def show_verdict(candidate: Candidate, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
-    """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the PhraseBank."""
-    _dataset(dataset, left_out)
-    _confusion(candidate)
-    verdict = candidate.judgement.verdict
+def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
+    """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the seed data."""
+    _dataset(dataset, judged.judgement.candidate.seed.labels, left_out)
+    _confusion(judged)
+    verdict = judged.verdict
     rows = [
         f"| {'yes' if check.passed else '**no**'} | {check.name} | {check.value:.4f} | {check.threshold:.4f} |"
         for check in verdict.checks
     ]
     reasons = "\n".join(f"- {check.why}" for check in verdict.checks)
-    exposed = "\n\nIts base model had already seen PhraseBank labels." if candidate.version.manifest.exposed else ""
-    champion = f"version {candidate.champion.version}" if candidate.champion else "no champion: this is the first"
+    exposed = "\n\nIts base model had already seen PhraseBank labels." if judged.candidate.manifest.exposed else ""
+    champion = f"version {verdict.champion}" if verdict.champion else "no champion: this is the first"
     create_markdown_artifact(
-        f"# {'Promoted' if verdict.promoted else 'Refused'}: version {candidate.version.version}\n\n"
+        f"# {verdict.decision.said.capitalize()}: version {verdict.candidate}\n\n"
         f"{verdict.reason}\n\nAgainst {champion}.{exposed}\n\n"
         "| passed | check | value | threshold |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n" + reasons,
         key="verdict",
@@ -113,12 +114,12 @@ def show_verdict(candidate: Candidate, dataset: DatasetVersion, left_out: Sequen
     )
 
 
-def _dataset(dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
+def _dataset(dataset: DatasetVersion, labels: Sequence[str], left_out: Sequence[Problem]) -> None:
     counts = Counter((row.origin, row.split, row.label) for row in dataset.rows)
     groups = sorted({(origin, split) for origin, split, _ in counts})
     create_table_artifact(
         [
-            {"from": origin, "split": split, **{label: counts[origin, split, label] for label in LABELS}}
+            {"from": origin, "split": split, **{label: counts[origin, split, label] for label in labels}}
             for origin, split in groups
         ],
         key="dataset",
@@ -128,25 +129,22 @@ def _dataset(dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
 
 def described(dataset: DatasetVersion, left_out: Sequence[Problem]) -> str:
     """Where a dataset came from, and what is not in it: `left_out` lines of a file, texts that were dropped."""
-    said = (
-        f"Dataset {dataset.version[:12]}: PhraseBank {dataset.phrasebank_source}, agreement {dataset.agreement}, "
-        f"labels up to change {dataset.label_watermark}"
-    )
+    said = f"Dataset {dataset.version[:12]}: {in_words(dataset.parents, dataset.label_watermark)}"
     dropped = [f"{count} dropped ({why})" for why, count in dataset.dropped.items()]
     return ", ".join([noted(said, left_out), *dropped])
 
 
-def _confusion(candidate: Candidate) -> None:
+def _confusion(judged: Judged) -> None:
     from training.judge.pictures import confusion_matrices
 
-    judgement = candidate.judgement
-    for name, title in (("audit", "audit slice"), ("phrasebank", "PhraseBank test rows")):
+    judgement = judged.judgement
+    for name, title in (("audit", "audit slice"), ("seed", "test rows of the seed data")):
         if not len(getattr(judgement.candidate, name)):
             continue
-        models = [(f"version {candidate.version.version}", getattr(judgement.candidate, name).scores())]
-        if judgement.champion is not None and candidate.champion is not None:
+        models = [(f"version {judged.candidate.version}", getattr(judgement.candidate, name).scores())]
+        if judgement.champion is not None:
             champion = getattr(judgement.champion, name).scores()
-            models.insert(0, (f"champion, version {candidate.champion.version}", champion))
+            models.insert(0, (f"champion, version {judged.verdict.champion}", champion))
         png = base64.b64encode(confusion_matrices(models, title)).decode()
         create_image_artifact(
             f"data:image/png;base64,{png}", key=f"confusion-{name}", description=f"Confusion on the {title}"

@@ -9,28 +9,33 @@ from prefect.states import Completed
 
 from flows import artifacts
 from flows.prefect_api.events import deliver
-from flows.steps.candidate import build_dataset, judge_candidate, record_decision, train_candidate
+from flows.steps.dataset import build_dataset
+from flows.steps.decide import decided_before, record_decision
+from flows.steps.judge import judge
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
+from flows.steps.train import train
 from flows.wiring.parts import open_parts
 from flows.wiring.policies import RetrainPolicy
 
 NOTHING_NEW = "nothing new: every label is in a dataset whose model was judged"
 
 _build = task(name="build dataset", cache_policy=NO_CACHE)(build_dataset)
-_train = task(name="train", cache_policy=NO_CACHE)(train_candidate)
-_judge = task(name="judge", cache_policy=NO_CACHE)(judge_candidate)
+_train = task(name="train", cache_policy=NO_CACHE)(train)
+_judge = task(name="judge", cache_policy=NO_CACHE)(judge)
 
 
 @flow(name="retrain", log_prints=True)
 def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -> State[None]:  # noqa: B008
-    """Train on PhraseBank and labels; a candidate that the gate promotes becomes the challenger."""
+    """Train on seed data and labels; a candidate that the gate promotes becomes the challenger."""
     with open_parts() as parts, parts.leases.hold(RETRAIN_LEASE, RUN_LEASE, wait=2 * RUN_LEASE):
-        dataset = _build(parts, policy)
-        if dataset is None:
+        settings, registry, datasets = parts.settings, parts.registry, parts.datasets
+        dataset = _build(parts.labels, parts.texts, datasets, parts.seed, policy.merge)
+        if decided_before(dataset, policy.recipe.hash_on(parts.base_model.name), registry, datasets, parts.problems):
             return Completed(message=NOTHING_NEW)
-        version = _train(parts, dataset, policy, artifacts.Progress("training", "training"))
-        candidate = _judge(parts, version, dataset, policy)
-        record_decision(parts, candidate, dataset)
-        deliver(parts.outbox, parts.settings.needed("prefect_url"))
-        artifacts.show_verdict(candidate, dataset, parts.phrasebank.problems)
-    return Completed(message=candidate.judgement.verdict.reason)
+        progress = artifacts.Progress("training", "training")
+        candidate = _train(dataset, parts.base_model, registry, policy.recipe, parts.scheme, settings.home, progress)
+        judged = _judge(candidate, dataset, registry, parts.labels, datasets, parts.scheme, policy.gate)
+        record_decision(judged.verdict, dataset, registry, datasets, parts.outbox, parts.problems)
+        deliver(parts.outbox, settings.needed("prefect_url"))
+        artifacts.show_verdict(judged, dataset, parts.seed.bad_lines)
+    return Completed(message=judged.verdict.reason)

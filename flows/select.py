@@ -5,7 +5,7 @@ from prefect.states import Completed
 
 from flows import artifacts
 from flows.steps import asking
-from flows.steps.candidate import NO_CHAMPION, champion_of
+from flows.steps.score import NO_CHAMPION
 from flows.wiring.parts import open_parts
 from flows.wiring.policies import SelectPolicy
 from storage.records import Purpose
@@ -15,7 +15,7 @@ from storage.records import Purpose
 def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
     """Reserve the texts of lowest margin and send them to annotators."""
     with open_parts() as parts:
-        champion = champion_of(parts)
+        champion = parts.registry.champion()
         if champion is None:
             return Completed(message=NO_CHAMPION)
         project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)

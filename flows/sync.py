@@ -27,8 +27,7 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
                     parts.problems,
                     parts.leases,
                     parts.datasets,
-                    lambda: parts.phrasebank,
-                    parts.settings.phrasebank_agreement,
+                    lambda: parts.seed,
                     patience,
                 ),
             ]

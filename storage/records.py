@@ -1,21 +1,12 @@
-"""The nouns that every room shares: plain frozen values, no behaviour that needs a database or a model."""
+"""The nouns that every room shares: plain frozen values, no behaviour that needs a database or a model.
+
+A label is its name in the label scheme of the home (`storage.scheme`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-
-
-class Sentiment(StrEnum):
-    """The three labels, always meant by name: models order them differently (FinBERT: positive, negative, neutral)."""
-
-    POSITIVE = "positive"
-    NEUTRAL = "neutral"
-    NEGATIVE = "negative"
-
-
-LABELS: tuple[Sentiment, ...] = (Sentiment.POSITIVE, Sentiment.NEUTRAL, Sentiment.NEGATIVE)
-"""The order of every three-wide array in finloop; a model's own order is mapped to it when the model is loaded."""
 
 
 class Purpose(StrEnum):
@@ -36,11 +27,11 @@ class TaskState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one model version said of one text; scores and logits are in the order of LABELS."""
+    """What one model version said of one text; scores and logits go by the names of the labels."""
 
-    label: Sentiment
-    scores: tuple[float, float, float]
-    logits: tuple[float, float, float]
+    label: str
+    scores: Mapping[str, float]
+    logits: Mapping[str, float]
     confidence: float
     margin: float
     model_version: str
@@ -92,7 +83,7 @@ class Annotation:
     key: AnnotationKey
     task_id: int
     text_id: str
-    label: Sentiment | None
+    label: str | None
     annotator: str
     updated_at: datetime
 
@@ -104,7 +95,7 @@ class Label:
     text_id: str
     text: str
     purpose: Purpose
-    label: Sentiment | None
+    label: str | None
     annotations: int
     sequence: int
 
@@ -119,28 +110,49 @@ class Split(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled example of a dataset; `origin` is phrasebank or label."""
+    """One labelled example of a dataset; `origin` names the parent that the row came from."""
 
     text_id: str
     text: str
-    label: Sentiment
+    label: str
     split: Split
     origin: str
     cluster: str
 
 
+class ParentKind(StrEnum):
+    """What a dataset can be made from: seed data of a format, or the annotators' labels."""
+
+    PHRASEBANK = "phrasebank"
+    CSV = "csv"
+    LABELS = "labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """One thing that a dataset was made from: `name` is for people, `hash` names the content.
+
+    `policy` is the hash of the policy that split the rows; `origin` is what the rows from this parent carry.
+    """
+
+    kind: ParentKind
+    name: str
+    hash: str
+    policy: str
+    origin: str
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """An immutable dataset: `version` is the hash of its rows, the rest is where they came from.
+    """An immutable dataset: `version` is the hash of its rows, `parents` are what they came from, seed data first.
 
-    `dropped` says why, and how many, texts that could have been rows are none.
+    `label_watermark` is the last change of a label that was read. `dropped` says why, and how many, texts that could
+    have been rows are none.
     """
 
     version: str
     created_at: datetime
-    phrasebank_sha256: str
-    phrasebank_source: str
-    agreement: int
+    parents: tuple[Parent, ...]
     label_watermark: int
     policy: str
     rows: tuple[Row, ...] = field(repr=False)

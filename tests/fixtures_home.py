@@ -12,19 +12,24 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from deployments.cli.status import said_problem, standing
+from flows.steps.dataset import build_dataset
+from flows.steps.decide import decided_before, record_decision
 from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from flows.wiring.settings import Settings
 from storage.clock import now
 from storage.models.manifest import Manifest, write_manifest
 from storage.models.registry import ModelVersion, Registry
-from storage.records import LABELS, Annotation, AnnotationKey, Purpose, Sentiment, Text
+from storage.models.verdict import Decision, Verdict
+from storage.records import Annotation, AnnotationKey, DatasetVersion, Purpose, Text
 from storage.text import text_id
+from tests.schemes import LABELS
 from training.judge.gate import GatePolicy
 from training.model.finetune import Recipe
 
 TOKEN = "let me in"
-NEWS = {Sentiment.POSITIVE: "rose", Sentiment.NEUTRAL: "meeting held", Sentiment.NEGATIVE: "fell"}
+NEWS = {"positive": "rose", "neutral": "meeting held", "negative": "fell"}
 POLICY = RetrainPolicy(recipe=Recipe(epochs=1, learning_rate=5e-3, batch_size=32), gate=GatePolicy(min_audit_rows=1))
 """Trains a tiny model in about two seconds."""
 
@@ -56,7 +61,7 @@ def sentence(index: int, word: str) -> str:
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's database with its schema and our model name, to be copied: making one takes seconds."""
     folder = tmp_path_factory.mktemp("registry")
-    Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "models").prepare()
+    Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "models", LABELS).prepare()
     return folder / "mlflow.db"
 
 
@@ -71,7 +76,7 @@ def parts(
     made = Parts(
         Settings(
             home=home,
-            phrasebank=str(tiny_phrasebank),
+            seed_data=str(tiny_phrasebank),
             base_model=str(tiny_base_folder),
             retrain_after=3,
             audit_share=0.5,
@@ -102,9 +107,57 @@ def register(
     weights["classifier.bias"] = weights["classifier.bias"] + shift * weights["classifier.bias"].new_tensor([1, 0, -1])
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     parents: dict[str, Any] = {"dataset_version": dataset, "recipe": {}, "recipe_hash": recipe, "metrics": {}}
-    manifest = Manifest(base_model="tiny", exposed=False, labels=LABELS, created_at=now(), **parents)
+    manifest = Manifest(
+        base_model="tiny", exposed=False, scheme="sentiment", labels=LABELS, created_at=now(), **parents
+    )
     write_manifest(folder, manifest)
     return parts.registry.register(folder)
+
+
+def a_verdict(candidate: str, *, promoted: bool = True, champion: str | None = None, dataset: str = "data") -> Verdict:
+    """A verdict on a version that no gate has judged."""
+    decision = Decision.PROMOTE if promoted else Decision.REFUSE
+    return Verdict(
+        decision=decision, reason="so it is", checks=(), champion=champion, candidate=candidate, dataset=dataset
+    )
+
+
+def recipe_hash(parts: Parts, policy: RetrainPolicy = POLICY) -> str:
+    """What names a training, beside its dataset."""
+    return policy.recipe.hash_on(parts.base_model.name)
+
+
+def build(parts: Parts, policy: RetrainPolicy = POLICY) -> DatasetVersion:
+    """The dataset that a retrain would train on."""
+    return build_dataset(parts.labels, parts.texts, parts.datasets, parts.seed, policy.merge)
+
+
+def is_new(parts: Parts, dataset: DatasetVersion, policy: RetrainPolicy = POLICY) -> bool:
+    """Whether a retrain would train on a dataset."""
+    return not decided_before(dataset, recipe_hash(parts, policy), parts.registry, parts.datasets, parts.problems)
+
+
+def registered(parts: Parts, model: Path, dataset: DatasetVersion) -> ModelVersion:
+    """A model as if POLICY's recipe had trained it on a dataset."""
+    return register(parts, model, dataset.version, recipe_hash(parts))
+
+
+def decide(parts: Parts, dataset: DatasetVersion, verdict: Verdict) -> None:
+    """Record a verdict as a retrain does."""
+    record_decision(verdict, dataset, parts.registry, parts.datasets, parts.outbox, parts.problems)
+
+
+def judged(parts: Parts, model: Path, promoted: bool = True) -> DatasetVersion:
+    """The newest dataset, with a model that was judged."""
+    dataset = build(parts)
+    version = registered(parts, model, dataset).version
+    decide(parts, dataset, a_verdict(version, promoted=promoted, dataset=dataset.version))
+    return dataset
+
+
+def problems(parts: Parts) -> list[str]:
+    """The problems that `finloop status` names, in words."""
+    return [said_problem(problem) for problem in standing(parts).problems]
 
 
 def put_text(parts: Parts, words: str, *, audit: bool = False) -> Text:
@@ -114,9 +167,7 @@ def put_text(parts: Parts, words: str, *, audit: bool = False) -> Text:
     return text
 
 
-def answer(
-    parts: Parts, words: str, label: Sentiment | None = Sentiment.POSITIVE, purpose: Purpose = Purpose.SELECT
-) -> str:
+def answer(parts: Parts, words: str, label: str | None = "positive", purpose: Purpose = Purpose.SELECT) -> str:
     """Put a text before annotators and have one answer it; None is a skip. Returns the text's id."""
     text = put_text(parts, words, audit=purpose is Purpose.AUDIT)
     parts.tasks.reserve([text], purpose, uuid.uuid4().hex, "test", timedelta(minutes=1))

@@ -21,13 +21,14 @@ from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
 from storage.labels.projects import ProjectIds, Projects
 from storage.labels.tasks import Tasks
-from storage.records import LabelTask, Prediction, Purpose, Sentiment, Text
+from storage.records import LabelTask, Prediction, Purpose, Text
 from storage.sql.database import migrate, open_database
 from storage.text import text_id
 from storage.texts.sql import SqlTextStore
 from storage.work.leases import Leases
 from storage.work.outbox import Outbox
 from tests.fixtures_label_studio import LabelStudioServer
+from tests.schemes import named
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOWHERE = "http://127.0.0.1:9/webhooks/label-studio"
@@ -80,7 +81,7 @@ class Loop(LabelStore):
         batch = self.reserve(count, purpose)
         return send_batch(self.studio, ids, self.tasks, batch.batch_id, batch.owner)
 
-    def answer(self, task: LabelTask, label: Sentiment | str | None) -> int:
+    def answer(self, task: LabelTask, label: str | None) -> int:
         """What an annotator's click does; None skips. Returns the annotation's id."""
         result = [] if label is None else [a_choice(label)]
         body = {"result": result, "was_cancelled": label is None}
@@ -97,7 +98,7 @@ class Loop(LabelStore):
         return list(self.studio.tasks(ids.project_id, fields, answers=True))
 
 
-def a_choice(label: Sentiment | str) -> dict[str, Any]:
+def a_choice(label: str) -> dict[str, Any]:
     """An answer as Label Studio keeps it."""
     return {**CONTROL, "value": {"choices": [str(label)]}}
 
@@ -105,7 +106,7 @@ def a_choice(label: Sentiment | str) -> dict[str, Any]:
 def a_text(index: int, audit: bool = False) -> Text:
     """A text of its own, with a prediction whose margin grows with the index."""
     margin = min(0.9, index / 1000)
-    prediction = Prediction(Sentiment.NEUTRAL, (0.3, 0.4, 0.3), (0.0, 0.3, 0.0), 0.4, margin, VERSION, NOON)
+    prediction = Prediction("neutral", named(0.3, 0.4, 0.3), named(0.0, 0.3, 0.0), 0.4, margin, VERSION, NOON)
     text = f"Shares of {uuid.uuid4().hex} moved by {index} per cent"
     return Text(text_id(text), text, "feed", audit, NOON, prediction=prediction)
 

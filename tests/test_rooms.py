@@ -19,7 +19,7 @@ MAY_IMPORT = {
 WITHOUT_ENVIRONMENT = {"storage", "labeling", "training"}
 WITHOUT_PREFECT = {"storage", "labeling", "training"}
 NARROW = {
-    re.compile(r"^flows/steps/(?!candidate|standing)"): (
+    re.compile(r"^flows/steps/"): (
         re.compile(r"^(prefect|flows\.wiring|flows\.prefect_api|pydantic_settings)(\.|$)"),
         "steps import",
     ),
@@ -41,6 +41,9 @@ INTENT_ROOMS = ("deployments", "flows", "labeling", "storage", "training")
 ANSWER_KEY = "deployments.demo.annotator"
 """The stand-in with the answer key: only the demo may know it, so that nothing that trains or judges can peek."""
 MAY_KNOW_ANSWERS = re.compile(r"^deployments/(demo/\w+|cli/\w+)\.py$")
+TERMINAL = {"typer", "rich"}
+MAY_SPEAK = re.compile(r"^(deployments/(demo|cli)|benchmarks)/")
+"""What speaks in a terminal; everything else returns values."""
 PLACES = re.compile(
     r"\.\./shared|/work\b|/tmp/\w|/opt/|/home/\w|/root/|https?://[\w.-]*(pypi|artifactory|nexus|mirror)"
 )
@@ -100,6 +103,7 @@ def _wrong_import(room: str, path: str, name: str) -> str | None:
         in MAY_IMPORT.keys() - MAY_IMPORT[room] - {room},
         "imports the tests": target == "tests",
         "imports prefect, which belongs to flows": target == "prefect" and room in WITHOUT_PREFECT,
+        f"imports {target}, which belongs to the command line": target in TERMINAL and not MAY_SPEAK.match(path),
         "imports the stand-in that knows the answers": knows_answers and not MAY_KNOW_ANSWERS.match(path),
     }
     narrow = [f"{said} {name}" for where, (what, said) in NARROW.items() if where.match(path) and what.match(name)]
@@ -180,6 +184,9 @@ def test_the_rooms_are_the_packages_that_are_installed() -> None:
         ("training", "training/a.py", "import prefect.states", "training/a.py:1 imports prefect"),
         ("flows", "flows/a.py", "from tests import x", "flows/a.py:1 imports the tests"),
         ("deployments", "deployments/serving/app.py", "from deployments.demo import annotator", "knows the answers"),
+        ("flows", "flows/sync.py", "from rich.table import Table", "flows/sync.py:1 imports rich"),
+        ("deployments", "deployments/local/a.py", "import typer", "deployments/local/a.py:1 imports typer"),
+        ("flows", "flows/steps/a.py", "from flows.prefect_api.events import deliver", "steps import flows.prefect_api"),
         ("storage", "storage/a.py", "import os\nos.environ['A']", "storage/a.py:2 reads the environment"),
         ("storage", "storage/a.py", "import os\nx = os.environ.setdefault('A', 'b')", "storage/a.py:2 reads the"),
         ("labeling", "labeling/a.py", "import os\nos.getenv('A')", "labeling/a.py:2 reads the environment"),
@@ -218,7 +225,7 @@ def test_the_checker_finds_a_broken_rule(room: str, path: str, source: str, faul
     ("room", "path", "source"),
     [
         ("flows", "flows/a.py", "from storage import records\nimport os\nos.environ['A']\nimport prefect"),
-        ("deployments", "deployments/demo/run.py", "from deployments.demo.annotator import annotate"),
+        ("deployments", "deployments/demo/run.py", "from deployments.demo.annotator import annotate\nimport rich"),
         ("training", "training/a.py", "def f():\n    import torch\n    from training.data.clusters import clusters"),
         ("storage", "storage/__init__.py", ""),
         ("flows", "flows/intents.py", "key = f'retrain:{watermark}'"),

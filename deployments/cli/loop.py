@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli.terminal import bar, console, errors, print_json, run_and_wait
+from deployments.cli.terminal import Json, bar, console, errors, print_json, run_and_wait
 from flows.wiring.settings import load_settings
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the run's end.")]
 Size = Annotated[int | None, typer.Option(min=1, max=5000, help="Texts to send; unset: the policy's own.")]
 
@@ -31,11 +30,14 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Store production texts; a salted hash sets the audit share aside for ever."""
-    from deployments.cli.ingest import ingest as ingest_file
+    from deployments.demo.annotator import AnswerKey
+    from flows.steps.ingest import ingest as ingest_file
     from flows.wiring.parts import open_parts
+    from storage.texts.csv import read_texts
 
     with open_parts() as parts, bar(f"ingest {file.name}") as move:
-        done = ingest_file(parts, file, move)
+        reading, keep = read_texts(file, parts.scheme), AnswerKey(parts.settings.home, parts.scheme).add
+        done = ingest_file(reading, file.stem, parts.texts, parts.intake, keep, move)
     for problem in done.problems:
         errors.print(f"{file}:{problem.line}: left out: {problem.reason}", markup=False, highlight=False)
     counts = {"new": done.new, "known": done.known, "audit": done.audit, "labelled": done.labelled}
@@ -69,7 +71,7 @@ def sync(wait: Wait = True, as_json: Json = False) -> None:
 
 
 def retrain(wait: Wait = True, as_json: Json = False) -> None:
-    """Train on PhraseBank and labels; the gate decides whether the candidate is deployed."""
+    """Train on seed data and labels; the gate decides whether the candidate is deployed."""
     _run("retrain", {}, wait, as_json)
 
 
@@ -100,7 +102,7 @@ def annotate(
 
     with open_parts() as parts, bar("annotate") as move:
         project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-        key = AnswerKey(parts.settings.home).read()
+        key = AnswerKey(parts.settings.home, parts.scheme).read()
         done = answer(parts.studio, project.ids.project_id, key, limit=limit, progress=move)
     if as_json:
         print_json({"answered": done.answered, "skipped": done.skipped, "unknown": done.unknown})

@@ -7,7 +7,7 @@ import os
 
 import typer
 
-from deployments.cli import loop, models, processes
+from deployments.cli import datasets, loop, models, processes, train
 from deployments.cli.terminal import exit_codes
 
 app = typer.Typer(
@@ -20,7 +20,9 @@ app = typer.Typer(
 )
 processes.add_to(app)
 loop.add_to(app)
-models.add_to(app)
+train.add_to(app)
+app.add_typer(datasets.group, name="datasets")
+app.add_typer(models.group, name="models")
 
 
 def main() -> None:

@@ -1,118 +1,26 @@
-"""The verbs about models and data; `train` and `predict` need no server at all."""
+"""The verbs about model versions: `finloop models list` and `finloop models show`."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployments.cli.terminal import bar, console, errors, print_json, show
+from deployments.cli.terminal import Json, counted, print_json, show, show_facts
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+if TYPE_CHECKING:
+    from storage.models.verdict import Verdict
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the verbs."""
-    app.command(epilog="Example:  FINLOOP_BASE_MODEL=ProsusAI/finbert finloop fetch model")(fetch)
-    app.command(epilog="Example:  finloop train --data phrasebank/ --epochs 3 --output model/")(train)
-    app.command(epilog='Example:  finloop predict "Profit rose sharply."')(predict)
-    app.command(epilog="Example:  finloop datasets --json")(datasets)
-    app.command(epilog="Example:  finloop models")(models)
+group = typer.Typer(help="The model versions; without a verb, they are listed.", invoke_without_command=True)
 
 
-def fetch(what: Annotated[Literal["model", "phrasebank"], typer.Argument(help="What to download.")]) -> None:
-    """Download the base model or the PhraseBank once, checked; afterwards all works offline."""
-    from deployments.local.data import phrasebank_folder
-    from flows.wiring.parts import open_parts
-
-    with open_parts() as parts, errors.status(f"fetching the {what}"):
-        folder = parts.base_model.folder if what == "model" else phrasebank_folder(parts)
-        named = parts.settings.base_model.lower() if what == "model" else parts.settings.phrasebank
-    console.print(f"{what}: {folder}", soft_wrap=True)
-    if named in ("minilm", "sample"):
-        other = "FINLOOP_BASE_MODEL=ProsusAI/finbert" if what == "model" else "FINLOOP_PHRASEBANK=hub"
-        console.print(f"{named} comes with finloop and nothing was fetched; {other} would fetch one.", soft_wrap=True)
+@group.callback(epilog="Example:  finloop models show champion")
+def default(context: typer.Context, as_json: Json = False) -> None:
+    """The model versions; without a verb, they are listed."""
+    if context.invoked_subcommand is None:
+        list_versions(as_json)
 
 
-def train(
-    data: Annotated[Path, typer.Option(help="A CSV with text,label, or a PhraseBank folder.")],
-    output: Annotated[Path, typer.Option(help="Where the model is written; must not hold anything.")],
-    base_model: Annotated[str | None, typer.Option(help="minilm, a folder or a hub name; unset: the setting.")] = None,
-    epochs: Annotated[int, typer.Option(min=1, max=20)] = 4,
-    lr: Annotated[
-        float | None, typer.Option(min=1e-6, max=1e-2, help="Peak learning rate; unset: by the model's size.")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=256)] = 16,
-    limit: Annotated[int | None, typer.Option(min=3, help="At most so many training rows.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Train a model on a file or folder, with no server, and say how good it is on rows that it never saw."""
-    from deployments.cli.offline import train_offline
-    from training.model.finetune import Recipe
-
-    recipe = Recipe(epochs=epochs, learning_rate=lr, batch_size=batch_size, limit=limit)
-    with bar("train") as move:
-        trained = train_offline(data, output, base_model, recipe, move)
-    for problem in trained.problems:
-        errors.print(f"{data}:{problem.line}: left out: {problem.reason}", markup=False, highlight=False)
-    if as_json:
-        print_json(trained.report)
-        return
-    show([trained.report], f"{output}: on {trained.report['n']} rows that never trained", as_json=False)
-
-
-def predict(
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts to classify.")] = None,
-    input_file: Annotated[Path | None, typer.Option("--input", help="CSV with the column text.")] = None,
-    output: Annotated[Path | None, typer.Option(help="CSV to write; unset: the terminal.")] = None,
-    model: Annotated[str, typer.Option(help="champion, previous, a version number or a folder.")] = "champion",
-    as_json: Json = False,
-) -> None:
-    """Classify texts with a registered model or a folder, with no server."""
-    from deployments.cli.offline import predict_offline, read_input, write_csv
-    from storage.errors import BadInput
-
-    if bool(texts) == bool(input_file):
-        raise BadInput('give texts or --input FILE.csv, one of the two: finloop predict "Profit rose."')
-    given, problems = read_input(input_file) if input_file else (texts or [], ())
-    for problem in problems:
-        errors.print(f"{input_file}:{problem.line}: left out: {problem.reason}", markup=False, highlight=False)
-    with bar("predict") as move:
-        rows = predict_offline(given, model, move)
-    if output is not None:
-        write_csv(output, rows)
-        errors.print(f"{len(rows):,} predictions in {output}", markup=False)
-    else:
-        show(rows, f"by {rows[0]['model_version']}", as_json)
-
-
-def datasets(as_json: Json = False) -> None:
-    """The dataset versions, newest first, with their parents, counts and verdicts."""
-    from flows.wiring.parts import open_parts
-
-    with open_parts() as parts:
-        found = parts.datasets.summaries()
-    if as_json:
-        print_json(found)
-        return
-    show(
-        [
-            {
-                "version": one["version"][:12],
-                "created": one["created_at"][:19],
-                "PhraseBank": f"{one['phrasebank_source']}, {one['agreement']}",
-                "labels up to": one["label_watermark"],
-                "rows": _counted(one["rows"]),
-                "left out": _counted(one["dropped"]),
-                "verdict": _said(one["verdict"]),
-            }
-            for one in found
-        ],
-        "Datasets",
-        as_json=False,
-    )
-
-
-def models(as_json: Json = False) -> None:
+@group.command("list", epilog="Example:  finloop models list --json")
+def list_versions(as_json: Json = False) -> None:
     """The model versions, oldest first, with their aliases, datasets and verdicts."""
     from flows.wiring.parts import open_parts
 
@@ -132,11 +40,31 @@ def models(as_json: Json = False) -> None:
     show(rows, "Models", as_json)
 
 
-def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+@group.command("show", epilog="Example:  finloop models show champion --json")
+def show_version(
+    version: Annotated[str, typer.Argument(help="A version number or an alias.")], as_json: Json = False
+) -> None:
+    """One model version: its manifest, metrics and aliases, and the gate's verdict with every check."""
+    from flows.wiring.parts import open_parts
+
+    with open_parts() as parts:
+        one = parts.registry.resolve(version)
+    manifest, verdict = one.manifest.model_dump(mode="json"), one.verdict and one.verdict.model_dump(mode="json")
+    head = {"version": one.version, "aliases": one.aliases, "created_at": one.created_at.isoformat()}
+    if as_json:
+        print_json({**head, "manifest": manifest, "verdict": verdict})
+        return
+    facts = {**head, "aliases": ", ".join(one.aliases) or "none", **manifest, "verdict": _said(one.verdict)}
+    said = {
+        "recipe": counted(one.manifest.recipe),
+        "metrics": counted({name: round(value, 4) for name, value in one.manifest.metrics.items()}),
+        "labels": ", ".join(one.manifest.labels),
+        "files": "\n".join(one.manifest.files),
+    }
+    show_facts({name.replace("_", " "): value for name, value in {**facts, **said}.items()}, "Model")
+    if one.verdict is not None:
+        show([check.model_dump() for check in one.verdict.checks], "Checks", as_json=False)
 
 
-def _said(verdict: dict[str, object] | None) -> str:
-    if verdict is None:
-        return "not judged"
-    return f"{'promoted' if verdict['promoted'] else 'refused'}: {verdict['reason']}"
+def _said(verdict: "Verdict | None") -> str:
+    return "not judged" if verdict is None else f"{verdict.decision.said}: {verdict.reason}"

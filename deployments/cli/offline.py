@@ -1,28 +1,27 @@
 """Training and predicting with no server: a file in, a folder or a file out."""
 
 import csv
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.steps.train import Progress, make_model
 from flows.wiring.parts import open_parts
 from flows.wiring.settings import load_settings
 from storage.clock import now
-from storage.datasets.versions import dataset_hash
+from storage.datasets.rows import dataset_hash
 from storage.errors import BadInput
-from storage.records import LABELS, Split
+from storage.records import Split
+from storage.scheme import Scheme, find_scheme
 from storage.text import checked
 from storage.texts.bad_lines import Problem
 from storage.texts.csv import read_texts
 from storage.texts.paging import batches
 
 if TYPE_CHECKING:
-    from training.data.phrasebank import PhraseBank
     from training.model.finetune import Recipe
 
-Progress = Callable[[float, str], None]
 PAGE = 1024
 
 
@@ -40,95 +39,73 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
     The model's folder carries a manifest, so that `predict --model DIR` and a registry can check it.
     Raises BadInput before anything is written.
     """
-    from storage.models.manifest import Manifest, write_manifest
+    from storage.models.manifest import write_manifest
     from training.data.merge import MergePolicy, merge
+    from training.data.seed import read_seed
     from training.judge.evaluate import evaluate, rows_as_examples
     from training.model.base_model import find_base_model
     from training.model.classifier import Classifier
-    from training.model.finetune import finetune
 
     settings = load_settings()
-    given = _labelled(data, settings.phrasebank_agreement)
+    scheme = find_scheme(settings.scheme)
+    given = read_seed(data, settings.agreement, scheme)
     rows = merge(given, (), (), {}, MergePolicy()).rows
     test = rows_as_examples(row for row in rows if row.split is Split.TEST)
     if not len(test):
         raise BadInput(f"{data} has {len(rows)} usable rows, too few to put some aside to test on")
     base = find_base_model(base_model or settings.base_model, settings.home.resolve() / "downloads")
-    made = finetune(rows, base, recipe, output, progress)
-    scores = evaluate(Classifier.load(made.folder), test).scores()
-    manifest = Manifest(
-        base_model=base.name,
-        exposed=base.exposed,
-        dataset_version=dataset_hash(rows),
-        recipe=recipe.model_dump(mode="json"),
-        recipe_hash=recipe.hash_on(base.name),
-        metrics={**made.metrics, "test_macro_f1": scores.macro_f1, "training_seconds": made.seconds},
-        labels=made.labels,
-        created_at=now(),
-    )
-    write_manifest(made.folder, manifest)
+    made = make_model(rows, dataset_hash(rows), base, recipe, scheme, output, progress)
+    scores = evaluate(Classifier.load(output, scheme.names), test).scores()
+    metrics = {**made.metrics, "test_macro_f1": scores.macro_f1}
+    write_manifest(output, made.model_copy(update={"metrics": metrics}))
     report = {
         "n": scores.n,
         "accuracy": round(scores.accuracy, 4),
         "macro_f1": round(scores.macro_f1, 4),
-        **{f"recall {label}": round(scores.recall[label], 4) for label in LABELS},
-        "seconds": round(made.seconds, 1),
+        **{f"recall {label}": round(scores.recall[label], 4) for label in scores.labels},
+        "seconds": round(metrics["training_seconds"], 1),
         "base_model": base.name,
         "base_saw_phrasebank": base.exposed,
     }
-    return Trained(report, given.problems)
-
-
-def _labelled(data: Path, agreement: int) -> "PhraseBank":
-    from training.data.phrasebank import PhraseBank, PhraseBankRow, read_phrasebank
-
-    if data.is_dir():
-        return read_phrasebank(data, agreement)
-    reading = read_texts(data)
-    unlabelled = [Problem(row.line, "the label is empty") for row in reading.rows if row.label is None]
-    rows = tuple(PhraseBankRow(row.line, row.text, row.label) for row in reading.rows if row.label is not None)
-    if not rows:
-        raise BadInput(f"{data} has no labelled row: `train` needs the columns text and label")
-    problems = tuple(sorted([*reading.problems, *unlabelled], key=lambda problem: problem.line))
-    return PhraseBank(rows, problems, hashlib.sha256(data.read_bytes()).hexdigest(), str(data), {})
+    return Trained(report, given.bad_lines)
 
 
 def read_input(path: Path) -> tuple[list[str], tuple[Problem, ...]]:
     """The texts of a CSV, in its order, and the lines that were left out."""
-    reading = read_texts(path, labels=False)
+    reading = read_texts(path, None)
     return [row.text for row in reading.rows], reading.problems
 
 
 def predict_offline(texts: Sequence[str], model: str, progress: Progress) -> list[dict[str, Any]]:
-    """One row a text: text, label, the three scores by name, confidence, model_version."""
+    """One row a text: text, label, the scores by name, confidence, model_version."""
     from training.model.classifier import Classifier, to_predictions
 
     clean = [checked(text) for text in texts]
-    folder, version = _model(model)
-    classifier = Classifier.load(folder)
+    folder, version, scheme = _model(model)
+    classifier = Classifier.load(folder, scheme.names)
     rows: list[dict[str, Any]] = []
     for page in batches(clean, PAGE):
         for text, one in zip(page, to_predictions(classifier.predict(page), version, now()), strict=True):
-            scores = {label.value: round(score, 6) for label, score in zip(LABELS, one.scores, strict=True)}
+            scores = {label: round(score, 6) for label, score in one.scores.items()}
             confidence = round(one.confidence, 6)
             rows.append(
-                {"text": text, "label": one.label.value, **scores, "confidence": confidence, "model_version": version}
+                {"text": text, "label": one.label, **scores, "confidence": confidence, "model_version": version}
             )
         progress(len(rows) / len(clean), f"{len(rows):,} of {len(clean):,}")
     return rows
 
 
-def _model(name: str) -> tuple[Path, str]:
+def _model(name: str) -> tuple[Path, str, Scheme]:
     folder = Path(name)
     if folder.is_dir():
         from storage.models.manifest import MANIFEST_NAME, check_manifest
 
         if (folder / MANIFEST_NAME).exists():
             check_manifest(folder)
-        return folder, folder.resolve().name
+        return folder, folder.resolve().name, find_scheme(load_settings().scheme)
     with open_parts() as parts:
         version = parts.registry.resolve(name).version
-        return parts.registry.folder(version), version
+        return parts.registry.folder(version), version, parts.scheme
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:

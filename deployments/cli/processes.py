@@ -4,10 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from deployments.cli.terminal import console, print_json
+from deployments.cli.terminal import Json, console, print_json, show_facts
 from flows.wiring.settings import load_settings
 from storage.clock import now
 
@@ -18,13 +16,13 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
     app.command(epilog="Example:  finloop up")(up)
-    app.command(epilog="Example:  finloop demo --texts posts.csv --labels 300 --audit 200")(demo)
     app.command(epilog="Example:  finloop status --json")(status)
+    app.command(epilog="Example:  finloop demo --texts posts.csv --labels 300 --audit 200")(demo)
 
 
 def up() -> None:
     """Start every part that has no address in the settings, keep them up, and stop all on Ctrl-C."""
-    from deployments.local.data import phrasebank_folder
+    from deployments.local.data import seed_path
     from deployments.local.home import occupied
     from deployments.local.plan import check_given, make_plan
     from deployments.supervisor.process import ProcessEvent
@@ -49,7 +47,7 @@ def up() -> None:
             show_addresses(plan)
 
         with open_parts(plan.settings) as parts:
-            phrasebank_folder(parts)
+            seed_path(parts)
             parts.registry.prepare()
         Stack(plan.processes, plan.settings.home / "logs", report).run_until_interrupted(when_ready)
 
@@ -57,18 +55,16 @@ def up() -> None:
 def show_addresses(plan: "LocalPlan") -> None:
     """Where to look, and how to log in."""
     settings = plan.settings
-    table = Table(title="finloop is up; Ctrl-C stops it", title_justify="left", show_header=False)
-    for name, url in (
-        ("Label Studio", settings.label_studio_url),
-        ("Prefect", f"{settings.prefect_url}/dashboard"),
-        ("Serving", settings.serving_url),
-        ("Receiver", settings.receiver_url),
-        ("Logs", str(settings.home / "logs")),
-    ):
-        table.add_row(name, url)
+    places = {
+        "Label Studio": settings.label_studio_url,
+        "Prefect": f"{settings.prefect_url}/dashboard",
+        "Serving": settings.serving_url,
+        "Receiver": settings.receiver_url,
+        "Logs": settings.home / "logs",
+    }
     if plan.account is not None:
-        table.add_row("Label Studio login", f"{plan.account.username}  {plan.account.password}")
-    console.print(table)
+        places["Label Studio login"] = f"{plan.account.username}  {plan.account.password}"
+    show_facts(places, "finloop is up; Ctrl-C stops it")
 
 
 def demo(
@@ -89,22 +85,14 @@ def demo(
     run_demo(Options(texts=texts, labels=labels, audit=audit, home=home, rounds=rounds, seed=seed, keep=keep))
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
+def status(as_json: Json = False) -> None:
     """How things stand: texts, tasks, labels until the next retrain, the served model, what went wrong."""
-    from flows.steps.standing import standing
+    from deployments.cli.status import show_standing, standing
     from flows.wiring.parts import open_parts
 
     with open_parts() as parts:
         found = standing(parts)
     if as_json:
-        print_json(found)
-        return
-    table = Table(title="finloop", title_justify="left", show_header=False)
-    for name, value in found.items():
-        shown = value
-        if isinstance(value, dict):
-            shown = ", ".join(f"{key} {one}" for key, one in value.items())
-        elif isinstance(value, list):
-            shown = "\n".join(str(one) for one in value) or "none"
-        table.add_row(name.replace("_", " "), Text(str(shown)))
-    console.print(table)
+        print_json(found.to_json())
+    else:
+        show_standing(found)

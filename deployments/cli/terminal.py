@@ -4,8 +4,9 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -18,6 +19,7 @@ console = Console()
 errors = Console(stderr=True, soft_wrap=True)
 
 FAILED, USER_ERROR = 1, 2
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 @contextmanager
@@ -55,6 +57,19 @@ def show(rows: Sequence[Mapping[str, Any]], title: str, as_json: bool) -> None:
         # As Text, since a text in brackets is no markup.
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     console.print(table)
+
+
+def show_facts(facts: Mapping[str, Any], title: str) -> None:
+    """A table with a line for each name and value."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, value in facts.items():
+        table.add_row(name, Text("" if value is None else str(value)))
+    console.print(table)
+
+
+def counted(counts: Mapping[str, Any]) -> str:
+    """Names and numbers in one line: `audit 3, select 5`."""
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
 def print_json(value: Any) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from labeling.studio.client import NotThere, Studio
 from labeling.studio.interface import CONTROL
 from storage.errors import BadInput
-from storage.records import Sentiment
+from storage.scheme import Scheme
 
 FILE = "answer-key.csv"
 OPEN_TASKS = {
@@ -33,10 +33,10 @@ OPEN_TASKS = {
 class AnswerKey:
     """The labels that came with production texts, by text id, in a file of the work folder (`text_id,label`)."""
 
-    def __init__(self, home: Path) -> None:
-        self._path = home / FILE
+    def __init__(self, home: Path, scheme: Scheme) -> None:
+        self._path, self._scheme = home / FILE, scheme
 
-    def add(self, labels: Mapping[str, Sentiment]) -> None:
+    def add(self, labels: Mapping[str, str]) -> None:
         """Add answers; a text's newest stands. The file is replaced whole, so a break leaves the old one."""
         if not labels:
             return
@@ -46,19 +46,19 @@ class AnswerKey:
         with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["text_id", "label"])
-            writer.writerows(sorted((text_id, label.value) for text_id, label in merged.items()))
+            writer.writerows(sorted(merged.items()))
         Path(name).replace(self._path)
 
-    def read(self) -> dict[str, Sentiment]:
+    def read(self) -> dict[str, str]:
         """Every answer; empty where no text came with a label. Raises BadInput naming a line that is not one."""
         if not self._path.is_file():
             return {}
-        answers: dict[str, Sentiment] = {}
+        answers: dict[str, str] = {}
         with self._path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 try:
-                    answers[row["text_id"]] = Sentiment(row["label"])
-                except (KeyError, ValueError) as error:
+                    answers[row["text_id"]] = self._scheme.label(row["label"])
+                except (KeyError, BadInput) as error:
                     raise BadInput(f"{self._path}: {row} is not an answer: text_id,label") from error
         return answers
 
@@ -75,7 +75,7 @@ class Annotated:
 def annotate(
     studio: Studio,
     project_id: int,
-    key: Mapping[str, Sentiment],
+    key: Mapping[str, str],
     *,
     limit: int | None = None,
     threads: int = 2,
@@ -125,7 +125,7 @@ def _given(
     pool: ThreadPoolExecutor,
     studio: Studio,
     work: list[tuple[int, str, bool]],
-    key: Mapping[str, Sentiment],
+    key: Mapping[str, str],
     threads: int,
     stop: threading.Event | None,
 ) -> Iterator[str]:
@@ -142,8 +142,8 @@ def _given(
         yield from (future.result() for future in done)
 
 
-def _answer(studio: Studio, task_id: int, label: Sentiment | None) -> str:
-    result = [] if label is None else [{**CONTROL, "value": {"choices": [label.value]}}]
+def _answer(studio: Studio, task_id: int, label: str | None) -> str:
+    result = [] if label is None else [{**CONTROL, "value": {"choices": [label]}}]
     try:
         studio.post(f"/api/tasks/{task_id}/annotations/", {"result": result, "was_cancelled": label is None})
     except NotThere:

@@ -1,15 +1,14 @@
-"""A client of the served model while it is swapped: five requests a second, no retry, every answer kept."""
+"""A client of the served model while it is swapped: five requests a second, no retry, every reply kept."""
 
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import httpx
 
 from storage.errors import UnknownVersion
-from storage.records import LABELS
 
 RATE = 5.0
 TIMEOUT = 5.0
@@ -17,13 +16,13 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer: when it came (monotonic seconds), the version it names, its three scores in the order of LABELS."""
+class Reply:
+    """One reply: when it came (monotonic seconds), the version it names, its scores by label."""
 
     moment: float
     text: str
     version: str
-    scores: tuple[float, ...]
+    scores: Mapping[str, float]
 
 
 @dataclass
@@ -32,19 +31,19 @@ class Traffic:
 
     sent: int = 0
     failures: list[str] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
 
     def versions(self) -> list[str]:
         """The versions that answered, in the order in which they first did."""
-        return list(dict.fromkeys(answer.version for answer in self.answers))
+        return list(dict.fromkeys(reply.version for reply in self.replies))
 
-    def first_answer_of(self, version: str) -> float | None:
+    def first_reply_of(self, version: str) -> float | None:
         """When a version first answered, in monotonic seconds."""
-        return next((answer.moment for answer in self.answers if answer.version == version), None)
+        return next((reply.moment for reply in self.replies if reply.version == version), None)
 
 
 class Client:
-    """Sends requests from threads of its own between `with` and its end; a late answer does not delay the next."""
+    """Sends requests from threads of its own between `with` and its end; a late reply does not delay the next."""
 
     def __init__(self, serving_url: str, texts: Sequence[str]) -> None:
         self.traffic = Traffic()
@@ -77,36 +76,37 @@ class Client:
         with self._lock:
             self.traffic.sent += 1
         try:
-            answer = self._http.post("/predict", json={"text": text})
-            answer.raise_for_status()
-            body = answer.json()
-            version, scores = str(body["model_version"]), tuple(float(body["scores"][label]) for label in LABELS)
+            response = self._http.post("/predict", json={"text": text})
+            response.raise_for_status()
+            body = response.json()
+            version = str(body["model_version"])
+            scores = {str(label): float(score) for label, score in body["scores"].items()}
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             with self._lock:
                 self.traffic.failures.append(f"{type(error).__name__}: {error}")
             return
         with self._lock:
-            self.traffic.answers.append(Answer(time.monotonic(), text, version, scores))
+            self.traffic.replies.append(Reply(time.monotonic(), text, version, scores))
 
 
-Scores = Callable[[str, Sequence[str]], Sequence[Sequence[float]]]
+Scores = Callable[[str, Sequence[str]], Sequence[Mapping[str, float]]]
 """(version, texts) -> their scores by that version, computed offline."""
 
 
 def mixed(traffic: Traffic, offline: Scores) -> int:
-    """How many answers are not what the version that they name says offline, to 1e-4; all of one that there is not."""
+    """How many replies are not what the version that they name says offline, to 1e-4; all of one that there is not."""
     wrong = 0
     for version in traffic.versions():
-        answers = [answer for answer in traffic.answers if answer.version == version]
-        texts = list(dict.fromkeys(one.text for one in answers))
+        replies = [reply for reply in traffic.replies if reply.version == version]
+        texts = list(dict.fromkeys(one.text for one in replies))
         try:
             right = dict(zip(texts, offline(version, texts), strict=True))
         except UnknownVersion:
-            wrong += len(answers)
+            wrong += len(replies)
             continue
-        for answer in answers:
-            expected = right[answer.text]
+        for reply in replies:
+            expected = right[reply.text]
             # Written so that a NaN, which is nearer to nothing, counts as wrong.
-            same = all(abs(one - other) <= TOLERANCE for one, other in zip(answer.scores, expected, strict=True))
-            wrong += not same
+            near = (abs(reply.scores[label] - expected[label]) <= TOLERANCE for label in expected)
+            wrong += not (reply.scores.keys() == expected.keys() and all(near))
     return wrong

@@ -7,8 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from storage.records import LABELS
-from training.judge.evaluate import Answers
+from training.judge.evaluate import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +16,20 @@ class Comparison:
 
     name: str
     title: str
-    before: Answers
-    after: Answers
+    before: Evaluation
+    after: Evaluation
 
 
-def numbers(answers: Answers) -> dict[str, Any]:
+def numbers(evaluation: Evaluation) -> dict[str, Any]:
     """{n, accuracy, macro_f1, recall, intervals} of one model on some rows."""
-    scores = answers.scores()
+    scores = evaluation.scores()
     return {
         "n": scores.n,
         "accuracy": scores.accuracy,
         "accuracy_interval": list(scores.accuracy_interval),
         "macro_f1": scores.macro_f1,
         "macro_f1_interval": list(scores.macro_f1_interval),
-        "recall": {label.value: scores.recall[label] for label in LABELS},
+        "recall": dict(scores.recall),
     }
 
 
@@ -46,7 +45,7 @@ def compared(comparison: Comparison) -> dict[str, Any]:
 
 def tables(comparisons: list[Comparison], before: str, after: str) -> Group:
     """The summary's tables, one for each kind of rows; they fit a terminal of 80 columns."""
-    classes = ", ".join(label.value for label in LABELS)
+    classes = ", ".join(comparisons[0].before.labels) if comparisons else ""
     said = Text(
         f"Before (version {before}) and after (version {after})\n95 % intervals in brackets; recall of {classes}",
         "italic",
@@ -66,8 +65,8 @@ def _table(one: Comparison) -> Table:
     return made
 
 
-def _cells(answers: Answers) -> list[str]:
-    scores = answers.scores()
+def _cells(evaluation: Evaluation) -> list[str]:
+    scores = evaluation.scores()
 
     def with_interval(value: float, interval: tuple[float, float]) -> str:
         return f"{value:.3f} [dim]({interval[0]:.3f} to {interval[1]:.3f})[/dim]"
@@ -75,5 +74,5 @@ def _cells(answers: Answers) -> list[str]:
     return [
         with_interval(scores.accuracy, scores.accuracy_interval),
         with_interval(scores.macro_f1, scores.macro_f1_interval),
-        " ".join(f"{scores.recall[label]:.2f}" for label in LABELS),
+        " ".join(f"{recall:.2f}" for recall in scores.recall.values()),
     ]

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from rich.console import Console
 
+from deployments.cli.status import said_accuracy
 from deployments.demo.annotator import annotate
 from deployments.demo.client import Client
 from deployments.demo.console import Step, Steps
@@ -21,7 +22,7 @@ from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Failed
 from storage.models.registry import ModelVersion
-from storage.records import Purpose, Sentiment
+from storage.records import Purpose
 
 SKIP_SHARE = 0.02
 """How many tasks the stand-in skips."""
@@ -56,7 +57,7 @@ class Round:
     task_seconds: dict[str, float]
     last_label: float
     last_label_at: datetime
-    first_answer: float | None = None
+    first_reply: float | None = None
     answered: int = 0
 
 
@@ -72,7 +73,7 @@ class Rounds:
     stack: Stack
     runs: Runs
     project: Project
-    key: Mapping[str, Sentiment]
+    key: Mapping[str, str]
 
     def until_promoted(self, rounds: int, client: Client) -> Round:
         """Do rounds until one promotes, at most so many; the last that came to a verdict is returned.
@@ -103,16 +104,19 @@ class Rounds:
         with self.steps.step("retrain") as step:
             retrain = started_by_event(self.runs, self.stack, "retrain", began, step)
             candidate = self.parts.registry.versions()[-1]
-            promoted = bool(candidate.verdict and candidate.verdict["promoted"])
-            step.say(f"version {candidate.version} {'promoted' if promoted else 'refused'}: {retrain.message}")
+            verdict = candidate.verdict
+            promoted = verdict is not None and verdict.promoted
+            step.say(
+                f"version {candidate.version}, {verdict.decision.said if verdict else 'not judged'}: {retrain.message}"
+            )
         done = Round(
             candidate, promoted, {"retrain": retrain}, self.runs.task_seconds(retrain), last_label, last_label_at
         )
         if promoted:
             with self.steps.step("deploy") as step:
                 done.runs["deploy"] = started_by_event(self.runs, self.stack, "deploy", last_label_at, step)
-                self._until(lambda: client.traffic.first_answer_of(candidate.version) is not None, LABELS_DEADLINE)
-                done.first_answer = client.traffic.first_answer_of(candidate.version)
+                self._until(lambda: client.traffic.first_reply_of(candidate.version) is not None, LABELS_DEADLINE)
+                done.first_reply = client.traffic.first_reply_of(candidate.version)
                 step.say(f"version {candidate.version} is served")
         return done
 
@@ -138,7 +142,8 @@ class Rounds:
         if not open_tasks:
             return
         self._answer(step, Purpose.AUDIT, open_tasks)
-        step.say(f"production accuracy {production_accuracy(self.parts)}")
+        accuracy = production_accuracy(self.parts.texts, self.parts.labels, self.parts.registry)
+        step.say(f"production accuracy {said_accuracy(accuracy)}")
         self.console.print(step.line())
 
     def _answer_selected(self, step: Step) -> None:
@@ -156,7 +161,7 @@ class Rounds:
         webhooks = sum(self.parts.inbox.counts().values())
         step.say(f"{len(self.parts.labels.trainable())} trainable labels, {webhooks} webhooks")
 
-    def _answer(self, step: Step, purpose: Purpose, key: dict[str, Sentiment], limit: int | None = None) -> int:
+    def _answer(self, step: Step, purpose: Purpose, key: dict[str, str], limit: int | None = None) -> int:
         """Answer or skip what is open of a purpose's tasks, `key` at the start; returns how many were."""
 
         def progress(fraction: float, message: str = "") -> None:
@@ -178,7 +183,7 @@ class Rounds:
             await_run(self.runs, self.stack, self.runs.start("sync", {}), step)
         return given
 
-    def _key_of(self, purpose: Purpose) -> dict[str, Sentiment]:
+    def _key_of(self, purpose: Purpose) -> dict[str, str]:
         """The answers to the tasks of a purpose that have none yet."""
         return {text_id: self.key[text_id] for text_id in self._open(purpose) if text_id in self.key}
 

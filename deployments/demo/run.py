@@ -14,22 +14,25 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from deployments.cli.ingest import Ingested, ingest
 from deployments.demo.annotator import AnswerKey
 from deployments.demo.check_report import faults
 from deployments.demo.client import Client
 from deployments.demo.console import Steps
 from deployments.demo.rounds import Rounds, asked_for, await_run, started_by_event
 from deployments.demo.summary import summarise
-from deployments.local.data import phrasebank_folder, sample_texts
+from deployments.local.data import sample_texts, seed_path
 from deployments.local.home import occupied
 from deployments.local.plan import LocalPlan, check_given, make_plan
 from deployments.supervisor.stack import Stack, interrupts
 from flows.prefect_api.events import deliver
 from flows.prefect_api.runs import Run, Runs
 from flows.steps import asking
-from flows.steps.candidate import Progress, build_dataset, judge_candidate, record_decision, train_candidate
+from flows.steps.dataset import build_dataset
+from flows.steps.decide import record_decision
+from flows.steps.ingest import Ingested, ingest
+from flows.steps.judge import judge
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
+from flows.steps.train import Progress, train
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.policies import RetrainPolicy
 from flows.wiring.settings import Settings, load_settings
@@ -60,11 +63,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was read before anything started: the texts, the PhraseBank's size, what the base model has seen."""
+    """What was read before anything started: the texts, the seed data in words, what the base model has seen."""
 
     texts: Path
     labelled: bool
-    sentences: int
+    seed: str
     exposed: bool
 
 
@@ -98,13 +101,15 @@ def run_demo(options: Options) -> None:
 def _read(options: Options, console: Console) -> tuple[Settings, Given]:
     """Read whatever may be wrong with the user's files; the audit share goes by the number of texts."""
     settings = own_settings(options)
-    with console.status("reading texts, PhraseBank and base model"), open_parts(settings) as parts:
+    with console.status("reading texts, seed data and base model"), open_parts(settings) as parts:
         texts = options.texts or sample_texts(parts)
-        rows = read_texts(texts).rows
+        rows = read_texts(texts, parts.scheme).rows
         settings = _with_audit_share(settings, texts, rows, options.audit, options.labels)
-        phrasebank_folder(parts)
+        seed_path(parts)
         labelled = any(row.label for row in rows)
-        return settings, Given(texts, labelled, len(parts.phrasebank.rows), parts.base_model.exposed)
+        return settings, Given(
+            texts, labelled, f"{parts.seed.source}, {len(parts.seed.rows):,} texts", parts.base_model.exposed
+        )
 
 
 def own_settings(options: Options) -> Settings:
@@ -146,12 +151,11 @@ def _header(plan: LocalPlan, given: Given) -> Panel:
     from training.model.classifier import choose_device
 
     settings = plan.settings
-    sentences = f"agreement {settings.phrasebank_agreement}, {given.sentences:,} sentences"
     seen = " (it has seen PhraseBank labels)" if given.exposed else ""
     lines = [
         ("texts", str(given.texts), "--texts FILE.csv"),
         ("text store", text_store(settings), "FINLOOP_ELASTICSEARCH_URL"),
-        ("PhraseBank", f"{settings.phrasebank}, {sentences}", "FINLOOP_PHRASEBANK"),
+        ("seed data", given.seed, "FINLOOP_SEED_DATA"),
         ("base model", settings.base_model + seen, "FINLOOP_BASE_MODEL=ProsusAI/finbert"),
         ("device", choose_device(), "a GPU, where PyTorch sees one"),
         ("Label Studio", f"real, at {settings.label_studio_url}", "FINLOOP_LABEL_STUDIO_URL"),
@@ -188,12 +192,13 @@ def _loop(
     runs = Runs(plan.settings.needed("prefect_url"))
     found: dict[str, Run] = {}
     with steps.step("ingest") as step:
-        done = ingest(parts, texts, step.progress)
+        key = AnswerKey(parts.settings.home, parts.scheme)
+        done = ingest(read_texts(texts, parts.scheme), texts.stem, parts.texts, parts.intake, key.add, step.progress)
         step.say(_ingested(done))
     with steps.step("first champion") as step:
         first = _first_champion(parts, stack, runs, step.progress)
-        said = f"version {first} trained on the PhraseBank alone, registered and served"
-        step.say(noted(said, parts.phrasebank.problems))
+        said = f"version {first} trained on the seed data alone, registered and served"
+        step.say(noted(said, parts.seed.bad_lines))
     for name, policy in (
         ("score", {}),
         ("audit", {"size": options.audit, "seed": options.seed}),
@@ -203,8 +208,7 @@ def _loop(
             found[name] = await_run(runs, stack, runs.start(name, {"policy": policy}), step)
             step.say(_tasks(parts, name))
     project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-    key = AnswerKey(parts.settings.home).read()
-    rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key)
+    rounds = Rounds(options.labels, options.seed, console, steps, parts, stack, runs, project, key.read())
     with _client(parts) as client:
         last = rounds.until_promoted(options.rounds, client)
     found.update(last.runs)
@@ -228,23 +232,22 @@ def _tasks(parts: Parts, name: str) -> str:
 
 
 def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) -> str:
-    """Train on the PhraseBank alone while the servers come up; an event deploys it like any other version."""
+    """Train on the seed data alone while the servers come up; an event deploys it like any other version."""
     policy, began = RetrainPolicy(), now()
     with parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
-        dataset = build_dataset(parts, policy)
-        if dataset is None:
-            raise DemoFailed("the PhraseBank's dataset was judged before; the demo needs an empty home")
-        version = train_candidate(parts, dataset, policy, progress)
-        candidate = judge_candidate(parts, version, dataset, policy)
-        record_decision(parts, candidate, dataset)
-    if not candidate.judgement.verdict.promoted:
-        raise DemoFailed(f"the first champion is not sound: {candidate.judgement.verdict.reason}")
+        registry, datasets, scheme, home = parts.registry, parts.datasets, parts.scheme, parts.settings.home
+        dataset = build_dataset(parts.labels, parts.texts, datasets, parts.seed, policy.merge)
+        candidate = train(dataset, parts.base_model, registry, policy.recipe, scheme, home, progress)
+        verdict = judge(candidate, dataset, registry, parts.labels, datasets, scheme, policy.gate).verdict
+        record_decision(verdict, dataset, registry, datasets, parts.outbox, parts.problems)
+    if not verdict.promoted:
+        raise DemoFailed(f"the first champion is not sound: {verdict.reason}")
     progress(1.0, "waiting for the servers")
     stack.wait_until_ready()
     asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
     deliver(parts.outbox, parts.settings.needed("prefect_url"))
     started_by_event(runs, stack, "deploy", began)
-    return version.version
+    return candidate.version
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from deployments.demo.report import Comparison, compared, tables
 from deployments.demo.rounds import Round
 from deployments.local.plan import LocalPlan
 from flows.prefect_api.runs import Run
-from flows.steps.candidate import audit_slice, near_trained
+from flows.steps.judge import audit_slice, near_trained
 from flows.wiring.parts import Parts
+from storage.models.verdict import Decision
 from storage.records import Row, Split
 from training.judge.evaluate import Examples, evaluate, examples, rows_as_examples
 from training.model.classifier import Classifier, choose_device
@@ -42,8 +43,10 @@ class Summary:
         """Print the tables and where to look."""
         report = self.report
         console.print(tables(self.comparisons, report["first_champion"], report["candidate"]))
-        verdict = "[green]promoted[/green]" if report["promoted"] else "[yellow]refused[/yellow]"
-        console.print(f"The gate {verdict} version {report['candidate']}: {report['verdict']['reason']}")
+        said, colour = Decision(report["verdict"]["decision"]).said, "green" if report["promoted"] else "yellow"
+        console.print(
+            f"Version {report['candidate']}, [{colour}]{said}[/{colour}] by the gate: {report['verdict']['reason']}"
+        )
         if report["base_model_exposed"]:
             console.print(
                 "[yellow]The base model had seen PhraseBank labels: its PhraseBank scores flatter it.[/yellow]"
@@ -55,12 +58,12 @@ class Summary:
 def summarise(
     seed: int, parts: Parts, first: str, last: Round, traffic: Traffic, runs: dict[str, Run], seconds: dict[str, float]
 ) -> Summary:
-    """Evaluate both models on the audit slice, held-out texts and PhraseBank test rows.
+    """Evaluate both models on the audit slice, held-out texts and the test rows of the seed data.
 
     The report holds `seconds` itself, so that what is booked before it is written is in it.
     """
     models = {version: parts.registry.resolve(version) for version in (first, last.candidate.version)}
-    loaded = {version: Classifier.load(parts.registry.folder(version)) for version in models}
+    loaded = {version: Classifier.load(parts.registry.folder(version), parts.scheme.names) for version in models}
     before, after = models[first], models[last.candidate.version]
     comparisons = [
         Comparison(name, title, *(evaluate(loaded[one.version], rows) for one in (before, after)))
@@ -68,10 +71,10 @@ def summarise(
         if len(rows)
     ]
 
-    def offline(version: str, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        model = loaded.get(version) or Classifier.load(parts.registry.folder(version))
-        rows: Sequence[Sequence[float]] = model.predict(texts).probabilities.tolist()
-        return rows
+    def offline(version: str, texts: Sequence[str]) -> Sequence[Mapping[str, float]]:
+        model = loaded.get(version) or Classifier.load(parts.registry.folder(version), parts.scheme.names)
+        said = model.predict(texts)
+        return [dict(zip(said.labels, row, strict=True)) for row in said.probabilities.tolist()]
 
     sent = text_ids_in_studio(parts)
     report: dict[str, Any] = {one.name: compared(one) for one in comparisons}
@@ -80,7 +83,7 @@ def summarise(
         "candidate": after.version,
         "champion": parts.registry.aliases()["champion"],
         "promoted": last.promoted,
-        "verdict": after.verdict,
+        "verdict": after.verdict and after.verdict.model_dump(mode="json"),
         "labels": len(parts.labels.trainable()),
         "tasks_created": len(sent),
         "tasks_duplicated": sum(count - 1 for count in Counter(sent).values()),
@@ -102,7 +105,7 @@ def summarise(
         "base_model": after.manifest.base_model,
         "base_model_exposed": after.manifest.exposed,
         "device": choose_device(),
-        "phrasebank_source": parts.datasets.load(after.manifest.dataset_version).phrasebank_source,
+        "seed_data": parts.datasets.load(after.manifest.dataset_version).parents[0].name,
     }
     return Summary(report, comparisons, parts.settings.home / "report.json")
 
@@ -117,10 +120,10 @@ def text_ids_in_studio(parts: Parts) -> list[str]:
 def latency(last: Round, runs: dict[str, Run]) -> dict[str, float]:
     """Seconds from the last label to the new model's first answer, and what they are made of."""
     deploy, retrain = runs.get("deploy"), runs["retrain"]
-    if last.first_answer is None or deploy is None or not (retrain.started and retrain.ended and deploy.started):
+    if last.first_reply is None or deploy is None or not (retrain.started and retrain.ended and deploy.started):
         return {}
     training, judging = last.task_seconds.get("train", 0.0), last.task_seconds.get("judge", 0.0)
-    total = last.first_answer - last.last_label
+    total = last.first_reply - last.last_label
     parts = {
         "last label to start of retrain": (retrain.started - last.last_label_at).total_seconds(),
         "retrain less training and evaluation": (retrain.ended - retrain.started).total_seconds() - training - judging,
@@ -137,9 +140,9 @@ def slices(parts: Parts, before: str, after: str, seed: int) -> list[tuple[str, 
     dataset = parts.datasets.load(after)
     test = [row for row in dataset.rows if row.split is Split.TEST]
     return [
-        ("audit", "audit slice", audit_slice(parts, versions)),
+        ("audit", "audit slice", audit_slice(parts.labels, parts.datasets, versions)),
         ("heldout", "production texts sent to nobody", _held_out(parts, versions, seed)),
-        ("phrasebank", f"PhraseBank test rows{_likeness(test)}", rows_as_examples(test)),
+        ("seed", f"test rows of the seed data{_likeness(test)}", rows_as_examples(test)),
     ]
 
 
@@ -151,12 +154,12 @@ def _likeness(rows: Sequence[Row]) -> str:
 
 def _held_out(parts: Parts, dataset_versions: Sequence[str], seed: int) -> Examples:
     """Texts with a known answer that nobody was asked about and nothing that trained resembles, drawn at random."""
-    key = AnswerKey(parts.settings.home).read()
+    key = AnswerKey(parts.settings.home, parts.scheme).read()
     never_sent = sorted(key.keys() - set(parts.tasks.text_ids()))
     random.Random(seed).shuffle(never_sent)
     texts = parts.texts.get(never_sent[: 2 * HELD_OUT])
     chosen = [(text_id, texts[text_id].text) for text_id in never_sent if text_id in texts]
-    seen = near_trained(parts, dataset_versions, [text for _, text in chosen])
+    seen = near_trained(parts.datasets, dataset_versions, [text for _, text in chosen])
     clean = [(text, key[text_id]) for index, (text_id, text) in enumerate(chosen) if index not in seen]
     return examples(clean[:HELD_OUT])
 

@@ -1,4 +1,4 @@
-"""Puts the project's own sample where the rooms look for a PhraseBank, when that is what the settings ask for."""
+"""Puts the project's own sample where the rooms look for seed data, when that is what the settings ask for."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ from flows.wiring.parts import Parts
 from training.data.sample.writer import write_sample
 
 
-def phrasebank_folder(parts: Parts) -> Path:
-    """The PhraseBank's folder, made ready: fetched from the hub, or the sample written into the home."""
-    folder = parts.phrasebank_folder()
-    if parts.settings.phrasebank == "sample":
-        write_sample(folder)
-    return folder
+def seed_path(parts: Parts) -> Path:
+    """The folder or file of the seed data, made ready: fetched from the hub, or the sample written into the home."""
+    path = parts.seed_path()
+    if parts.settings.seed_data == "sample":
+        write_sample(path)
+    return path
 
 
 def sample_texts(parts: Parts) -> Path:

@@ -70,8 +70,8 @@ def make_plan(given: Settings) -> LocalPlan:
     filled = {
         **{f"{name}_url": f"http://{LOOPBACK}:{port}" for name, port in ports.items()},
         "home": home,
-        # The workers run in the repository: a folder that was named from elsewhere must mean the same there.
-        **{name: str(Path(path).resolve()) for name, path in _folders(given).items()},
+        # The workers run in the repository: a path that was named from elsewhere must mean the same there.
+        **{name: str(Path(path).resolve()) for name, path in _paths(given).items()},
         "webhook_secret": given.webhook_secret or _secret(kept, "FINLOOP_WEBHOOK_SECRET"),
         "admin_token": given.admin_token or _secret(kept, "FINLOOP_ADMIN_TOKEN"),
     }
@@ -96,10 +96,10 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _folders(given: Settings) -> dict[str, str]:
-    named = {"phrasebank": given.phrasebank, "base_model": given.base_model}
+def _paths(given: Settings) -> dict[str, str]:
+    named = {"seed_data": given.seed_data, "base_model": given.base_model}
     words = ("sample", "hub", "minilm")
-    return {name: path for name, path in named.items() if path not in words and Path(path).is_dir()}
+    return {name: path for name, path in named.items() if path not in words and Path(path).exists()}
 
 
 def _ports(given: Settings) -> dict[str, int]:

@@ -19,13 +19,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.serving import admin, page
-from deployments.serving.answers import Question, TextAnswer, TextAnswers, to_answer
 from deployments.serving.batcher import NoModel, Overloaded
 from deployments.serving.prediction_log import PredictionLog
 from deployments.serving.service import Service, TheService
 from deployments.serving.swap import Load, LoadFailed, NotPrepared, load_classifier
+from deployments.serving.wire import PredictRequest, TextPrediction, TextPredictions, documented, to_wire
 from storage.errors import BadInput, CorruptModel, FinloopError, UnknownVersion
 from storage.models.registry import Registry
+from storage.scheme import Scheme
 
 if TYPE_CHECKING:
     from flows.wiring.parts import Parts
@@ -43,10 +44,13 @@ STATUS: dict[type[FinloopError], int] = {
 
 
 def create_app(
-    registry: Registry, *, admin_token: str, log: PredictionLog | None, load: Load = load_classifier
+    registry: Registry, scheme: Scheme, *, admin_token: str, log: PredictionLog | None, load: Load = load_classifier
 ) -> FastAPI:
-    """The serving app. An empty `admin_token` closes the admin calls; without a `log` served texts are not kept."""
-    service = Service(registry, admin_token=admin_token, log=log, load=load)
+    """The serving app for models of a label scheme.
+
+    An empty `admin_token` closes the admin calls; without a `log` served texts are not kept.
+    """
+    service = Service(registry, scheme, admin_token=admin_token, log=log, load=load)
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
@@ -54,13 +58,14 @@ def create_app(
         yield
         await service.stop()
 
-    app = FastAPIOffline(title="finloop serving", summary="Sentiment of financial news", lifespan=running)
+    app = FastAPIOffline(title="finloop serving", summary=f"Labels texts by the scheme {scheme.name}", lifespan=running)
     app.state.service = service
     app.add_middleware(_Measured, service=service)
     app.add_exception_handler(RequestValidationError, _invalid)
     for error in STATUS:
         app.add_exception_handler(error, _refused)
-    app.add_api_route("/predict", predict, methods=["POST"], response_model_exclude_none=True)
+    shown = documented(scheme)
+    app.add_api_route("/predict", predict, methods=["POST"], response_model_exclude_none=True, **shown)
     for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/model", model), ("/metrics", metrics)):
         app.add_api_route(path, endpoint, methods=["GET"])
     app.include_router(admin.router)
@@ -69,14 +74,14 @@ def create_app(
 
 
 async def predict(
-    question: Question, service: TheService, logits: bool = Query(default=False, description="add the raw outputs")
-) -> TextAnswer | TextAnswers:
-    """Answer one `text` with one answer, `texts` with a list; every answer names the version that it came from."""
-    predictions = await service.predict(question.checked_texts())
-    answers = [to_answer(prediction, logits=logits or question.logits) for prediction in predictions]
-    if question.texts is None:
-        return answers[0]
-    return TextAnswers(predictions=answers, model_version=answers[0].model_version)
+    request: PredictRequest, service: TheService, logits: bool = Query(default=False, description="add the raw outputs")
+) -> TextPrediction | TextPredictions:
+    """Predict one `text`, or a list of `texts`; every prediction names the version that it came from."""
+    predictions = await service.predict(request.checked_texts())
+    said = [to_wire(prediction, logits=logits or request.logits) for prediction in predictions]
+    if request.texts is None:
+        return said[0]
+    return TextPredictions(predictions=said, model_version=said[0].model_version)
 
 
 async def healthz() -> dict[str, str]:
@@ -107,7 +112,7 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    # The default answer repeats the input, which may be large, or hold characters that cannot be sent back.
+    # The default response repeats the input, which may be large, or hold characters that cannot be sent back.
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     said = "; ".join(f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in problems)
     return JSONResponse({"detail": said.lstrip(": ")}, 422)
@@ -162,8 +167,8 @@ def wired(made: "Parts") -> FastAPI:
     settings, token = made.settings, made.settings.admin_token
     log = None
     if settings.log_predictions:
-        log = PredictionLog(lambda: made.texts, salt=settings.audit_salt, share=settings.audit_share)
-    return create_app(made.registry, admin_token=token.get_secret_value() if token else "", log=log)
+        log = PredictionLog(lambda: made.texts, made.intake)
+    return create_app(made.registry, made.scheme, admin_token=token.get_secret_value() if token else "", log=log)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Overloaded(FinloopError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """The predictions of one request, all by the one version in `served`."""
 
     served: Served
@@ -46,7 +46,7 @@ class Answer:
 class _Request:
     texts: Sequence[str]
     served: Served
-    answer: asyncio.Future[Answer]
+    reply: asyncio.Future[Reply]
     pieces: list["Predicted"] = field(default_factory=list)
     done: int = 0
 
@@ -79,10 +79,10 @@ class Batcher:
             self._loop.cancel()
             await asyncio.wait([self._loop])
         for request in self._waiting:
-            request.answer.cancel()
+            request.reply.cancel()
         self._inference.shutdown(wait=True, cancel_futures=True)
 
-    async def predict(self, texts: Sequence[str]) -> Answer:
+    async def predict(self, texts: Sequence[str]) -> Reply:
         """The predictions of `texts` (at least one), wholly by one version.
 
         Raises NoModel before a model is served, Overloaded where too many texts wait.
@@ -97,7 +97,7 @@ class Batcher:
         self._texts += len(texts)
         self._wake.set()
         try:
-            return await request.answer
+            return await request.reply
         finally:
             self._texts -= len(texts)
 
@@ -108,11 +108,11 @@ class Batcher:
             if not batch:
                 self._wake.clear()
                 continue
-            await self._answer(batch)
+            await self._predict(batch)
 
     def _next_batch(self) -> list[tuple[_Request, Sequence[str]]]:
         """Up to BATCH texts for one version, an even share from each waiting request, the oldest first."""
-        self._waiting = deque(request for request in self._waiting if not request.answer.done())
+        self._waiting = deque(request for request in self._waiting if not request.reply.done())
         if not self._waiting:
             return []
         served = self._waiting[0].served
@@ -127,7 +127,7 @@ class Batcher:
             batch.append((request, piece))
         return batch
 
-    async def _answer(self, batch: list[tuple[_Request, Sequence[str]]]) -> None:
+    async def _predict(self, batch: list[tuple[_Request, Sequence[str]]]) -> None:
         texts = [text for _, piece in batch for text in piece]
         began = time.perf_counter()
         running = asyncio.get_running_loop().run_in_executor(self._inference, batch[0][0].served.model.predict, texts)
@@ -135,8 +135,8 @@ class Batcher:
         self._observe(len(texts), time.perf_counter() - began)
         if (error := running.exception()) is not None:
             for request, _ in batch:
-                if not request.answer.done():
-                    request.answer.set_exception(error)
+                if not request.reply.done():
+                    request.reply.set_exception(error)
             return
         start = 0
         for request, piece in batch:
@@ -148,9 +148,9 @@ def _keep(request: _Request, predicted: "Predicted", start: int, count: int) -> 
     from training.model.classifier import Predicted
 
     rows = slice(start, start + count)
-    request.pieces.append(Predicted(predicted.logits[rows], predicted.probabilities[rows]))
+    request.pieces.append(Predicted(predicted.labels, predicted.logits[rows], predicted.probabilities[rows]))
     request.done += count
-    if request.done == len(request.texts) and not request.answer.done():
+    if request.done == len(request.texts) and not request.reply.done():
         logits = np.concatenate([piece.logits for piece in request.pieces])
         probabilities = np.concatenate([piece.probabilities for piece in request.pieces])
-        request.answer.set_result(Answer(request.served, Predicted(logits, probabilities)))
+        request.reply.set_result(Reply(request.served, Predicted(predicted.labels, logits, probabilities)))

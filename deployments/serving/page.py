@@ -1,4 +1,4 @@
-"""The page for people: a form, the three scores as bars, the model behind them, and the last answers.
+"""The page for people: a form, the scores as bars, the model behind them, and the last predictions.
 
 It is one document with its style and script inside, so it works without a network, and without JavaScript by posting
 the form; the script only saves the reload.
@@ -12,10 +12,11 @@ from fastapi import APIRouter, Form, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader
 
-from deployments.serving.answers import MAX_TEXTS, Question
 from deployments.serving.service import Service, TheService
+from deployments.serving.wire import MAX_TEXTS, PredictRequest
 from storage.errors import BadInput
-from storage.records import LABELS, Prediction
+from storage.records import Prediction
+from storage.scheme import Scheme
 from storage.text import MAX_CHARACTERS
 
 router = APIRouter(include_in_schema=False)
@@ -27,11 +28,8 @@ _HEADERS = {
     ),
     "Cache-Control": "no-store",
 }
-EXAMPLES = (
-    "Operating profit rose to EUR 13.1 mn from EUR 8.7 mn a year earlier.",
-    "The company will publish its interim report on 24 October.",
-    "Full-year sales fell 12 % and the dividend was cut.",
-)
+EXAMPLES = 4
+"""Texts at most that the page offers to try."""
 
 
 @router.get("/")
@@ -42,27 +40,33 @@ def show(service: TheService) -> Response:
 
 @router.post("/")
 async def ask(service: TheService, text: Annotated[str, Form()] = "") -> Response:
-    """The page with the answer to a posted form, for browsers without JavaScript."""
+    """The page with the prediction for a posted form, for browsers without JavaScript."""
     try:
-        texts = Question(text=text).checked_texts()
+        texts = PredictRequest(text=text).checked_texts()
     except BadInput as error:
         return _page(service, text, problem=str(error).removeprefix("text: "), status=422)
     if (reason := service.slot.why_not_ready()) is not None:
         return _page(service, text, problem=f"no model is served: {reason}", status=503)
-    answer = (await service.predict(texts))[0]
-    return _page(service, text, answer=answer)
+    prediction = (await service.predict(texts))[0]
+    return _page(service, text, prediction=prediction)
 
 
 def _page(
-    service: Service, text: str = "", *, answer: Prediction | None = None, problem: str = "", status: int = 200
+    service: Service, text: str = "", *, prediction: Prediction | None = None, problem: str = "", status: int = 200
 ) -> Response:
-    served = service.slot.served
+    served, scheme = service.slot.served, service.scheme
     html = _environment().get_template("serving.html").render(
-        text=text, answer=answer, problem=problem, labels=[label.value for label in LABELS], examples=EXAMPLES,
+        text=text, prediction=prediction, problem=problem, scheme=scheme, examples=_examples(scheme),
+        colours={label.name: label.colour for label in scheme.labels},
         served=served, not_ready=service.slot.why_not_ready(), last_error=service.slot.last_error,
         recent=list(reversed(service.recent)), max_characters=MAX_CHARACTERS, max_texts=MAX_TEXTS,
     )  # fmt: skip
     return HTMLResponse(html, status, headers=_HEADERS)
+
+
+def _examples(scheme: Scheme) -> list[str]:
+    """One obvious text of each label, so that the bars are seen to move."""
+    return list({case.label: case.text for case in reversed(scheme.obvious)}.values())[-EXAMPLES:][::-1]
 
 
 @cache

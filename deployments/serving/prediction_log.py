@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from storage.records import Prediction, Text
-from storage.text import in_audit, text_id
+from storage.records import Prediction
+from storage.texts.intake import Intake
 from storage.texts.store import TextStore
 
 logger = logging.getLogger(__name__)
@@ -34,14 +34,12 @@ class PredictionLog:
     """Writes served texts and their predictions to a text store from a thread of its own.
 
     The store is opened there too, by the first write: a service answers also where its store is away.
-    `salt` and `share` decide the audit flag of a new text exactly as ingest does. The counts `written`, `dropped` (no
-    room, or given up) and `errors` (failed tries) only grow.
+    The `intake` is that of ingest, so that a text has one audit flag whichever way it comes in.
+    The counts `written`, `dropped` (no room, or given up) and `errors` (failed tries) only grow.
     """
 
-    def __init__(
-        self, open_store: Callable[[], TextStore], *, salt: str, share: float, policy: LogPolicy | None = None
-    ) -> None:
-        self._open_store, self._salt, self._share = open_store, salt, share
+    def __init__(self, open_store: Callable[[], TextStore], intake: Intake, policy: LogPolicy | None = None) -> None:
+        self._open_store, self._intake = open_store, intake
         self._policy = policy or LogPolicy()
         self._queue: deque[tuple[str, Prediction]] = deque()
         self._changed = threading.Condition()
@@ -108,16 +106,8 @@ class PredictionLog:
         self.dropped += len(batch)
 
     def _store_batch(self, batch: list[tuple[str, Prediction]]) -> None:
-        newest = {text_id(text): (text, prediction) for text, prediction in batch}
+        texts = [self._intake.text(text, SOURCE, prediction.predicted_at) for text, prediction in batch]
+        newest = {text.text_id: (text, prediction) for text, (_, prediction) in zip(texts, batch, strict=True)}
         store = self._open_store()
-        store.add(
-            Text(
-                text_id=identity,
-                text=text,
-                source=SOURCE,
-                audit=in_audit(identity, self._salt, self._share),
-                ingested_at=prediction.predicted_at,
-            )
-            for identity, (text, prediction) in newest.items()
-        )
+        store.add(text for text, _ in newest.values())
         store.record_predictions((identity, prediction) for identity, (_, prediction) in newest.items())

@@ -19,19 +19,23 @@ from deployments.serving.swap import Load, ModelSlot, Served
 from storage.errors import FinloopError
 from storage.models.registry import ModelVersion, Registry
 from storage.records import Prediction
+from storage.scheme import Scheme
 
 logger = logging.getLogger(__name__)
 
 RECENT = 8
-"""Answers that the page shows."""
+"""Predictions that the page shows."""
 
 
 class Service:
     """One served model with its batcher, log and numbers. Start and stop it inside one event loop."""
 
-    def __init__(self, registry: Registry, *, admin_token: str, log: PredictionLog | None, load: Load) -> None:
+    def __init__(
+        self, registry: Registry, scheme: Scheme, *, admin_token: str, log: PredictionLog | None, load: Load
+    ) -> None:
         self.admin_token = admin_token
-        self.slot = ModelSlot(registry, load)
+        self.scheme = scheme
+        self.slot = ModelSlot(registry, scheme, load)
         self.metrics = ServingMetrics(log)
         self.recent: deque[tuple[str, Prediction]] = deque(maxlen=RECENT)
         self._registry = registry
@@ -59,13 +63,13 @@ class Service:
         """The predictions of normalised texts, all by one version; raises NoModel or Overloaded."""
         if (reason := self.slot.why_not_ready()) is not None:
             raise NoModel(f"no model is served: {reason}")
-        answer = await self._batcher.predict(texts)
+        reply = await self._batcher.predict(texts)
         from training.model.classifier import to_predictions
 
-        version = answer.served.version.version
-        predictions = to_predictions(answer.predicted, version, datetime.now(UTC))
+        version = reply.served.version.version
+        predictions = to_predictions(reply.predicted, version, datetime.now(UTC))
         for prediction in predictions:
-            self.metrics.texts.labels(prediction.label.value, version).inc()
+            self.metrics.texts.labels(prediction.label, version).inc()
         self.recent.extend(list(zip(texts, predictions, strict=True))[-RECENT:])
         if self._log is not None:
             self._log.offer(texts, predictions)
@@ -123,7 +127,7 @@ def _describe(version: ModelVersion, loaded_at: datetime) -> dict[str, Any]:
         "dataset_version": manifest.dataset_version,
         "recipe_hash": manifest.recipe_hash,
         "metrics": manifest.metrics,
-        "verdict": version.verdict,
+        "verdict": version.verdict and version.verdict.model_dump(mode="json"),
         "created_at": version.created_at,
         "loaded_at": loaded_at,
     }

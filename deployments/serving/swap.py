@@ -18,34 +18,33 @@ import numpy as np
 
 from storage.errors import CorruptModel, FinloopError
 from storage.models.registry import ModelVersion, Registry
-from storage.records import LABELS
+from storage.scheme import Scheme
 
 if TYPE_CHECKING:
     from training.model.classifier import Predicted
 
 logger = logging.getLogger(__name__)
 
-PROBES = ("Operating profit rose to EUR 13.1 mn from EUR 8.7 mn.", "The company cut its forecast.", "$XYZ")
-
 
 class Model(Protocol):
     """Anything that answers as `training.model.classifier.Classifier` does; safe to call from one thread at a time."""
 
     def predict(self, texts: Sequence[str], batch_size: int = 32) -> "Predicted":
-        """Logits and probabilities, a row for each text in LABELS order."""
+        """Logits and probabilities, a row for each text."""
 
 
-Load = Callable[[Path], Model]
+Load = Callable[[Path, Sequence[str]], Model]
+"""A model's folder and the labels that it must have become a model."""
 
 
-def load_classifier(folder: Path) -> Model:
+def load_classifier(folder: Path, labels: Sequence[str]) -> Model:
     """Load with `Classifier.load`; torch is imported here, so that the service is alive before its seconds of import.
 
-    Raises BadInput where the folder holds no classifier.
+    Raises BadInput where the folder holds no classifier, or one of other labels.
     """
     from training.model.classifier import Classifier
 
-    return Classifier.load(folder)
+    return Classifier.load(folder, labels)
 
 
 class NotPrepared(FinloopError):
@@ -77,8 +76,9 @@ class Failure:
 class ModelSlot:
     """Holds the served model and at most one prepared aside; every method may be called from any thread."""
 
-    def __init__(self, registry: Registry, load: Load = load_classifier) -> None:
+    def __init__(self, registry: Registry, scheme: Scheme, load: Load = load_classifier) -> None:
         self._registry = registry
+        self._scheme = scheme
         self._load = load
         self._prepared: Served | None = None
         self._changing = threading.Lock()
@@ -162,8 +162,8 @@ class ModelSlot:
             served = self.served
             if served is not None and served.version.version == version.version:
                 return served
-            aside = Served(version, self._load(folder), datetime.now(UTC))
-            _probe(aside)
+            aside = Served(version, self._load(folder, self._scheme.names), datetime.now(UTC))
+            _probe(aside, self._scheme)
             with self._changing:
                 self._prepared = aside
             return aside
@@ -171,11 +171,12 @@ class ModelSlot:
             self.loading = None
 
 
-def _probe(aside: Served) -> None:
+def _probe(aside: Served, scheme: Scheme) -> None:
     """Have the model answer once; raises CorruptModel unless every score is finite and every row sums to one."""
-    scores = aside.model.predict(PROBES).probabilities
+    probes = [scheme.question, "$XYZ", *(case.text for case in scheme.obvious)]
+    scores = aside.model.predict(probes).probabilities
     name = f"version {aside.version.version}"
-    if scores.shape != (len(PROBES), len(LABELS)):
-        raise CorruptModel(f"{name} answers {scores.shape} scores for {len(PROBES)} texts")
+    if scores.shape != (len(probes), len(scheme.names)):
+        raise CorruptModel(f"{name} answers {scores.shape} scores for {len(probes)} texts")
     if not np.isfinite(scores).all() or not np.allclose(scores.sum(axis=1), 1.0, atol=1e-4):
         raise CorruptModel(f"{name} answers scores that are not finite or do not sum to one")

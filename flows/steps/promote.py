@@ -59,10 +59,10 @@ def check_verdict(registry: Registry, outbox: Outbox, name: str) -> None:
     if _is_forced(outbox, promote):
         return
     verdict = found.verdict
-    if verdict is None or not verdict["promoted"]:
+    if verdict is None or not verdict.promoted:
         why = f"version {found.version} was not promoted by the gate; `finloop models` shows why"
-    elif champion not in (verdict["champion"], found.version):
-        why = f"version {found.version} was judged against {verdict['champion']}, but the champion is {champion}"
+    elif champion not in (verdict.champion, found.version):
+        why = f"version {found.version} was judged against {verdict.champion}, but the champion is {champion}"
     else:
         return
     outbox.give_up(promote, why)  # another try would be refused in the same way

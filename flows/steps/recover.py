@@ -18,7 +18,7 @@ from storage.work.outbox import Entry, Outbox
 from storage.work.problems import Problems
 
 if TYPE_CHECKING:
-    from training.data.phrasebank import PhraseBank
+    from training.data.seed import SeedData
 
 RETRAIN_LEASE = "retrain"
 DEPLOY_LEASE = "deploy"
@@ -71,8 +71,7 @@ def restart_training(
     problems: Problems,
     leases: Leases,
     datasets: Datasets,
-    read_phrasebank: Callable[[], "PhraseBank"],
-    agreement: int,
+    read_seed: Callable[[], "SeedData"],
     patience: Patience,
 ) -> list[str]:
     """Intend the next run for a dataset without a verdict, or for enough labels whose run built none; in words.
@@ -81,7 +80,7 @@ def restart_training(
     """
     if leases.held(RETRAIN_LEASE):
         return []
-    watermark, unjudged = datasets.watermark(), _unjudged(datasets, read_phrasebank, agreement)
+    watermark, unjudged = datasets.watermark(), _unjudged(datasets, read_seed)
     sent = outbox.get(Retrain(watermark, 0).key)
     if unjudged is not None:
         what, since = f"training of dataset {unjudged[:12]}", datasets.load(unjudged).created_at
@@ -103,17 +102,17 @@ def restart_training(
     return []
 
 
-def _unjudged(datasets: Datasets, read_phrasebank: Callable[[], "PhraseBank"], agreement: int) -> str | None:
-    """The dataset to go on with; one of another PhraseBank is passed over, as the retrain would do.
+def _unjudged(datasets: Datasets, read_seed: Callable[[], "SeedData"]) -> str | None:
+    """The dataset to go on with; one of other seed data is passed over, as the retrain would do.
 
-    A PhraseBank that cannot be read here may be readable where the retrain runs. The retrain then decides, as it does
+    Seed data that cannot be read here may be readable where the retrain runs. The retrain then decides, as it does
     about the merge policy, which it alone knows.
     """
     try:
-        sha256 = read_phrasebank().sha256
+        seed = read_seed().parent(policy="")
     except (FinloopError, OSError):
-        sha256 = None
-    return datasets.unjudged(phrasebank_sha256=sha256, agreement=agreement)
+        seed = None
+    return datasets.unjudged(seed=seed)
 
 
 def end_unfinished(problems: Problems, watermark: int) -> None:

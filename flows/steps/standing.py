@@ -1,105 +1,179 @@
-"""How the loop stands, from the stores themselves; a part that does not answer is said to be down, not an error."""
+"""How the loop stands, as values. A part that does not answer is said to be down: that is no error."""
 
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import httpx
 
-from flows.wiring.parts import Parts
+from storage.datasets.versions import Datasets
+from storage.labels.annotations import Labels
+from storage.labels.inbox import Inbox
+from storage.labels.tasks import Tasks
+from storage.models.registry import Registry
 from storage.records import Purpose, TaskState
+from storage.texts.store import TextStore
+from storage.work.outbox import Outbox
+from storage.work.problems import Problems
 from training.judge.metrics import wilson
 
 
-def standing(parts: Parts) -> dict[str, Any]:
-    """Counts, labels until the next retrain, served and registered models, problems: fit for JSON."""
-    settings = parts.settings
-    counts = parts.texts.counts()
-    new = parts.labels.trainable_since(parts.datasets.watermark())
-    return {
-        "text_store": parts.texts.describe(),
-        "texts": {"all": counts.texts, "audit": counts.audit},
-        "scored_last_by_version": counts.predicted,
-        "tasks": _tasks(parts),
-        "webhooks": parts.inbox.counts(),
-        "until_the_next_retrain": f"{new} of {settings.retrain_after} labels",
-        "production_accuracy": production_accuracy(parts),
-        "models": parts.registry.aliases(),
-        "served": _served(settings.serving_url),
-        "label_studio": _answers(settings.label_studio_url, "/health"),
-        "prefect": _answers(settings.prefect_url, "/api/health"),
-        "problems": problems(parts),
-    }
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What there is. `labels_new` are the trainable labels that no dataset holds yet."""
+
+    text_store: str
+    texts: dict[str, int]
+    scored_last_by_version: dict[str, int]
+    tasks: dict[str, int]
+    webhooks: dict[str, int]
+    labels_new: int
 
 
-def problems(parts: Parts) -> list[str]:
-    """What a person should know: failed promotions, unsent events, failed webhooks, tasks gone or on another server."""
-    found = [f"{intent.key}: {intent.last_error} (tried {intent.attempts} times)" for intent in parts.outbox.troubled()]
-    found += [f"{problem.key}: {problem.reason}" for problem in parts.problems.open()]
-    failed = parts.inbox.counts().get("failed", 0)
-    if failed:
-        found.append(f"{failed} webhooks could not be understood; their rows in the inbox say why")
-    missing = parts.tasks.missing()
-    if missing:
-        gone = "1 task is" if missing == 1 else f"{missing} tasks are"
-        found.append(f"{gone} gone from Label Studio; their labels are kept")
-    if (studio := parts.settings.label_studio_url) is not None:
-        found += [
-            f"{count} tasks wait at {address}, not at the Label Studio of now (FINLOOP_LABEL_STUDIO_URL={studio}): "
-            "nobody reads what is answered there"
-            for address, count in parts.tasks.open_elsewhere(studio).items()
-        ]
-    model = _model(parts.settings.serving_url)
-    if model is not None and model.get("last_error"):
-        found.append(f"serving: {model['last_error']}")
-    return found
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How many audit answers a model agrees with, and the 95 % interval (Wilson) of their share."""
+
+    right: int
+    n: int
+    low: float
+    high: float
 
 
-def production_accuracy(parts: Parts) -> str:
-    """The champion's accuracy on the audit answers, with its 95 % interval (Wilson), by the scores it gave before."""
-    champion = parts.registry.aliases().get("champion")
-    labels = {label.text_id: label.label for label in parts.labels.audit()}
+class State(StrEnum):
+    """Whether a part answers; one without an address was not started."""
+
+    UP = "up"
+    DOWN = "down"
+    NOT_STARTED = "not started"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part and its address."""
+
+    state: State
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Serving(Part):
+    """The service, the version that it answers with, and the last failure to load another."""
+
+    version: str | None = None
+    last_error: str | None = None
+
+
+class ProblemKind(StrEnum):
+    """What a problem is about."""
+
+    INTENT = "intent"
+    TRAINING = "training"
+    WEBHOOKS = "webhooks"
+    TASKS_GONE = "tasks gone"
+    TASKS_ELSEWHERE = "tasks elsewhere"
+    SERVING = "serving"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a person should know. `subject` names the thing, `count` says how many of it or how often it was tried."""
+
+    kind: ProblemKind
+    subject: str
+    detail: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The whole of it. `production_accuracy` is None until the champion has scored a text with an audit answer."""
+
+    counts: Counts
+    retrain_after: int
+    production_accuracy: Accuracy | None
+    models: dict[str, str]
+    served: Serving
+    label_studio: Part
+    prefect: Part
+    problems: tuple[Problem, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The values as JSON takes them, the counts beside the others."""
+        found = asdict(self)
+        return {**found.pop("counts"), **found}
+
+
+def count(texts: TextStore, tasks: Tasks, inbox: Inbox, labels: Labels, datasets: Datasets) -> Counts:
+    """Count texts, tasks, webhooks and new labels."""
+    stored, by_purpose = texts.counts(), tasks.counts()
+    return Counts(
+        text_store=texts.describe(),
+        texts={"all": stored.texts, "audit": stored.audit},
+        scored_last_by_version=stored.predicted,
+        tasks={
+            f"{purpose} {state}": by_purpose[purpose][state]
+            for purpose in Purpose
+            for state in TaskState
+            if by_purpose.get(purpose, {}).get(state)
+        },
+        webhooks=inbox.counts(),
+        labels_new=labels.trainable_since(datasets.watermark()),
+    )
+
+
+def production_accuracy(texts: TextStore, labels: Labels, registry: Registry) -> Accuracy | None:
+    """The champion's accuracy on the audit answers, by the scores that it gave before they were answered."""
+    champion = registry.aliases().get("champion")
+    answers = {label.text_id: label.label for label in labels.audit()}
     right = [
-        text.prediction.label is labels[text_id]
-        for text_id, text in parts.texts.get(list(labels)).items()
+        text.prediction.label == answers[text_id]
+        for text_id, text in texts.get(list(answers)).items()
         if text.prediction is not None and text.prediction.model_version == champion
     ]
-    if not right:
-        return "unknown: the champion has scored no text that an audit answer is about; run `finloop score`"
-    low, high = wilson(sum(right), len(right))
-    return f"{sum(right) / len(right):.3f} ({low:.3f} to {high:.3f}) on {len(right)} audit answers"
+    return Accuracy(sum(right), len(right), *wilson(sum(right), len(right))) if right else None
 
 
-def _tasks(parts: Parts) -> dict[str, int]:
-    counts = parts.tasks.counts()
-    return {
-        f"{purpose} {state}": counts[purpose][state]
-        for purpose in Purpose
-        for state in TaskState
-        if counts.get(purpose, {}).get(state)
-    }
-
-
-def _served(url: str | None) -> str:
-    model = _model(url)
-    if model is None:
-        return "down" if url else "not started"
-    return f"version {model['version']}" if model.get("version") else "no model yet"
-
-
-def _model(url: str | None) -> dict[str, Any] | None:
+def look_at(url: str | None, path: str) -> Part:
+    """Whether a server answers at a path."""
     if url is None:
-        return None
-    try:
-        answer = httpx.get(f"{url}/model", timeout=3)
-    except httpx.TransportError:
-        return None
-    return dict(answer.json()) if answer.headers.get("content-type", "").startswith("application/json") else None
-
-
-def _answers(url: str | None, path: str) -> str:
-    if url is None:
-        return "not started"
+        return Part(State.NOT_STARTED, url)
     try:
         httpx.get(url + path, timeout=3).raise_for_status()
     except httpx.HTTPError:
-        return f"down at {url}"
-    return f"up at {url}"
+        return Part(State.DOWN, url)
+    return Part(State.UP, url)
+
+
+def look_at_serving(url: str | None) -> Serving:
+    """What the service says of itself."""
+    if url is None:
+        return Serving(State.NOT_STARTED, url)
+    try:
+        model = dict(httpx.get(f"{url}/model", timeout=3).json())
+    except (httpx.TransportError, ValueError):
+        return Serving(State.DOWN, url)
+    failed = model.get("last_error")
+    return Serving(
+        State.UP, url, model.get("version"), f"version {failed['version']}: {failed['reason']}" if failed else None
+    )
+
+
+def find_problems(
+    outbox: Outbox, noted: Problems, inbox: Inbox, tasks: Tasks, label_studio_url: str | None, serving: Serving
+) -> tuple[Problem, ...]:
+    """Failed promotions, unsent events, webhooks that failed, tasks gone or on another server, a failed load."""
+    found = [
+        Problem(ProblemKind.INTENT, intent.key, intent.last_error, intent.attempts) for intent in outbox.troubled()
+    ]
+    found += [Problem(ProblemKind.TRAINING, one.key, one.reason, 1) for one in noted.open()]
+    if failed := inbox.counts().get("failed", 0):
+        found.append(Problem(ProblemKind.WEBHOOKS, "inbox", None, failed))
+    if missing := tasks.missing():
+        found.append(Problem(ProblemKind.TASKS_GONE, "Label Studio", None, missing))
+    if label_studio_url is not None:
+        elsewhere = tasks.open_elsewhere(label_studio_url)
+        found += [Problem(ProblemKind.TASKS_ELSEWHERE, server, label_studio_url, n) for server, n in elsewhere.items()]
+    if serving.last_error is not None:
+        found.append(Problem(ProblemKind.SERVING, serving.url or "", serving.last_error, 1))
+    return tuple(found)

@@ -11,11 +11,15 @@ from sqlalchemy import Engine
 from flows.wiring.settings import Settings, load_settings
 from labeling.answer.consensus import consensus
 from storage.datasets.versions import Datasets
+from storage.errors import BadInput
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
 from storage.labels.projects import Projects
 from storage.labels.tasks import Tasks
+from storage.scheme import Scheme, find_scheme
 from storage.sql.database import migrate, open_database
+from storage.sql.home import keep_scheme
+from storage.texts.intake import Intake
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
 from storage.work.outbox import Outbox
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from flows.steps.asking import Wanted
     from labeling.studio.client import Studio
     from storage.models.registry import Registry
-    from training.data.phrasebank import PhraseBank
+    from training.data.seed import SeedData
     from training.model.base_model import BaseModel
 
 
@@ -37,9 +41,23 @@ class Parts:
         self._engines: list[Engine] = []
 
     @cached_property
+    def scheme(self) -> Scheme:
+        """The labels and what is said of them."""
+        try:
+            return find_scheme(self.settings.scheme)
+        except BadInput as error:
+            raise BadInput(f"{error}.\nCorrect FINLOOP_SCHEME.") from error
+
+    @cached_property
     def engine(self) -> Engine:
-        """The label store's database, its schema up to date."""
-        return self._open(self.settings.labels_url)
+        """The label store's database, its schema up to date. Raises BadInput where it keeps another label scheme."""
+        engine, scheme = self._open(self.settings.labels_url), self.scheme
+        if (kept := keep_scheme(engine, scheme)) is not None:
+            raise BadInput(
+                f"this home keeps the label scheme {kept}, and FINLOOP_SCHEME={self.settings.scheme} is "
+                f"{scheme.name} ({', '.join(scheme.names)}): set it back, or begin another home (FINLOOP_HOME)"
+            )
+        return engine
 
     @cached_property
     def texts(self) -> TextStore:
@@ -51,6 +69,11 @@ class Parts:
         from storage.texts.sql import SqlTextStore
 
         return SqlTextStore(self._open(self.settings.texts_url))
+
+    @property
+    def intake(self) -> Intake:
+        """How texts come in."""
+        return Intake(self.settings.audit_salt, self.settings.audit_share)
 
     @cached_property
     def inbox(self) -> Inbox:
@@ -97,7 +120,7 @@ class Parts:
         """Model versions and their aliases."""
         from storage.models.registry import Registry
 
-        return Registry(self.settings.registry_url, self.settings.home.resolve() / "models")
+        return Registry(self.settings.registry_url, self.settings.home.resolve() / "models", self.scheme.names)
 
     @cached_property
     def studio(self) -> "Studio":
@@ -122,26 +145,26 @@ class Parts:
         return find_base_model(self.settings.base_model, self.downloads)
 
     @cached_property
-    def phrasebank(self) -> "PhraseBank":
-        """The PhraseBank rows of the chosen agreement level."""
-        from training.data.phrasebank import read_phrasebank
+    def seed(self) -> "SeedData":
+        """The seed data: the PhraseBank at the chosen agreement level, or a labelled CSV."""
+        from training.data.seed import read_seed
 
-        return read_phrasebank(self.phrasebank_folder(), self.settings.phrasebank_agreement)
+        return read_seed(self.seed_path(), self.settings.agreement, self.scheme)
 
     @property
     def downloads(self) -> Path:
         """Where what comes from the hub is kept."""
         return self.settings.home.resolve() / "downloads"
 
-    def phrasebank_folder(self) -> Path:
-        """The folder that the PhraseBank is read from, fetched or generated first where need be."""
-        if self.settings.phrasebank == "hub":
+    def seed_path(self) -> Path:
+        """The folder or file that the seed data are read from, fetched first where need be."""
+        if self.settings.seed_data == "hub":
             from training.data.phrasebank import fetch_phrasebank
 
             return fetch_phrasebank(self.downloads)
-        if self.settings.phrasebank == "sample":
+        if self.settings.seed_data == "sample":
             return self.settings.home.resolve() / "sample"
-        return Path(self.settings.phrasebank)
+        return Path(self.settings.seed_data)
 
     def close(self) -> None:
         """Close what was opened."""

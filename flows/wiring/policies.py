@@ -42,6 +42,6 @@ class SyncPolicy(Policy):
 class RetrainPolicy(Policy):
     """How the dataset is merged, the model trained and judged."""
 
-    merge: MergePolicy = Field(default_factory=MergePolicy, description="PhraseBank and labels to rows and splits")
+    merge: MergePolicy = Field(default_factory=MergePolicy, description="seed data and labels to rows and splits")
     recipe: Recipe = Field(default_factory=Recipe, description="how the model is trained")
     gate: GatePolicy = Field(default_factory=GatePolicy, description="what a candidate must reach")

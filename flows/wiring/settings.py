@@ -7,17 +7,20 @@ the environment wins over `.env`, `.env` over that file. Run parameters hold pol
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from storage.errors import BadInput
+from storage.scheme import DEFAULT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WRITTEN_BY_UP = "finloop.env"
+RENAMED = {"finloop_phrasebank": "finloop_seed_data", "finloop_phrasebank_agreement": "finloop_agreement"}
+"""Names that a setting had before, in lower case as pydantic-settings reads them: still understood, no longer told."""
 
 
 def _unset(value: object) -> object:
@@ -67,6 +70,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FINLOOP_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(Path(".finloop"), description="the work folder: databases, models, logs, downloads")
+    scheme: str = Field(DEFAULT, description="the labels: a packaged scheme, or a TOML file of your own")
     database_url: Annotated[str | None, EmptyIsUnset] = Field(None, description="PostgreSQL; unset: SQLite in the home")
     elasticsearch_url: Address = Field(None, description="Elasticsearch 8.19+ for texts; unset: in the database")
     elasticsearch_index: str = Field("finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="its index")
@@ -82,9 +86,9 @@ class Settings(BaseSettings):
     )
     serving_url: Address = Field(None, description="where the serving app answers; unset: `up` starts one")
     receiver_url: Address = Field(None, description="where Label Studio reaches the receiver; unset: `up` starts one")
-    phrasebank: str = Field("sample", description="`sample`, `hub` (takala/financial_phrasebank) or a folder")
-    phrasebank_agreement: Annotated[Literal[50, 66, 75, 100], BeforeValidator(_agreement)] = Field(
-        50, description="annotators who agreed, in per cent: 50, 66, 75 or 100"
+    seed_data: str = Field("sample", description="`sample`, `hub` (the PhraseBank), its folder, or a CSV text,label")
+    agreement: Annotated[Literal[50, 66, 75, 100], BeforeValidator(_agreement)] = Field(
+        50, description="the PhraseBank's annotators who agreed, in per cent: 50, 66, 75 or 100"
     )
     base_model: str = Field("minilm", description="`minilm` (packaged), a folder, or a name such as ProsusAI/finbert")
     retrain_after: int = Field(100, ge=1, le=1_000_000, description="trainable labels that start a retrain")
@@ -96,6 +100,19 @@ class Settings(BaseSettings):
     label_studio: Path = Field(
         REPOSITORY / ".venv-label-studio" / "bin" / "label-studio", description="the server that `up` starts"
     )
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: type[BaseSettings], *_: Any, **sources: Any) -> tuple[Any, ...]:
+        """The environment, then each file on its own, the last one first, with old names read as the new ones.
+
+        Aliases would not do: a new name in the weaker file would win over an old one in the stronger.
+        """
+        files = sources["dotenv_settings"].env_file or ()
+        places = [sources["env_settings"], *(DotEnvSettingsSource(settings_cls, env_file=path) for path in files[::-1])]
+        for place in places:
+            renamed = {new: place.env_vars[old] for old, new in RENAMED.items() if old in place.env_vars}
+            place.env_vars = {**renamed, **place.env_vars}
+        return (sources["init_settings"], *places)
 
     @property
     def labels_url(self) -> str:

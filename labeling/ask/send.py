@@ -79,7 +79,7 @@ def payload(task: LabelTask) -> dict[str, Any]:
     prediction = {
         "model_version": MODEL_NAME,
         "score": task.prediction.confidence,
-        "result": [{**CONTROL, "value": {"choices": [task.prediction.label.value]}}],
+        "result": [{**CONTROL, "value": {"choices": [task.prediction.label]}}],
     }
     return {"data": {**data, "model_version": task.prediction.model_version}, "predictions": [prediction]}
 

@@ -11,8 +11,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, Validation
 
 from labeling.studio.interface import FROM_NAME
 from storage.errors import BadInput
-from storage.records import Annotation, AnnotationKey, Sentiment
+from storage.records import Annotation, AnnotationKey
+from storage.scheme import DEFAULT, find_scheme
 
+LABELS = find_scheme(DEFAULT).names
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 FAR = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -44,7 +46,7 @@ class AnnotationSaved:
 
     annotation_id: int
     task_id: int
-    label: Sentiment | None
+    label: str | None
     annotator: str
     updated_at: datetime
     text_id: str | None = None
@@ -123,7 +125,7 @@ def _saved(answer: object, data_of_tasks: Mapping[int, object]) -> AnnotationSav
     )
 
 
-def _label(answer: Answer) -> Sentiment | None:
+def _label(answer: Answer) -> str | None:
     if answer.was_cancelled:
         return None
     choices: list[object] = []
@@ -133,11 +135,9 @@ def _label(answer: Answer) -> Sentiment | None:
             choices += _list(value.get("choices"))
     if len(choices) != 1:
         raise BadInput(f"annotation {answer.id} has {len(choices)} choices, not one: {choices[:5]!r}")
-    if choices[0] not in set(Sentiment):
-        raise BadInput(
-            f"annotation {answer.id} chose {str(choices[0])[:60]!r}, which is none of {', '.join(Sentiment)}"
-        )
-    return Sentiment(str(choices[0]))
+    if choices[0] not in LABELS:
+        raise BadInput(f"annotation {answer.id} chose {str(choices[0])[:60]!r}, which is none of {', '.join(LABELS)}")
+    return str(choices[0])
 
 
 def _ids(things: object) -> list[int]:

@@ -12,13 +12,13 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select, up
 
 from storage.clock import now
 from storage.labels.revisions import annotation as annotation_of
-from storage.labels.revisions import living, newest, sentiment
-from storage.records import Annotation, AnnotationKey, Label, Purpose, Sentiment, TaskState
+from storage.labels.revisions import living, newest
+from storage.records import Annotation, AnnotationKey, Label, Purpose, TaskState
 from storage.sql.database import reading, snapshot, take_turn
 from storage.sql.schema import AnnotationRow, CounterRow, LabelRow, TaskRow, TombstoneRow
 from storage.sql.upsert import insert_new, insert_or_update
 
-Consensus = Callable[[Sequence[Annotation]], Sentiment | None]
+Consensus = Callable[[Sequence[Annotation]], str | None]
 """What a text's current annotations (skips included, by annotation id) agree on, or None."""
 
 TURN = 4712
@@ -191,7 +191,7 @@ def _labels(connection: Connection, condition: ColumnElement[bool]) -> list[Labe
         .order_by(LabelRow.sequence)
     )
     return [
-        Label(row.text_id, row.text, Purpose(row.purpose), sentiment(row.label), row.annotations, row.sequence)
+        Label(row.text_id, row.text, Purpose(row.purpose), row.label, row.annotations, row.sequence)
         for row in connection.execute(query)
     ]
 

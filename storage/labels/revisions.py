@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, Select, select
 
-from storage.records import Annotation, AnnotationKey, Sentiment
+from storage.records import Annotation, AnnotationKey
 from storage.sql.schema import AnnotationRow, TombstoneRow
 
 
@@ -38,12 +38,7 @@ def annotation(row: RowMapping) -> Annotation:
         key=AnnotationKey(row["server"], row["project_id"], row["annotation_id"]),
         task_id=row["task_id"],
         text_id=row["text_id"],
-        label=sentiment(row["label"]),
+        label=row["label"],
         annotator=row["annotator"],
         updated_at=row["updated_at"],
     )
-
-
-def sentiment(value: str | None) -> Sentiment | None:
-    """A stored label; null is a skip or no agreement."""
-    return None if value is None else Sentiment(value)

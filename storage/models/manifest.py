@@ -7,33 +7,47 @@ SHA-256 sum of every file beside it, so a half-copied or damaged folder is refus
 import hashlib
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from storage.errors import BadInput, CorruptModel
+from storage.scheme import DEFAULT, MOST_LABELS
 
 MANIFEST_NAME = "manifest.json"
+FORMAT = 2
+"""Format 1 named no label scheme: there was one only."""
 
 
 class Manifest(BaseModel):
     """Where a model came from, how it was made, and the sums of its files (relative posix path -> SHA-256).
 
-    `exposed` marks a base model that had already seen PhraseBank labels; `labels` is the order of its outputs.
+    `exposed` marks a base model that had already seen PhraseBank labels; `labels` are those of the label scheme, in the
+    order of the model's outputs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int = 1
+    format: int = FORMAT
     base_model: str
     exposed: bool
     dataset_version: str
     recipe: dict[str, Any]
     recipe_hash: str
     metrics: dict[str, float]
-    labels: tuple[str, str, str]
+    scheme: str
+    labels: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST_LABELS)]
     created_at: datetime
     files: dict[str, str] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_of_now(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("format") == 1:
+            return {**given, "format": FORMAT, "scheme": DEFAULT}
+        if isinstance(given, dict) and given.get("format", FORMAT) != FORMAT:
+            raise ValueError(f"format {given['format']}; this finloop reads formats 1 and {FORMAT}")
+        return given
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
@@ -55,14 +69,12 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest as it stands in `folder`, sums unchecked; raises CorruptModel where it is missing or unreadable."""
     path = folder / MANIFEST_NAME
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
         raise CorruptModel(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        raise CorruptModel(f"{path} is not a manifest: {error.errors()[0]['msg']}") from error
-    if manifest.format != 1:
-        raise CorruptModel(f"{path} has format {manifest.format}; this finloop reads format 1")
-    return manifest
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise CorruptModel(f"{path} is not a manifest that can be read: {reason}") from error
 
 
 def check_manifest(folder: Path) -> Manifest:

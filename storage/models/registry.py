@@ -4,9 +4,9 @@ Only the MLflow client's plain calls are used, on directories that we log oursel
 with remote code allowed. The client costs 1.5 s to import, so it is imported by the first call that needs it.
 """
 
-import json
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,8 +16,9 @@ from urllib.parse import unquote, urlparse
 
 from filelock import FileLock
 
-from storage.errors import CorruptModel, UnknownVersion
+from storage.errors import BadInput, CorruptModel, UnknownVersion
 from storage.models.manifest import Manifest, check_manifest
+from storage.models.verdict import Verdict
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -35,18 +36,20 @@ class ModelVersion:
     created_at: datetime
     aliases: tuple[str, ...]
     manifest: Manifest
-    verdict: dict[str, Any] | None
+    verdict: Verdict | None
 
 
 class Registry:
     """The registered model versions, over one MLflow address and one folder of artifacts that all processes share.
 
     Safe to use from several threads and processes: what must happen once happens under a file lock in `artifacts`,
-    because MLflow itself makes two versions of a model that is registered twice.
+    because MLflow itself makes two versions of a model that is registered twice. A model of other labels than `labels`
+    is neither taken nor given out: BadInput names both.
     """
 
-    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
+    def __init__(self, tracking_uri: str, artifacts: Path, labels: Sequence[str]) -> None:
         self._uri = tracking_uri
+        self._labels = tuple(labels)
         self._artifacts = artifacts.resolve()
         self._lock = FileLock(self._artifacts / ".registry.lock")
 
@@ -60,6 +63,7 @@ class Registry:
         Raises CorruptModel where the folder, or its copy, does not match its manifest.
         """
         manifest = check_manifest(folder)
+        self._check_labels(manifest, str(folder))
         client = self._client
         with self._lock:
             known = self.find(manifest.dataset_version, manifest.recipe_hash)
@@ -108,9 +112,10 @@ class Registry:
 
         The registry's own copy of the manifest counts: weights and manifest changed together are found too.
         """
-        entry = self._client.get_model_version(MODEL_NAME, self.resolve(version).version)
-        folder = _local(entry.source)
-        if check_manifest(folder) != _manifest(entry):
+        found = self.resolve(version)
+        self._check_labels(found.manifest, f"model version {found.version}")
+        folder = _local(self._client.get_model_version(MODEL_NAME, found.version).source)
+        if check_manifest(folder) != found.manifest:
             raise CorruptModel(f"{folder / 'manifest.json'} is not the manifest that was registered")
         return folder
 
@@ -119,16 +124,28 @@ class Registry:
         found = self._client.get_registered_model(MODEL_NAME).aliases
         return {str(alias): str(version) for alias, version in found.items()}
 
+    def champion(self) -> ModelVersion | None:
+        """The version that the alias champion names, if any."""
+        name = self.aliases().get("champion")
+        return None if name is None else self.resolve(name)
+
     def set_alias(self, alias: str, version: str) -> None:
         """Let `alias` mean this version; raises UnknownVersion for a version that there is not, or an unknown alias."""
         if alias not in ALIASES:
             raise UnknownVersion(f"{alias!r} is no alias; there are: {', '.join(ALIASES)}")
         self._client.set_registered_model_alias(MODEL_NAME, alias, self.resolve(version).version)
 
-    def record_verdict(self, version: str, verdict: dict[str, Any]) -> None:
+    def record_verdict(self, version: str, verdict: Verdict) -> None:
         """Keep what the gate said of a version beside it; a later verdict replaces it."""
         number = self.resolve(version).version
-        self._client.set_model_version_tag(MODEL_NAME, number, "verdict", json.dumps(verdict))
+        self._client.set_model_version_tag(MODEL_NAME, number, "verdict", verdict.model_dump_json())
+
+    def _check_labels(self, manifest: Manifest, what: str) -> None:
+        if set(manifest.labels) != set(self._labels):
+            raise BadInput(
+                f"{what} has the labels {', '.join(manifest.labels)} of the label scheme {manifest.scheme}; "
+                f"the labels here are {', '.join(self._labels)}"
+            )
 
     @cached_property
     def _client(self) -> "MlflowClient":
@@ -173,7 +190,7 @@ def _version(entry: Any, aliases: dict[str, str]) -> ModelVersion:
         created_at=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC),
         aliases=tuple(alias for alias, version in aliases.items() if version == number),
         manifest=_manifest(entry),
-        verdict=None if verdict is None else json.loads(verdict),
+        verdict=None if verdict is None else Verdict.model_validate_json(verdict),
     )
 
 

@@ -6,6 +6,9 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, ForeignKey, Index, Integer, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+LABEL_LENGTH = 60
+"""Characters that the longest name of a label may have (`storage.scheme.Word`)."""
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """Timezone-aware UTC in, timezone-aware UTC out: SQLite forgets the zone, and would compare text."""
@@ -43,13 +46,9 @@ class TextRow(Base):
     audit: Mapped[bool]
     ingested_at: Mapped[datetime]
     published_at: Mapped[datetime | None]
-    label: Mapped[str | None] = mapped_column(String(10))
-    positive: Mapped[float | None] = mapped_column(Float(53))
-    neutral: Mapped[float | None] = mapped_column(Float(53))
-    negative: Mapped[float | None] = mapped_column(Float(53))
-    logit_positive: Mapped[float | None] = mapped_column(Float(53))
-    logit_neutral: Mapped[float | None] = mapped_column(Float(53))
-    logit_negative: Mapped[float | None] = mapped_column(Float(53))
+    label: Mapped[str | None] = mapped_column(String(LABEL_LENGTH))
+    scores: Mapped[dict[str, Any] | None]
+    logits: Mapped[dict[str, Any] | None]
     confidence: Mapped[float | None] = mapped_column(Float(53))
     margin: Mapped[float | None] = mapped_column(Float(53))
     model_version: Mapped[str | None] = mapped_column(String(40))
@@ -105,7 +104,7 @@ class AnnotationRow(Base):
     updated_at: Mapped[datetime] = mapped_column(primary_key=True)
     task_id: Mapped[int] = mapped_column(BigInteger)
     text_id: Mapped[str] = mapped_column(String(32), index=True)
-    label: Mapped[str | None] = mapped_column(String(10))
+    label: Mapped[str | None] = mapped_column(String(LABEL_LENGTH))
     annotator: Mapped[str] = mapped_column(String(200))
     recorded_at: Mapped[datetime]
 
@@ -125,10 +124,20 @@ class LabelRow(Base):
 
     __tablename__ = "label"
     text_id: Mapped[str] = mapped_column(ForeignKey("label_task.text_id"), primary_key=True)
-    label: Mapped[str | None] = mapped_column(String(10))
+    label: Mapped[str | None] = mapped_column(String(LABEL_LENGTH))
     annotations: Mapped[int]
     sequence: Mapped[int] = mapped_column(index=True, unique=True)
     changed_at: Mapped[datetime]
+
+
+class HomeRow(Base):
+    """The label scheme that this home was begun with; there is one row, whose id is 1."""
+
+    __tablename__ = "home"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    scheme: Mapped[str] = mapped_column(String(40))
+    hash: Mapped[str] = mapped_column(String(64))
+    labels: Mapped[list[str]] = mapped_column(JSON)
 
 
 class CounterRow(Base):
@@ -183,19 +192,27 @@ class ProjectRow(Base):
 
 
 class DatasetRow(Base):
-    """A dataset version: the hash of its rows, and its parents."""
+    """A dataset version: the hash of its rows, and how far the labels were read into it."""
 
     __tablename__ = "dataset"
     version: Mapped[str] = mapped_column(String(64), primary_key=True)
     created_at: Mapped[datetime]
-    phrasebank_sha256: Mapped[str] = mapped_column(String(64))
-    phrasebank_source: Mapped[str] = mapped_column(String(300))
-    agreement: Mapped[int]
     label_watermark: Mapped[int] = mapped_column(index=True)
     policy: Mapped[str] = mapped_column(String(64))
     dropped: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     judged_at: Mapped[datetime | None]
-    verdict: Mapped[dict[str, Any] | None]
+
+
+class ParentRow(Base):
+    """One thing that a dataset version was made from; its rows carry the parent's origin."""
+
+    __tablename__ = "dataset_parent"
+    dataset: Mapped[str] = mapped_column(ForeignKey("dataset.version"), primary_key=True)
+    origin: Mapped[str] = mapped_column(String(20), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str]
+    hash: Mapped[str] = mapped_column(String(64))
+    policy: Mapped[str] = mapped_column(String(64))
 
 
 class ExampleRow(Base):
@@ -205,7 +222,7 @@ class ExampleRow(Base):
     dataset: Mapped[str] = mapped_column(ForeignKey("dataset.version"), primary_key=True)
     text_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     text: Mapped[str]
-    label: Mapped[str] = mapped_column(String(10))
+    label: Mapped[str] = mapped_column(String(LABEL_LENGTH))
     split: Mapped[str] = mapped_column(String(10))
     origin: Mapped[str] = mapped_column(String(20))
     cluster: Mapped[str] = mapped_column(String(32))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.errors import BadInput
-from storage.records import LABELS, Sentiment
+from storage.scheme import Scheme
 from storage.text import checked
 from storage.texts.bad_lines import Problem
 
@@ -22,7 +22,7 @@ class CsvRow:
 
     line: int
     text: str
-    label: Sentiment | None
+    label: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +33,20 @@ class CsvReading:
     problems: tuple[Problem, ...]
 
 
-def read_texts(path: Path, *, labels: bool = True) -> CsvReading:
+def read_texts(path: Path, scheme: Scheme | None) -> CsvReading:
     """Read all of a CSV file (UTF-8, with or without a byte-order mark; header first; other columns are ignored).
 
-    An empty label means that the row has none; without `labels` that column is one of the others. Raises BadInput,
-    naming file, line and cure, when the file is missing, not UTF-8, has no column `text` or one twice, ends inside a
-    quote, or holds no usable row.
+    The scheme says which label a spelling means; an empty label means that the row has none. Without a scheme the
+    column `label` is one of the others. Raises BadInput, naming file, line and cure, when the file is missing, not
+    UTF-8, has no column `text` or one twice, ends inside a quote, or holds no usable row.
     """
     rows: list[CsvRow] = []
     problems: list[Problem] = []
     records = _records(path, _decoded(path))
-    columns = _columns(path, next(records, None), labels)
+    columns = _columns(path, next(records, None), labels=scheme is not None)
     for line, record in records:
         try:
-            rows.append(_row(line, record, columns))
+            rows.append(_row(line, record, columns, scheme))
         except BadInput as problem:
             problems.append(Problem(line, str(problem)))
     if not rows:
@@ -99,7 +99,7 @@ def _records(path: Path, content: str) -> Iterator[tuple[int, list[str] | str]]:
                 yield line, record
 
 
-def _columns(path: Path, header: tuple[int, list[str] | str] | None, labels: bool) -> _Columns:
+def _columns(path: Path, header: tuple[int, list[str] | str] | None, *, labels: bool) -> _Columns:
     if header is None:
         raise BadInput(f"{path} is empty; its first line should name the columns `text` and, optionally, `label`.")
     names = [header[1]] if isinstance(header[1], str) else [name.strip().lower() for name in header[1]]
@@ -111,18 +111,11 @@ def _columns(path: Path, header: tuple[int, list[str] | str] | None, labels: boo
     return _Columns(names.index("text"), names.index("label") if labels and "label" in names else None, len(names))
 
 
-def _row(line: int, record: list[str] | str, columns: _Columns) -> CsvRow:
+def _row(line: int, record: list[str] | str, columns: _Columns, scheme: Scheme | None) -> CsvRow:
     """The record as a row; raises BadInput with the reason when it is none."""
     if isinstance(record, str):
         raise BadInput(record)
     if len(record) != columns.number:
         raise BadInput(f"{len(record)} fields where the first line names {columns.number} columns")
     label = record[columns.label].strip() if columns.label is not None else ""
-    return CsvRow(line, checked(record[columns.text]), _sentiment(label) if label else None)
-
-
-def _sentiment(label: str) -> Sentiment:
-    try:
-        return Sentiment(label.lower())
-    except ValueError as error:
-        raise BadInput(f"the label {label[:40]!r} is none of {', '.join(LABELS)}") from error
+    return CsvRow(line, checked(record[columns.text]), scheme.label(label) if scheme and label else None)

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from storage.records import LABELS, Prediction, Text
+from storage.records import Prediction, Text
 from storage.texts.predictions import prediction_from_json, prediction_to_json
 
 SETTINGS: Mapping[str, Any] = {"number_of_shards": 1, "auto_expand_replicas": "0-1"}
 """One shard holds millions of news texts and counts exactly; a replica as soon as there is a second node."""
 
-# Doubles: a float would round margins, and ties would fall differently than in the SQL store.
-THREE = {"properties": {label.value: {"type": "double", "index": False} for label in LABELS}}
+NAMED: Mapping[str, Any] = {"type": "object", "enabled": False}
+"""A number for each label, kept as given and never searched: any label scheme fits."""
 
 MAPPING: Mapping[str, Any] = {
     "dynamic": "strict",
@@ -25,8 +25,9 @@ MAPPING: Mapping[str, Any] = {
         "prediction": {
             "properties": {
                 "label": {"type": "keyword"},
-                "scores": THREE,
-                "logits": THREE,
+                "scores": NAMED,
+                "logits": NAMED,
+                # Doubles: a float would round margins, and ties would fall differently than in the SQL store.
                 "confidence": {"type": "double"},
                 "margin": {"type": "double"},
                 "model_version": {"type": "keyword"},

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from storage.records import LABELS, Prediction, Sentiment
+from storage.records import Prediction
 
 
 def prediction_to_json(prediction: Prediction | None) -> dict[str, Any] | None:
@@ -11,9 +11,9 @@ def prediction_to_json(prediction: Prediction | None) -> dict[str, Any] | None:
     if prediction is None:
         return None
     return {
-        "label": prediction.label.value,
-        "scores": dict(zip(LABELS, prediction.scores, strict=True)),
-        "logits": dict(zip(LABELS, prediction.logits, strict=True)),
+        "label": prediction.label,
+        "scores": dict(prediction.scores),
+        "logits": dict(prediction.logits),
         "confidence": prediction.confidence,
         "margin": prediction.margin,
         "model_version": prediction.model_version,
@@ -26,16 +26,11 @@ def prediction_from_json(value: dict[str, Any] | None) -> Prediction | None:
     if value is None:
         return None
     return Prediction(
-        label=Sentiment(value["label"]),
-        scores=_triple(value["scores"]),
-        logits=_triple(value["logits"]),
+        label=value["label"],
+        scores=value["scores"],
+        logits=value["logits"],
         confidence=value["confidence"],
         margin=value["margin"],
         model_version=value["model_version"],
         predicted_at=datetime.fromisoformat(value["predicted_at"]),
     )
-
-
-def _triple(by_name: dict[str, float]) -> tuple[float, float, float]:
-    positive, neutral, negative = (float(by_name[label]) for label in LABELS)
-    return positive, neutral, negative

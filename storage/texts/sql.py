@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, bindparam, func, select, true, tuple_, update
 
-from storage.records import Prediction, Sentiment, Text
+from storage.records import Prediction, Text
 from storage.sql.database import reading
 from storage.sql.schema import TextRow
 from storage.sql.upsert import insert_new
@@ -148,16 +148,10 @@ def _to_text(row: RowMapping) -> Text:
 
 
 def _to_columns(prediction: Prediction) -> dict[str, Any]:
-    positive, neutral, negative = prediction.scores
-    logit_positive, logit_neutral, logit_negative = prediction.logits
     return {
-        "label": prediction.label.value,
-        "positive": positive,
-        "neutral": neutral,
-        "negative": negative,
-        "logit_positive": logit_positive,
-        "logit_neutral": logit_neutral,
-        "logit_negative": logit_negative,
+        "label": prediction.label,
+        "scores": dict(prediction.scores),
+        "logits": dict(prediction.logits),
         "confidence": prediction.confidence,
         "margin": prediction.margin,
         "model_version": prediction.model_version,
@@ -167,9 +161,9 @@ def _to_columns(prediction: Prediction) -> dict[str, Any]:
 
 def _to_prediction(row: RowMapping) -> Prediction:
     return Prediction(
-        label=Sentiment(row["label"]),
-        scores=(row["positive"], row["neutral"], row["negative"]),
-        logits=(row["logit_positive"], row["logit_neutral"], row["logit_negative"]),
+        label=row["label"],
+        scores=row["scores"],
+        logits=row["logits"],
         confidence=row["confidence"],
         margin=row["margin"],
         model_version=row["model_version"],

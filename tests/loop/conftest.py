@@ -10,10 +10,11 @@ import pytest
 
 from flows.prefect_api.runs import Run
 from storage.clock import now
-from storage.records import LABELS, LabelTask, Purpose, Sentiment
+from storage.records import LabelTask, Purpose
 from tests.fixtures_home import NEWS, sentence
 from tests.fixtures_models import write_tiny_base
 from tests.loop.house import SERVED, House, running, until
+from tests.schemes import LABELS
 
 RETRAIN_AFTER = 10
 AUDIT, SELECTED = 5, 12
@@ -57,8 +58,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with running(
         folder / "home",
         FINLOOP_BASE_MODEL=str(base),
-        FINLOOP_PHRASEBANK="sample",
-        FINLOOP_PHRASEBANK_AGREEMENT="100",
+        FINLOOP_SEED_DATA="sample",
+        FINLOOP_AGREEMENT="100",
         FINLOOP_RETRAIN_AFTER=str(RETRAIN_AFTER),
         FINLOOP_AUDIT_SHARE="0.3",
         OMP_NUM_THREADS="1",  # a model this small is slowed down by a second thread, tenfold on a busy machine
@@ -84,8 +85,8 @@ def texts(house: House) -> Path:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
         labels = islice(cycle(LABELS), TEXTS)
-        writer.writerows((sentence(1000 + index, NEWS[label]), label.value) for index, label in enumerate(labels))
-        writer.writerow([SERVED, Sentiment.POSITIVE.value])
+        writer.writerows((sentence(1000 + index, NEWS[label]), label) for index, label in enumerate(labels))
+        writer.writerow([SERVED, "positive"])
     return path
 
 

@@ -99,9 +99,9 @@ class House:
             return {}
 
     def answering(self) -> str:
-        """The version that a served answer names."""
-        answer = httpx.post(f"{self.settings.serving_url}/predict", json={"text": SERVED}, timeout=10)
-        return str(answer.raise_for_status().json()["model_version"])
+        """The version that a prediction of the service names."""
+        response = httpx.post(f"{self.settings.serving_url}/predict", json={"text": SERVED}, timeout=10)
+        return str(response.raise_for_status().json()["model_version"])
 
     def processes(self, part: str | None = None) -> list[psutil.Process]:
         """The living processes of `up` itself and all that it started, or those of one part."""

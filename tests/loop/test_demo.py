@@ -80,7 +80,7 @@ def test_the_requests_were_answered_all_the_while(demo: Demo) -> None:
 
 
 def test_the_verdict_is_what_the_rule_says_of_the_reported_scores(demo: Demo) -> None:
-    assert demo.report["promoted"] is demo.report["verdict"]["promoted"] is by_the_rule(demo.report)
+    assert demo.report["promoted"] is (demo.report["verdict"]["decision"] == "promote") is by_the_rule(demo.report)
     served = demo.report["candidate"] if demo.report["promoted"] else demo.report["first_champion"]
     assert demo.report["champion"] == served
 
@@ -104,7 +104,7 @@ def test_events_start_what_the_demo_never_starts(demo: Demo) -> None:
     assert ("deploy" in runs) is demo.report["promoted"]
 
 
-@pytest.mark.parametrize("rows", ["audit", "heldout", "phrasebank"])
+@pytest.mark.parametrize("rows", ["audit", "heldout", "seed"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_the_report_has_every_score(demo: Demo, rows: str, when: str) -> None:
     scores = demo.report[rows][when]
@@ -116,7 +116,7 @@ def test_the_report_has_every_score(demo: Demo, rows: str, when: str) -> None:
 
 def test_the_sample_is_no_toy(demo: Demo) -> None:
     """Its first champion, sound or the demo would have ended, is good on sentences and clearly worse on posts."""
-    on_sentences = demo.report["phrasebank"]["before"]["macro_f1"]
+    on_sentences = demo.report["seed"]["before"]["macro_f1"]
     assert 0.60 <= on_sentences <= 0.90
     assert demo.report["heldout"]["before"]["macro_f1"] <= on_sentences - 0.12
 
@@ -131,14 +131,14 @@ def test_the_report_has_everything_else(demo: Demo) -> None:
     assert set(report["runs"]) >= {"score", "audit", "select", "retrain"}
     assert (report["text_store"], report["base_model"]) == ("sqlite", "minilm")
     assert report["device"]
-    assert report["phrasebank_source"].startswith("sample")
+    assert report["seed_data"].startswith("sample")
 
 
 def test_what_it_says_begins_with_what_is_real(demo: Demo) -> None:
     head = demo.said[: demo.said.index("ingest")]
     for part, setting in (
         ("text store", "FINLOOP_ELASTICSEARCH_URL"),
-        ("PhraseBank", "FINLOOP_PHRASEBANK"),
+        ("seed data", "FINLOOP_SEED_DATA"),
         ("base model", "FINLOOP_BASE_MODEL"),
         ("device", "GPU"),
     ):

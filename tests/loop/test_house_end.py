@@ -18,9 +18,9 @@ from deployments.supervisor.ports import port_is_free
 from deployments.supervisor.stack import Stack
 from flows.steps import asking
 from flows.wiring.parts import Parts
-from storage.records import Sentiment
 from tests.loop.conftest import RETRAIN_AFTER, Answered
 from tests.loop.house import SERVED, House, until
+from tests.schemes import SENTIMENT
 
 
 def our_project(parts: Parts) -> asking.Project:
@@ -28,7 +28,7 @@ def our_project(parts: Parts) -> asking.Project:
 
 
 @contextmanager
-def rounds(house: House, folder: Path, key: Mapping[str, Sentiment]) -> Iterator[tuple[Rounds, Client, io.StringIO]]:
+def rounds(house: House, folder: Path, key: Mapping[str, str]) -> Iterator[tuple[Rounds, Client, io.StringIO]]:
     """A demo's rounds in this house, the client that asks meanwhile, and what is said."""
     said = io.StringIO()
     console = Console(file=said, width=200)
@@ -74,7 +74,8 @@ def test_a_demo_without_answers_waits_for_people_and_makes_up_for_a_task_that_wa
     assert "asked for 1 more texts" in said.getvalue()
     assert done.runs["retrain"].created_by == "event"
     assert deleted.text_id not in {label.text_id for label in house.parts.labels.trainable()}
-    assert house.json("status")["problems"] == ["1 task is gone from Label Studio; their labels are kept"]
+    (problem,) = house.json("status")["problems"]
+    assert (problem["kind"], problem["count"]) == ("tasks gone", 1)
 
 
 def test_a_round_that_finds_no_text_left_leaves_the_last_verdict(
@@ -85,7 +86,7 @@ def test_a_round_that_finds_no_text_left_leaves_the_last_verdict(
     project = our_project(house.parts)
     asked = len(house.parts.tasks.open(project.server, project.ids.project_id))
     assert RETRAIN_AFTER <= asked < 4 * RETRAIN_AFTER, "enough for a round, too few for five"
-    key = AnswerKey(house.settings.home).read()
+    key = AnswerKey(house.settings.home, SENTIMENT).read()
     with rounds(house, tmp_path, key) as (stand_in, client, said):
         done = stand_in.until_promoted(5, client)
     assert not done.promoted

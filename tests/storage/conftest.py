@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from storage.labels.annotations import Labels
 from storage.labels.tasks import Tasks
-from storage.records import Annotation, AnnotationKey, Purpose, Sentiment, TaskState, Text
+from storage.records import Annotation, AnnotationKey, Purpose, TaskState, Text
 from storage.sql.database import migrate, open_database
 from storage.sql.schema import Base
 
@@ -76,7 +76,7 @@ def database_url(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=False)
 
 
-def majority(annotations: Sequence[Annotation]) -> Sentiment | None:
+def majority(annotations: Sequence[Annotation]) -> str | None:
     """The one label that more annotators gave than any other."""
     votes = Counter(answer.label for answer in annotations if answer.label is not None).most_common(2)
     return votes[0][0] if votes and (len(votes) == 1 or votes[0][1] > votes[1][1]) else None
@@ -117,14 +117,14 @@ def task_of(text_id: str) -> int:
 
 
 def an_annotation(
-    text_id: str, label: Sentiment | None = Sentiment.POSITIVE, number: int | None = None, revision: int = 0
+    text_id: str, label: str | None = "positive", number: int | None = None, revision: int = 0
 ) -> Annotation:
     """Revision `revision` of annotation `number` of a text; the number is the text's own unless given."""
     key = AnnotationKey(SERVER, PROJECT, task_of(text_id) if number is None else number)
     return Annotation(key, task_of(text_id), text_id, label, "ann@example.org", NOON + timedelta(seconds=revision))
 
 
-def label_of(labels: Labels, text_id: str) -> Sentiment | None:
+def label_of(labels: Labels, text_id: str) -> str | None:
     """The label of a text, None also where it was never answered."""
     row = labels.get(text_id)
     return None if row is None else row.label

@@ -39,12 +39,15 @@ def near_duplicates(
 
 
 def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """The connected component of each of `count` nodes, numbered from 0 in order of first appearance (union-find)."""
-    parent = list(range(count))
-    for one, other in pairs:
-        parent[_root(parent, one)] = _root(parent, other)
+    """The connected component of each of `count` nodes, numbered from 0 in order of first appearance."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ones, others = zip(*pairs, strict=True) if (pairs := list(pairs)) else ((), ())
+    graph = coo_array(([True] * len(ones), (ones, others)), shape=(count, count))
+    found = connected_components(graph, directed=False)[1].tolist()
     numbers: dict[int, int] = {}
-    return [numbers.setdefault(_root(parent, node), len(numbers)) for node in range(count)]
+    return [numbers.setdefault(component, len(numbers)) for component in found]
 
 
 def grams(text: str) -> set[str]:
@@ -55,13 +58,6 @@ def grams(text: str) -> set[str]:
 
 def _folded(text: str) -> str:
     return normalise(text).lower()
-
-
-def _root(parent: list[int], node: int) -> int:
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node
 
 
 def _gram_numbers(texts: Sequence[str]) -> list[Grams]:

@@ -1,4 +1,4 @@
-"""PhraseBank rows and our own labels become one dataset, with every text in one split for ever.
+"""Seed data and our own labels become one dataset, with every text in one split for ever.
 
 Splits go by cluster, since a reworded headline on both sides of a split measures memory. Nothing is stored here: what
 was decided before comes in as `known` and goes out in `splits`; the same input in any order gives the same rows.
@@ -12,21 +12,21 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from storage.records import Label, Purpose, Row, Sentiment, Split
+from storage.records import Label, Purpose, Row, Split
 from storage.text import drawn, normalise, text_id
 from training.data.clusters import components, near_duplicates
-from training.data.phrasebank import PhraseBank
+from training.data.seed import SeedData
 
 Place = tuple[str, Split]
 """A text's cluster and its split."""
 
-REPEATED = "PhraseBank: the same sentence with the same label again"
-CONTRADICTED = "PhraseBank: the same sentence with different labels"
+REPEATED = "seed data: the same sentence with the same label again"
+CONTRADICTED = "seed data: the same sentence with different labels"
 NEAR_AUDIT = "near an audit text"
-NEAR_TEST = "label near a PhraseBank test row"
+NEAR_TEST = "label near a test row of the seed data"
 BRIDGES = "bridges two splits"
 STRICTER = "near a row of a stricter split"
-REPLACED = "PhraseBank: the annotators' label is used"
+REPLACED = "seed data: the annotators' label is used"
 
 _STRICTNESS = {Split.TRAIN: 0, Split.VALIDATION: 1, Split.TEST: 2}
 
@@ -36,9 +36,9 @@ class MergePolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    test_share: float = Field(default=0.15, ge=0.01, le=0.4, description="Of the PhraseBank, frozen to test on.")
+    test_share: float = Field(default=0.15, ge=0.01, le=0.4, description="Of the seed data, frozen to test on.")
     validation_share: float = Field(
-        default=0.10, ge=0.01, le=0.4, description="Of the PhraseBank, to choose the checkpoint."
+        default=0.10, ge=0.01, le=0.4, description="Of the seed data, to choose the checkpoint."
     )
     label_validation_share: float = Field(
         default=0.10, ge=0.0, le=0.4, description="Of our own labels, to choose the checkpoint; the rest trains."
@@ -62,11 +62,11 @@ class Merged:
 
 @dataclass(slots=True)
 class _Candidate:
-    """A text that may become a row: from the PhraseBank, from our labels, or from both."""
+    """A text that may become a row: from the seed data, from our labels, or from both."""
 
     text: str
-    bank: Sentiment | None = None
-    label: Sentiment | None = None
+    seed: str | None = None
+    label: str | None = None
     group: str | None = None
 
 
@@ -83,22 +83,22 @@ class _Ground:
 
 
 def merge(
-    phrasebank: PhraseBank,
+    seed: SeedData,
     labels: Iterable[Label],
     audit_texts: Iterable[str],
     known: Mapping[str, Place],
     policy: MergePolicy,
 ) -> Merged:
-    """One dataset out of PhraseBank sentences and answered labels.
+    """One dataset out of seed data and answered labels.
 
     Only labels that were asked for to learn are used; audit labels and skips are left aside. Test rows come from the
-    PhraseBank alone. Whatever shares a cluster with an audit text neither trains nor validates; a label that shares one
+    seed data alone. Whatever shares a cluster with an audit text neither trains nor validates; a label that shares one
     with a test row is dropped; a new text near texts of two different splits is dropped. Where annotators labelled a
-    PhraseBank sentence that trains, theirs counts.
+    text of the seed data that trains, theirs counts.
     """
     answered = sorted(labels, key=lambda label: label.sequence)  # of two answers for a text the newer is last and wins
     dropped: Counter[str] = Counter()
-    candidates = _from_phrasebank(phrasebank, dropped)
+    candidates = _from_seed(seed, dropped)
     for label in answered:
         if label.purpose is Purpose.SELECT and label.label is not None:
             candidates.setdefault(label.text_id, _Candidate(normalise(label.text))).label = label.label
@@ -106,16 +106,16 @@ def merge(
     ground = _ground(candidates, audit, known)
     ground.dropped = dropped
     places = _places(ground, known, policy)
-    rows = [row for position, place in places.items() if (row := _row(ground, position, place)) is not None]
+    rows = [row for position, place in places.items() if (row := _row(ground, position, place, seed.kind))]
     splits = {row.text_id: (row.cluster, row.split) for row in rows} | dict(known)
     rows.sort(key=lambda row: row.text_id)
     return Merged(tuple(rows), dict(sorted(dropped.items())), splits)
 
 
-def _from_phrasebank(phrasebank: PhraseBank, dropped: Counter[str]) -> dict[str, _Candidate]:
-    by_id: dict[str, list[Sentiment]] = {}
+def _from_seed(seed: SeedData, dropped: Counter[str]) -> dict[str, _Candidate]:
+    by_id: dict[str, list[str]] = {}
     texts: dict[str, str] = {}
-    for row in phrasebank.rows:
+    for row in seed.rows:
         identity = text_id(row.text)
         texts[identity] = normalise(row.text)
         by_id.setdefault(identity, []).append(row.label)
@@ -126,12 +126,12 @@ def _from_phrasebank(phrasebank: PhraseBank, dropped: Counter[str]) -> dict[str,
             continue
         if len(given) > 1:
             dropped[REPEATED] += len(given) - 1
-        kept[identity] = _Candidate(texts[identity], bank=given[0], group=phrasebank.groups.get(identity))
+        kept[identity] = _Candidate(texts[identity], seed=given[0], group=seed.groups.get(identity))
     return kept
 
 
 def _ground(candidates: Mapping[str, _Candidate], audit: Iterable[str], known: Mapping[str, Place]) -> _Ground:
-    """Clusters by near-duplication, by the PhraseBank's own groups and by the clusters of before.
+    """Clusters by near-duplication, by the seed data's own groups and by the clusters of before.
 
     Audit texts take part only to find what must not train: they never join two clusters into one.
     """
@@ -188,15 +188,15 @@ def _places(ground: _Ground, known: Mapping[str, Place], policy: MergePolicy) ->
 
 
 def _new_place(ground: _Ground, members: Sequence[int], policy: MergePolicy) -> Place:
-    """A cluster without history is named by its first PhraseBank text, so that later labels cannot rename it.
+    """A cluster without history is named by its first text of the seed data, so that later labels cannot rename it.
 
     Our own texts draw from a hash of their own: those in the lowest share of the plain one may all be audit texts
     already (`in_audit`), and then none would be left to validate.
     """
-    of_bank = [ground.ids[member] for member in members if ground.candidates[member].bank is not None]
-    cluster = min(of_bank or [ground.ids[member] for member in members])
-    share = drawn(cluster if of_bank else f"label:{cluster}", policy.salt)
-    if not of_bank:
+    of_seed = [ground.ids[member] for member in members if ground.candidates[member].seed is not None]
+    cluster = min(of_seed or [ground.ids[member] for member in members])
+    share = drawn(cluster if of_seed else f"label:{cluster}", policy.salt)
+    if not of_seed:
         return cluster, Split.VALIDATION if share < policy.label_validation_share else Split.TRAIN
     if share < policy.test_share:
         return cluster, Split.TEST
@@ -211,7 +211,8 @@ def _separate(ground: _Ground, places: dict[int, Place], one: int, other: int) -
         ground.dropped[STRICTER] += 1
 
 
-def _row(ground: _Ground, position: int, place: Place) -> Row | None:
+def _row(ground: _Ground, position: int, place: Place, seed: str) -> Row | None:
+    """The row of a candidate at its place; `seed` is the origin of what comes from the seed data."""
     candidate, (cluster, split) = ground.candidates[position], place
     if split is not Split.TEST and position in ground.near_audit:
         ground.dropped[NEAR_AUDIT] += 1
@@ -220,10 +221,10 @@ def _row(ground: _Ground, position: int, place: Place) -> Row | None:
     if split is Split.TEST:
         if label is not None:
             ground.dropped[NEAR_TEST] += 1
-        label, origin = candidate.bank, "phrasebank"
+        label, origin = candidate.seed, seed
     elif label is None:
-        label, origin = candidate.bank, "phrasebank"
-    elif candidate.bank is not None:
+        label, origin = candidate.seed, seed
+    elif candidate.seed is not None:
         ground.dropped[REPLACED] += 1
     if label is None:
         return None

@@ -1,4 +1,4 @@
-"""The Financial PhraseBank (Malo et al. 2014): reading its files, and fetching them from the Hugging Face hub.
+"""The Financial PhraseBank (Malo et al. 2014): the format of its files, and fetching them from the Hugging Face hub.
 
 A file is latin-1, a sentence a line, `sentence@label`; sentences hold `@` themselves, so the last one splits. Python's
 `splitlines` is a trap here: it also splits at latin-1's 0x85 and at form feeds. The hub's copy has a loading script
@@ -15,9 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from storage.errors import BadInput, Refused, Unreachable
-from storage.records import Sentiment
-from storage.text import checked
-from storage.texts.bad_lines import Problem
 
 AGREEMENTS = {50: "50", 66: "66", 75: "75", 100: "All"}
 """Per cent of annotators who agree at least, and how the file of that level is named."""
@@ -30,47 +27,45 @@ ZIP = "data/FinancialPhraseBank-v1.0.zip"
 _FOLDER = "FinancialPhraseBank-v1.0"
 _SUMS = "SHA256SUMS"
 _LARGEST_MEMBER = 20_000_000
-_CURE = "Set FINLOOP_PHRASEBANK to `sample`, to `hub`, or to the folder that holds the Sentences_*Agree.txt files."
+CURE = (
+    "Set FINLOOP_SEED_DATA to `sample`, to `hub`, to the folder that holds the Sentences_*Agree.txt files,\n"
+    "or to a CSV with the columns text,label."
+)
 
 
 @dataclass(frozen=True, slots=True)
-class PhraseBankRow:
-    """A labelled sentence and its 1-based line in the file."""
-
-    line: int
-    text: str
-    label: Sentiment
-
-
-@dataclass(frozen=True, slots=True)
-class PhraseBank:
-    """One agreement level as read: `source` is the file, `sha256` its sum.
+class Sentences:
+    """The file of one agreement level: its lines by 1-based number, unread, and the hash of the whole.
 
     `groups` maps text ids to the group that must stay in one split; it is empty for the real PhraseBank.
     """
 
-    rows: tuple[PhraseBankRow, ...]
-    problems: tuple[Problem, ...]
+    path: Path
     sha256: str
-    source: str
+    lines: tuple[tuple[int, str], ...]
     groups: Mapping[str, str]
 
 
-def read_phrasebank(folder: Path, agreement: int) -> PhraseBank:
+def read_sentences(folder: Path, agreement: int) -> Sentences:
     """Read one agreement level (50, 66, 75 or 100) from the zip's inner folder or its parent.
 
-    A line that cannot be used becomes a Problem; BadInput is raised for a missing file, a file in another encoding and
-    a file without a single usable line.
+    Raises BadInput for a missing file and for a file in another encoding.
     """
     path = _sentences_file(folder, agreement)
     content = path.read_bytes()
     if not content.isascii() and _is_utf8(content):
         raise BadInput(f"{path} is UTF-8; a PhraseBank file is latin-1.\nConvert it: iconv -f UTF-8 -t LATIN1.")
-    rows, problems = _parse(content.decode("latin-1"))
-    if not rows:
-        raise BadInput(f"{path} holds no line of the form sentence@label (latin-1).\n{_CURE}")
-    groups = _read_groups(path.parent / GROUPS_FILE)
-    return PhraseBank(rows, problems, hashlib.sha256(content).hexdigest(), str(path), groups)
+    lines = content.decode("latin-1").removesuffix("\n").split("\n")
+    numbered = tuple((number, line.removesuffix("\r")) for number, line in enumerate(lines, start=1))
+    return Sentences(path, hashlib.sha256(content).hexdigest(), numbered, _read_groups(path.parent / GROUPS_FILE))
+
+
+def split_line(line: str) -> tuple[str, str]:
+    """The sentence and the label of a line, as they stand there. Raises BadInput for a line without a label."""
+    sentence, at, label = line.rpartition("@")
+    if not at:
+        raise BadInput("no @label at its end: the line is empty or half-written")
+    return sentence, label
 
 
 def fetch_phrasebank(cache: Path, endpoint: str | None = None) -> Path:
@@ -95,12 +90,12 @@ def fetch_phrasebank(cache: Path, endpoint: str | None = None) -> Path:
 def _sentences_file(folder: Path, agreement: int) -> Path:
     if agreement not in AGREEMENTS:
         levels = ", ".join(map(str, AGREEMENTS))
-        raise BadInput(f"the PhraseBank has no agreement level {agreement} (FINLOOP_PHRASEBANK_AGREEMENT): {levels}.")
+        raise BadInput(f"the PhraseBank has no agreement level {agreement} (FINLOOP_AGREEMENT): {levels}.")
     name = f"Sentences_{AGREEMENTS[agreement]}Agree.txt"
     for place in (folder, folder / _FOLDER):
         if (place / name).is_file():
             return place / name
-    raise BadInput(f"there is no {name} in {folder} (FINLOOP_PHRASEBANK).\n{_CURE}")
+    raise BadInput(f"there is no {name} in {folder} (FINLOOP_SEED_DATA).\n{CURE}")
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -109,32 +104,6 @@ def _is_utf8(content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _parse(content: str) -> tuple[tuple[PhraseBankRow, ...], tuple[Problem, ...]]:
-    rows: list[PhraseBankRow] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(content.removesuffix("\n").split("\n"), start=1):
-        parsed = _parse_line(number, line.removesuffix("\r"))
-        if isinstance(parsed, Problem):
-            problems.append(parsed)
-        else:
-            rows.append(parsed)
-    return tuple(rows), tuple(problems)
-
-
-def _parse_line(number: int, line: str) -> PhraseBankRow | Problem:
-    sentence, at, name = line.rpartition("@")
-    if not at:
-        return Problem(number, "no @label at its end: the line is empty or half-written")
-    try:
-        label = Sentiment(name.strip())
-    except ValueError:
-        return Problem(number, f"the label {name[:40]!r} is none of {', '.join(Sentiment)}")
-    try:
-        return PhraseBankRow(number, checked(sentence), label)
-    except BadInput as error:
-        return Problem(number, str(error))
 
 
 def _read_groups(path: Path) -> dict[str, str]:
@@ -161,9 +130,9 @@ def _download(cache: Path, endpoint: str | None) -> Path:
         found = hf_hub_download(REPOSITORY, ZIP, repo_type="dataset", cache_dir=cache, endpoint=endpoint)
     except HfHubHTTPError as error:
         reason = _first_line(error)
-        raise Refused(f"the hub at {address} (HF_ENDPOINT) gives no {REPOSITORY}/{ZIP}: {reason}.\n{_CURE}") from error
+        raise Refused(f"the hub at {address} (HF_ENDPOINT) gives no {REPOSITORY}/{ZIP}: {reason}.\n{CURE}") from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.TransportError) as error:
-        raise Unreachable("Hugging Face hub", address, "HF_ENDPOINT", _first_line(error), _CURE) from error
+        raise Unreachable("Hugging Face hub", address, "HF_ENDPOINT", _first_line(error), CURE) from error
     archive = Path(found).resolve()
     if len(archive.name) == 64 and hashlib.sha256(archive.read_bytes()).hexdigest() != archive.name:
         archive.unlink()

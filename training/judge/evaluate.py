@@ -1,6 +1,6 @@
-"""A model runs on rows whose truth is known; everything that judges it starts from these answers.
+"""A model runs on rows whose truth is known; everything that judges it starts from its evaluation.
 
-Nothing stored can enter: `Answers` are only made by running a model, so a judgement is of two models on the same rows.
+Nothing stored can enter: only running a model makes an `Evaluation`, so a judgement is of two models on the same rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from storage.errors import BadInput
-from storage.records import LABELS, Row, Sentiment
+from storage.records import Row
 from training.judge.metrics import Difference, Scores, paired_difference, score
 
 if TYPE_CHECKING:  # torch is behind it, and a form of the gate's policy must not pay for that
@@ -28,10 +28,10 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Texts with what people say of them: the audit slice, or the PhraseBank's test rows."""
+    """Texts with what people say of them: the audit slice, or the test rows of the seed data."""
 
     texts: tuple[str, ...]
-    truth: tuple[Sentiment, ...]
+    truth: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.truth):
@@ -42,11 +42,16 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What a model said of some examples: a label for each, and probabilities (texts, 3) in the order of LABELS."""
+class Evaluation:
+    """What a model said of some examples: a label for each, and probabilities (texts, labels).
 
-    truth: tuple[Sentiment, ...]
-    predicted: tuple[Sentiment, ...]
+    The columns are in the order of `labels`.
+    """
+
+    texts: tuple[str, ...]
+    truth: tuple[str, ...]
+    predicted: tuple[str, ...]
+    labels: tuple[str, ...]
     probabilities: Probabilities
 
     def __len__(self) -> int:
@@ -54,16 +59,16 @@ class Answers:
 
     def scores(self) -> Scores:
         """All metrics with their intervals; raises BadInput where there are no rows."""
-        return score(self.truth, self.predicted)
+        return score(self.truth, self.predicted, self.labels)
 
-    def against(self, champion: Answers) -> Difference:
-        """How much better these answers are than the champion's for the same examples."""
+    def against(self, champion: Evaluation) -> Difference:
+        """How much better this model is than the champion on the same examples."""
         if self.truth != champion.truth:
             raise BadInput("two models are compared on different rows")
-        return paired_difference(self.truth, champion.predicted, self.predicted)
+        return paired_difference(self.truth, champion.predicted, self.predicted, self.labels)
 
 
-def examples(pairs: Iterable[tuple[str, Sentiment]]) -> Examples:
+def examples(pairs: Iterable[tuple[str, str]]) -> Examples:
     """Examples from (text, truth) pairs."""
     listed = list(pairs)
     return Examples(tuple(text for text, _ in listed), tuple(truth for _, truth in listed))
@@ -74,8 +79,8 @@ def rows_as_examples(rows: Iterable[Row]) -> Examples:
     return examples((row.text, row.label) for row in rows)
 
 
-def evaluate(model: Model, given: Examples, batch_size: int = 32) -> Answers:
+def evaluate(model: Model, given: Examples, batch_size: int = 32) -> Evaluation:
     """Run the model on the examples."""
-    probabilities = model.predict(given.texts, batch_size).probabilities
-    predicted = tuple(LABELS[index] for index in np.argmax(probabilities, axis=1))
-    return Answers(given.truth, predicted, probabilities)
+    said = model.predict(given.texts, batch_size)
+    predicted = tuple(said.labels[index] for index in np.argmax(said.probabilities, axis=1))
+    return Evaluation(given.texts, given.truth, predicted, said.labels, said.probabilities)

@@ -12,25 +12,25 @@ import numpy as np
 import numpy.typing as npt
 
 from storage.errors import BadInput
-from storage.records import LABELS, Sentiment
 
 Codes = npt.NDArray[np.int64]
-"""(rows,) positions in LABELS."""
+"""(rows,) positions in the labels of the scheme."""
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One model on n rows; `confusion[i, j]` counts rows truly LABELS[i] that were called LABELS[j].
+    """One model on n rows; `confusion[i, j]` counts rows truly labels[i] that were called labels[j].
 
     A label that is neither true nor predicted anywhere has no F1 and is left out of the mean; one that occurs on only
     one side counts as 0. The recall of a label that is nowhere true is given as 0. Intervals are 95 %.
     """
 
+    labels: tuple[str, ...]
     n: int
     accuracy: float
     macro_f1: float
-    recall: dict[Sentiment, float]
+    recall: dict[str, float]
     confusion: tuple[tuple[int, ...], ...]
     accuracy_interval: Interval
     macro_f1_interval: Interval
@@ -46,29 +46,30 @@ class Difference:
     disagreements: int
 
 
-def codes(labels: Sequence[Sentiment]) -> Codes:
-    """Labels as positions in LABELS."""
-    positions = {label: index for index, label in enumerate(LABELS)}
-    return np.array([positions[label] for label in labels], dtype=np.int64)
+def codes(said: Sequence[str], labels: Sequence[str]) -> Codes:
+    """What was said as positions in `labels`."""
+    positions = {label: index for index, label in enumerate(labels)}
+    return np.array([positions[label] for label in said], dtype=np.int64)
 
 
-def score(truth: Sequence[Sentiment], predicted: Sequence[Sentiment]) -> Scores:
+def score(truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Scores:
     """All the metrics of one model; raises BadInput without rows, or where the two differ in length."""
-    return score_codes(codes(truth), codes(predicted))
+    return score_codes(codes(truth, labels), codes(predicted, labels), labels)
 
 
-def score_codes(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> Scores:
-    """The same for positions in LABELS."""
+def score_codes(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], labels: Sequence[str]) -> Scores:
+    """The same for positions in `labels`."""
     _check(truth, predicted)
-    confusion = _confusion(truth, predicted)
+    confusion = _confusion(truth, predicted, len(labels))
     n, right = int(confusion.sum()), int(np.trace(confusion))
     true_counts = confusion.sum(axis=1)
-    recall = np.divide(np.diag(confusion), true_counts, out=np.zeros(len(LABELS)), where=true_counts > 0)
+    recall = np.divide(np.diag(confusion), true_counts, out=np.zeros(len(labels)), where=true_counts > 0)
     return Scores(
+        labels=tuple(labels),
         n=n,
         accuracy=right / n,
         macro_f1=_macro_f1(confusion),
-        recall={label: float(recall[index]) for index, label in enumerate(LABELS)},
+        recall={label: float(recall[index]) for index, label in enumerate(labels)},
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         accuracy_interval=wilson(right, n),
         macro_f1_interval=macro_f1_interval(confusion),
@@ -77,13 +78,10 @@ def score_codes(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> Scores:
 
 def wilson(right: int, n: int, confidence: float = 0.95) -> Interval:
     """The score interval of a share (Wilson 1927): never outside 0 and 1, and honest at 0 and n of n."""
-    from scipy.stats import norm
+    from scipy.stats import binomtest
 
-    z = float(norm.ppf(0.5 + confidence / 2))
-    share = right / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    interval = binomtest(right, n).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def macro_f1_interval(confusion: Codes, confidence: float = 0.95) -> Interval:
@@ -93,6 +91,7 @@ def macro_f1_interval(confusion: Codes, confidence: float = 0.95) -> Interval:
     rows of every label that occurs, or at exactly 0 or 1, where the delta method has no width, it is Wilson's for n
     rows of the rarest label: wide on purpose.
     """
+    from scipy.special import expit
     from scipy.stats import t
 
     estimate, n = _macro_f1(confusion), int(confusion.sum())
@@ -104,7 +103,7 @@ def macro_f1_interval(confusion: Codes, confidence: float = 0.95) -> Interval:
     error = float(np.sqrt(variance / n))
     half = float(t.ppf(0.5 + confidence / 2, rarest - 1)) * error / (estimate * (1 - estimate))
     centre = float(np.log(estimate / (1 - estimate)))
-    return _logistic(centre - half), _logistic(centre + half)
+    return float(expit(centre - half)), float(expit(centre + half))
 
 
 def influence(confusion: Codes) -> npt.NDArray[np.float64]:
@@ -116,16 +115,17 @@ def influence(confusion: Codes) -> npt.NDArray[np.float64]:
     """
     denominator = (confusion.sum(axis=0) + confusion.sum(axis=1)) / confusion.sum()
     occurs = denominator > 0
-    per_label = np.divide(1.0, denominator, out=np.zeros(len(LABELS)), where=occurs)
+    per_label = np.divide(1.0, denominator, out=np.zeros(len(denominator)), where=occurs)
     lost = _f1(confusion) * per_label
     moved: npt.NDArray[np.float64] = np.diag(2 * per_label) - lost[:, None] - lost[None, :]
     return moved / int(occurs.sum())
 
 
 def paired_difference(
-    truth: Sequence[Sentiment],
-    champion: Sequence[Sentiment],
-    candidate: Sequence[Sentiment],
+    truth: Sequence[str],
+    champion: Sequence[str],
+    candidate: Sequence[str],
+    labels: Sequence[str],
     confidence: float = 0.95,
 ) -> Difference:
     """Macro-F1 of the candidate less the champion's on the same rows.
@@ -136,10 +136,10 @@ def paired_difference(
     """
     from scipy.stats import t
 
-    y, old, new = codes(truth), codes(champion), codes(candidate)
+    y, old, new = codes(truth, labels), codes(champion, labels), codes(candidate, labels)
     _check(y, old)
     _check(y, new)
-    before, after = _confusion(y, old), _confusion(y, new)
+    before, after = _confusion(y, old, len(labels)), _confusion(y, new, len(labels))
     difference = _macro_f1(after) - _macro_f1(before)
     disagreements = int(np.count_nonzero(old != new))
     if disagreements == 0:
@@ -156,18 +156,18 @@ def _check(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> None:
     if len(truth) == 0:
         raise BadInput("there are no rows to score")
     if len(truth) != len(predicted):
-        raise BadInput(f"{len(predicted)} answers for {len(truth)} rows")
+        raise BadInput(f"{len(predicted)} predictions for {len(truth)} rows")
 
 
-def _confusion(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> Codes:
-    counts = np.bincount(truth * len(LABELS) + predicted, minlength=len(LABELS) ** 2)
-    return counts.reshape(len(LABELS), len(LABELS)).astype(np.int64)
+def _confusion(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], labels: int) -> Codes:
+    counts = np.bincount(truth * labels + predicted, minlength=labels**2)
+    return counts.reshape(labels, labels).astype(np.int64)
 
 
 def _f1(confusion: Codes) -> npt.NDArray[np.float64]:
     """(labels,) F1, 0 where a label does not occur."""
     denominator = confusion.sum(axis=0) + confusion.sum(axis=1)
-    none = np.zeros(len(LABELS))
+    none = np.zeros(len(denominator))
     f1: npt.NDArray[np.float64] = np.divide(2.0 * np.diag(confusion), denominator, out=none, where=denominator > 0)
     return f1
 
@@ -175,7 +175,3 @@ def _f1(confusion: Codes) -> npt.NDArray[np.float64]:
 def _macro_f1(confusion: Codes) -> float:
     occurring = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
     return float(_f1(confusion)[occurring].mean())
-
-
-def _logistic(value: float) -> float:
-    return float(1 / (1 + np.exp(-value)))

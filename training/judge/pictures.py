@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from storage.records import LABELS
 from training.judge.metrics import Scores
 
 DOTS_PER_INCH = 110
+CELL = 0.75
+"""Inches that a count needs; beyond five labels the matrix grows with them."""
 
 
 def confusion_matrices(models: Sequence[tuple[str, Scores]], title: str) -> bytes:
@@ -21,7 +22,8 @@ def confusion_matrices(models: Sequence[tuple[str, Scores]], title: str) -> byte
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(0.6 + 4.2 * len(models), 4.6), layout="constrained")
+    side = max(4.2, CELL * max(len(scores.labels) for _, scores in models))
+    figure = Figure(figsize=(0.6 + side * len(models), 0.4 + side), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=13)
     for axes, (name, scores) in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
@@ -35,8 +37,8 @@ def _draw(axes: Any, name: str, scores: Scores) -> None:
     counts = np.array(scores.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    for row in range(len(LABELS)):
-        for column in range(len(LABELS)):
+    for row in range(len(scores.labels)):
+        for column in range(len(scores.labels)):
             share = shares[row, column]
             axes.text(
                 column,
@@ -47,9 +49,8 @@ def _draw(axes: Any, name: str, scores: Scores) -> None:
                 fontsize=12,
                 color="white" if share > 0.55 else "black",
             )
-    names = [label.value for label in LABELS]
-    axes.set_xticks(range(len(LABELS)), names)
-    axes.set_yticks(range(len(LABELS)), names, rotation=90, va="center")
+    axes.set_xticks(range(len(scores.labels)), scores.labels, rotation=0 if len(scores.labels) <= 5 else 90)
+    axes.set_yticks(range(len(scores.labels)), scores.labels, rotation=90, va="center")
     axes.set_xlabel("the model said")
     axes.set_ylabel("the annotators said")
     axes.set_title(

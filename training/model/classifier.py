@@ -1,4 +1,4 @@
-"""A sentiment model that answers: load, predict, save, without the Trainer, so that serving pays only for this.
+"""A classifier that answers: load, predict, save, without the Trainer, so that serving pays only for this.
 
 Two promises: labels go by name, never by a model's own order, and predictions are float32 whatever the training was,
 so the served answer equals the offline one whichever texts shared its batch.
@@ -16,22 +16,26 @@ import numpy.typing as npt
 import torch
 
 from storage.errors import BadInput
-from storage.records import LABELS, Prediction, Sentiment
+from storage.records import Prediction
 from training.model.progress import silence
 
 MAX_TOKENS = 128
 """Longer texts are cut: a headline or a post has about 30 tokens, and attention costs the square of the length."""
 
 Logits = npt.NDArray[np.float32]
-"""(texts, 3) in the order of LABELS, unnormalised."""
+"""(texts, labels), unnormalised."""
 Probabilities = npt.NDArray[np.float32]
-"""(texts, 3) in the order of LABELS, rows summing to one."""
+"""(texts, labels), rows summing to one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What a model says of some texts, a row for each in the order in which they were given."""
+    """What a model says of some texts, a row for each in the order in which they were given.
 
+    `labels` names the columns.
+    """
+
+    labels: tuple[str, ...]
     logits: Logits
     probabilities: Probabilities
 
@@ -39,20 +43,22 @@ class Predicted:
 class Classifier:
     """A loaded model in evaluation mode. Safe to use from several threads."""
 
-    def __init__(self, model: Any, tokenizer: Any, device: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, labels: Sequence[str], device: str) -> None:
         self.device = device
         self._model = model.to(device=device, dtype=torch.float32).eval()
         self._tokenizer = tokenizer
-        self._columns = label_columns(model.config.id2label)
+        self._labels = tuple(labels)
+        self._columns = label_columns(model.config.id2label, labels)
         self._max_tokens = tokens_read(model.config)
         self._tokenizing = threading.Lock()  # a fast tokenizer keeps truncation as state: two threads would clash
 
     @classmethod
-    def load(cls, folder: Path, device: str | None = None) -> Self:
+    def load(cls, folder: Path, labels: Sequence[str], device: str | None = None) -> Self:
         """Load a folder of safetensors, configuration and tokenizer; its code, if it has any, is never run.
 
-        Raises BadInput where the folder is no such model, lacks weights (a base model has no trained head) or has
-        labels other than positive, neutral and negative. Sums are the registry's business, not checked here.
+        `labels` are those that the model must have, in the order in which answers are wanted. Raises BadInput where
+        the folder is no such model, lacks weights (a base model has no trained head) or has other labels. Sums are the
+        registry's business, not checked here.
         """
         from safetensors import SafetensorError
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -71,17 +77,17 @@ class Classifier:
         absent = sorted(loading["missing_keys"])
         if absent:
             raise BadInput(f"{folder} is not a trained classifier: its weights lack {', '.join(absent[:3])}")
-        return cls(model, tokenizer, device or choose_device())
+        return cls(model, tokenizer, labels, device or choose_device())
 
     def predict(self, texts: Sequence[str], batch_size: int = 32) -> Predicted:
         """Logits and probabilities of `texts`, at most `batch_size` at once, the like of length together."""
-        logits = np.zeros((len(texts), len(LABELS)), dtype=np.float32)
+        logits = np.zeros((len(texts), len(self._labels)), dtype=np.float32)
         encoded = self._encode(texts)
         longest_first = sorted(range(len(texts)), key=lambda index: -len(encoded["input_ids"][index]))
         for start in range(0, len(texts), batch_size):
             chosen = longest_first[start : start + batch_size]
             logits[chosen] = self._forward({name: [rows[index] for index in chosen] for name, rows in encoded.items()})
-        return Predicted(logits, softmax(logits))
+        return Predicted(self._labels, logits, softmax(logits))
 
     def save(self, folder: Path) -> None:
         """Write configuration, tokenizer and weights (safetensors only) into `folder`, made if need be."""
@@ -114,13 +120,14 @@ def choose_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def label_columns(id2label: Mapping[int, str]) -> list[int]:
-    """The model's column of each of LABELS, matched by name in any case; raises BadInput naming what is in the way."""
-    columns = {name.strip().lower(): index for index, name in id2label.items()}
-    if len(id2label) != len(LABELS) or set(columns) != {label.value for label in LABELS}:
+def label_columns(id2label: Mapping[int, str], labels: Sequence[str]) -> list[int]:
+    """The model's column of each label, matched by name in any case; raises BadInput naming what is in the way."""
+    columns = {name.strip().casefold(): index for index, name in id2label.items()}
+    wanted = [label.casefold() for label in labels]
+    if len(id2label) != len(wanted) or set(columns) != set(wanted):
         names = ", ".join(id2label[index] for index in sorted(id2label))
-        raise BadInput(f"the model's labels are {names}; finloop needs positive, neutral and negative by name")
-    return [columns[label.value] for label in LABELS]
+        raise BadInput(f"the model's labels are {names}; the label scheme needs {', '.join(labels)} by name")
+    return [columns[label] for label in wanted]
 
 
 def tokens_read(config: Any) -> int:
@@ -129,27 +136,29 @@ def tokens_read(config: Any) -> int:
 
 
 def softmax(logits: Logits) -> Probabilities:
-    """Rows of probabilities, computed in float64 and shifted by the row's largest, so that nothing overflows."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    rows: Probabilities = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    """Rows of probabilities, computed in float64."""
+    from scipy import special
+
+    rows: Probabilities = special.softmax(logits.astype(np.float64), axis=1).astype(np.float32)
     return rows
 
 
 def to_predictions(predicted: Predicted, version: str, when: datetime) -> list[Prediction]:
     """The records that the stores keep; margin is the gap between the two likeliest labels, small where unsure."""
     return [
-        _prediction(logits, scores, version, when)
+        _prediction(predicted.labels, logits, scores, version, when)
         for logits, scores in zip(predicted.logits.tolist(), predicted.probabilities.tolist(), strict=True)
     ]
 
 
-def _prediction(logits: list[float], scores: list[float], version: str, when: datetime) -> Prediction:
-    ranked = sorted(range(len(LABELS)), key=lambda index: -scores[index])
-    label: Sentiment = LABELS[ranked[0]]
+def _prediction(
+    labels: tuple[str, ...], logits: list[float], scores: list[float], version: str, when: datetime
+) -> Prediction:
+    ranked = sorted(range(len(labels)), key=lambda index: -scores[index])
     return Prediction(
-        label=label,
-        scores=(scores[0], scores[1], scores[2]),
-        logits=(logits[0], logits[1], logits[2]),
+        label=labels[ranked[0]],
+        scores=dict(zip(labels, scores, strict=True)),
+        logits=dict(zip(labels, logits, strict=True)),
         confidence=scores[ranked[0]],
         margin=scores[ranked[0]] - scores[ranked[1]],
         model_version=version,

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict, Field
 
 from storage.errors import BadInput
-from storage.records import Row, Sentiment, Split
+from storage.records import Row, Split
 from training.model.base_model import BaseModel
 from training.model.head import output_labels, with_our_labels
 from training.model.optimizer import parameter_groups
@@ -77,16 +78,22 @@ class Finetuned:
     """
 
     folder: Path
-    labels: tuple[Sentiment, ...]
+    labels: tuple[str, ...]
     metrics: dict[str, float]
     seconds: float
 
 
 def finetune(
-    rows: Sequence[Row], base: BaseModel, recipe: Recipe, output: Path, progress: Progress | None = None
+    rows: Sequence[Row],
+    base: BaseModel,
+    recipe: Recipe,
+    output: Path,
+    labels: Sequence[str],
+    progress: Progress | None = None,
 ) -> Finetuned:
     """Train on the train rows, keep the epoch with the best macro-F1 on the validation rows, write it to `output`.
 
+    `labels` are all that there are: a label without a row gets an output too.
     `output` appears only when it is whole; checkpoints lie beside it while training and are removed. The order of
     `rows` does not matter. Raises BadInput where `output` is taken, or a split that is needed has no row.
     """
@@ -101,7 +108,7 @@ def finetune(
     shutil.rmtree(workplace, ignore_errors=True)
     try:
         with silence():
-            metrics = _train(train, validation, base, recipe, workplace, progress=progress)
+            metrics = _train(train, validation, base, recipe, workplace, labels, progress=progress)
         (workplace / "model").replace(output)
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
@@ -141,6 +148,7 @@ def _train(
     base: BaseModel,
     recipe: Recipe,
     workplace: Path,
+    labels: Sequence[str],
     *,
     progress: Progress | None,
 ) -> dict[str, float]:
@@ -150,7 +158,7 @@ def _train(
 
     set_seed(recipe.seed)  # before the model: its head is drawn at random
     arguments = _arguments(recipe, workplace / "checkpoints")
-    model, new = with_our_labels(base.folder)
+    model, new = with_our_labels(base.folder, labels)
     model.to(arguments.device)
     rate = recipe.learning_rate or (SMALL_RATE if model.num_parameters() < SMALL else LARGE_RATE)
     tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
@@ -167,7 +175,7 @@ def _train(
         train_dataset=tokens.renumber(learnt),
         eval_dataset=tokens.renumber(held),
         data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=_validation_metrics,
+        compute_metrics=partial(_validation_metrics, labels=labels),
         callbacks=[reporter(progress)] if progress else None,
     )
     trainer.remove_callback(PrinterCallback)
@@ -193,7 +201,7 @@ def _encode(rows: Sequence[Row], tokenizer: Any, config: Any) -> list[dict[str, 
 
     encoded = tokenizer([row.text for row in rows], truncation=True, max_length=tokens_read(config))
     return [
-        {**{name: column[index] for name, column in encoded.items()}, "labels": config.label2id[row.label.value]}
+        {**{name: column[index] for name, column in encoded.items()}, "labels": config.label2id[row.label]}
         for index, row in enumerate(rows)
     ]
 
@@ -229,9 +237,9 @@ def _arguments(recipe: Recipe, checkpoints: Path) -> Any:
     )
 
 
-def _validation_metrics(evaluated: Any) -> dict[str, float]:
+def _validation_metrics(evaluated: Any, labels: Sequence[str]) -> dict[str, float]:
     """Accuracy and macro-F1; both are the same in any order of the labels."""
     from training.judge.metrics import score_codes
 
-    scores = score_codes(evaluated.label_ids, evaluated.predictions.argmax(axis=1))
+    scores = score_codes(evaluated.label_ids, evaluated.predictions.argmax(axis=1), labels)
     return {"macro_f1": scores.macro_f1, "accuracy": scores.accuracy}

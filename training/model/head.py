@@ -1,32 +1,32 @@
 """The classification head that a base model gets before it is trained, and what of it has everything to learn."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from storage.records import LABELS, Sentiment
 
+def with_our_labels(folder: Path, labels: Sequence[str]) -> tuple[Any, frozenset[str]]:
+    """The base model with a head named by our labels, and the names of the parameters drawn anew.
 
-def with_our_labels(folder: Path) -> tuple[Any, frozenset[str]]:
-    """The base model with a three-way head named by our labels, and the names of the parameters drawn anew.
-
-    A base that already knows our names (ProsusAI/finbert: positive, negative, neutral) keeps its head and its own
-    order, since everything goes by name, and nothing is new; any other head is replaced by a new one in the order of
-    LABELS, and the pooler below it is drawn anew.
+    A base that already knows our names in any case (ProsusAI/finbert knows those of `sentiment`) keeps its head and its
+    own order, since everything goes by name, and nothing is new. Any other head is replaced by a new one in the order
+    of `labels`, and the pooler below it is drawn anew.
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     names = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True).id2label
-    order = _in_order(names)
-    known = sorted(order) == sorted(LABELS)
-    if not known:
-        order = [label.value for label in LABELS]
+    ours = {label.casefold(): label for label in labels}
+    theirs = [name.strip().casefold() for name in _in_order(names)]
+    known = sorted(theirs) == sorted(ours)
+    order = [ours[name] for name in theirs] if known else list(labels)
     model = AutoModelForSequenceClassification.from_pretrained(
         folder,
-        num_labels=len(LABELS),
+        num_labels=len(labels),
         id2label=dict(enumerate(order)),
         label2id={name: index for index, name in enumerate(order)},
+        # A base may have been a regression or have several labels a text, and two labels are no regression either.
+        problem_type="single_label_classification",
         ignore_mismatched_sizes=True,
         trust_remote_code=False,
         use_safetensors=True,
@@ -36,15 +36,15 @@ def with_our_labels(folder: Path) -> tuple[Any, frozenset[str]]:
     return model, frozenset() if known else _renew(model)
 
 
-def output_labels(folder: Path) -> tuple[Sentiment, ...]:
+def output_labels(folder: Path) -> tuple[str, ...]:
     """The labels of a trained model in the order of its outputs, by their names in its configuration."""
     names = json.loads((folder / "config.json").read_text())["id2label"]
-    return tuple(Sentiment(name) for name in _in_order(names))
+    return tuple(_in_order(names))
 
 
 def _in_order(id2label: Mapping[Any, str]) -> list[str]:
-    """The names in the order of the outputs, in lower case; a configuration in a file has its numbers as text."""
-    return [id2label[index].lower() for index in sorted(id2label, key=int)]
+    """The names in the order of the outputs; a configuration in a file has its numbers as text."""
+    return [id2label[index] for index in sorted(id2label, key=int)]
 
 
 def _renew(model: Any) -> frozenset[str]:

@@ -2,7 +2,13 @@
 (() => {
   const at = (id) => document.getElementById(id);
   const percent = (value) => (100 * value).toFixed(1);
+  const bars = new Map([...document.querySelectorAll(".score")].map((bar) => [bar.dataset.label, bar]));
   let asked = 0;
+
+  const name = (element, label) => {
+    element.textContent = label;
+    element.style.setProperty("--colour", bars.get(label).style.getPropertyValue("--colour"));
+  };
 
   const complain = (message) => {
     at("problem").textContent = message;
@@ -20,8 +26,8 @@
   const remember = (text, answer) => {
     const row = document.createElement("tr");
     const label = document.createElement("span");
-    label.className = "label " + answer.label;
-    label.textContent = answer.label;
+    label.className = "label";
+    name(label, answer.label);
     const holder = document.createElement("td");
     holder.append(label);
     const short = text.length > 160 ? text.slice(0, 157) + "..." : text;
@@ -33,14 +39,13 @@
   };
 
   const show = (text, answer, milliseconds) => {
-    at("label").textContent = answer.label;
-    at("label").className = "label " + answer.label;
+    name(at("label"), answer.label);
     at("confidence").textContent = percent(answer.confidence);
     at("version").textContent = answer.model_version;
     at("took").textContent = " · " + Math.round(milliseconds) + " ms";
-    for (const [name, score] of Object.entries(answer.scores)) {
-      at("bar-" + name).style.width = 100 * score + "%";
-      at("score-" + name).textContent = score.toFixed(3);
+    for (const [label, score] of Object.entries(answer.scores)) {
+      bars.get(label).querySelector(".bar").style.width = 100 * score + "%";
+      bars.get(label).querySelector("output").textContent = score.toFixed(3);
     }
     at("answer").hidden = false;
     remember(text, answer);

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,40 +15,36 @@ from fastapi import FastAPI
 from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
-from deployments.cli.main import app, main
-from flows.steps.candidate import build_dataset
+from deployments.cli.main import app
 from flows.wiring.parts import Parts
 from flows.wiring.settings import REPOSITORY
+from tests.deployments.cli.running import finloop
 from tests.deployments.serving.models import free_port, serve
-from tests.fixtures_home import POLICY, register
 
 VERBS = {
     *("up", "demo", "status", "ingest", "score", "audit", "select", "annotate", "sync", "retrain", "deploy"),
-    *("rollback", "fetch", "train", "predict", "datasets", "models"),
+    *("rollback", "fetch", "train", "predict", "datasets", "datasets list", "datasets show"),
+    *("models", "models list", "models show"),
 }
 ON_PREFECT = ("score", "audit", "select", "sync", "retrain", "deploy", "rollback")
-FOR_SCRIPTS = (*ON_PREFECT, "ingest", "annotate", "status", "datasets", "models", "train", "predict")
+GROUPS = tuple(verb for verb in VERBS if verb.startswith(("datasets", "models")))
+FOR_SCRIPTS = (*ON_PREFECT, *GROUPS, "ingest", "annotate", "status", "train", "predict")
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
-def commands() -> dict[str, TyperCommand]:
-    group = typer.main.get_command(app)
-    assert isinstance(group, TyperGroup)
-    return {name: one for name, one in group.commands.items() if isinstance(one, TyperCommand)}
+def commands() -> dict[str, TyperCommand | TyperGroup]:
+    """Every verb by its words; a group of verbs is one too, and lists what there is."""
+    return dict(_commands(typer.main.get_command(app)))
 
 
-def finloop(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, str, str]:
-    """Run the command in this process: exit code, stdout, stderr."""
-    monkeypatch.setattr(sys, "argv", ["finloop", *arguments])
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main()
-    told = capsys.readouterr()
-    code = ended.value.code
-    return code if isinstance(code, int) else 0 if code is None else 1, told.out, told.err
+def _commands(found: object, *words: str) -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
+    assert isinstance(found, TyperCommand | TyperGroup)
+    if words:
+        yield " ".join(words), found
+    if isinstance(found, TyperGroup):
+        for name, one in found.commands.items():
+            yield from _commands(one, *words, name)
 
 
 def test_the_verbs_are_those_of_the_design() -> None:
@@ -57,7 +53,7 @@ def test_the_verbs_are_those_of_the_design() -> None:
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_help_says_what_a_verb_does_and_gives_an_example(verb: str) -> None:
-    done = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    done = CliRunner().invoke(app, [*verb.split(), "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
     assert done.exit_code == 0
     assert "Example:" in done.output
     assert f"finloop {verb}" in done.output.partition("Example:")[2]
@@ -229,42 +225,15 @@ def test_predict_wants_texts_or_a_file_and_not_both(
     assert finloop(monkeypatch, capsys, "predict", "text", "--input", str(tmp_path / "in.csv"))[0] == 2
 
 
-def test_an_empty_registry_is_told_and_not_an_error(
-    parts: Parts, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("FINLOOP_HOME", str(parts.settings.home))
-    assert finloop(monkeypatch, capsys, "models", "--json")[:2] == (0, "[]\n")
-    assert finloop(monkeypatch, capsys, "datasets", "--json")[:2] == (0, "[]\n")
-    assert finloop(monkeypatch, capsys, "datasets")[0] == 0
-    register(parts, tiny_model)
-    code, out, _ = finloop(monkeypatch, capsys, "models", "--json")
-    assert code == 0
-    assert [(row["version"], row["verdict"]) for row in json.loads(out)] == [("1", "not judged")]
-
-
-def test_datasets_say_what_is_in_them_and_what_was_left_out(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    dataset = build_dataset(parts, POLICY)
-    assert dataset is not None
-    parts.datasets.save(replace(dataset, label_watermark=1, dropped={"near an audit text": 3}), {})
-    monkeypatch.setenv("FINLOOP_HOME", str(parts.settings.home))
-    monkeypatch.setenv("COLUMNS", "400")
-    _, out, _ = finloop(monkeypatch, capsys, "datasets")
-    assert "phrasebank train" in out
-    assert "near an audit text 3" in out
-    (told,) = json.loads(finloop(monkeypatch, capsys, "datasets", "--json")[1])
-    assert told["dropped"] == {"near an audit text": 3}
-
-
 def test_fetch_says_where_it_is_and_when_nothing_had_to_be_fetched(
     parts: Parts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FINLOOP_HOME", str(parts.settings.home))
-    code, out, _ = finloop(monkeypatch, capsys, "fetch", "phrasebank")
+    code, out, _ = finloop(monkeypatch, capsys, "fetch", "seed")
     assert code == 0
+    assert finloop(monkeypatch, capsys, "fetch", "phrasebank") == (code, out, "")
     assert (parts.settings.home / "sample" / "Sentences_50Agree.txt").is_file()
-    assert "nothing was fetched" in out and "FINLOOP_PHRASEBANK=hub" in out
+    assert "nothing was fetched" in out and "FINLOOP_SEED_DATA=hub" in out
     monkeypatch.setenv("FINLOOP_BASE_MODEL", parts.settings.base_model)
     code, out, _ = finloop(monkeypatch, capsys, "fetch", "model")
     assert (code, out) == (0, f"model: {parts.base_model.folder}\n")
@@ -283,7 +252,7 @@ def test_our_own_servers_are_asked_past_a_proxy(
     with serve(app) as url:
         monkeypatch.setenv("FINLOOP_LABEL_STUDIO_URL", url)
         found = json.loads(finloop(monkeypatch, capsys, "status", "--json")[1])
-    assert found["label_studio"] == f"up at {url}"
+    assert found["label_studio"] == {"state": "up", "url": url}
     assert os.environ["NO_PROXY"].startswith("example.org,")
 
 

@@ -9,34 +9,34 @@ import pytest
 from deployments.demo.annotator import Annotated, AnswerKey, annotate
 from labeling.answer.reconcile import reconcile
 from storage.errors import BadInput
-from storage.records import Sentiment
 from tests.fixtures_labeling import Loop
+from tests.schemes import LABELS, SENTIMENT
 
-POSITIVE, NEUTRAL, NEGATIVE = Sentiment
+POSITIVE, NEUTRAL, NEGATIVE = LABELS
 
 
 def test_the_key_keeps_answers_across_ingests_and_the_newest_stands(tmp_path: Path) -> None:
-    AnswerKey(tmp_path / "home").add({"a": POSITIVE, "b": NEUTRAL})
-    AnswerKey(tmp_path / "home").add({"b": NEGATIVE})
-    AnswerKey(tmp_path / "home").add({})
-    assert AnswerKey(tmp_path / "home").read() == {"a": POSITIVE, "b": NEGATIVE}
+    AnswerKey(tmp_path / "home", SENTIMENT).add({"a": POSITIVE, "b": NEUTRAL})
+    AnswerKey(tmp_path / "home", SENTIMENT).add({"b": NEGATIVE})
+    AnswerKey(tmp_path / "home", SENTIMENT).add({})
+    assert AnswerKey(tmp_path / "home", SENTIMENT).read() == {"a": POSITIVE, "b": NEGATIVE}
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["answer-key.csv"]
 
 
 def test_without_labels_there_is_no_key(tmp_path: Path) -> None:
-    assert AnswerKey(tmp_path).read() == {}
+    assert AnswerKey(tmp_path, SENTIMENT).read() == {}
 
 
 def test_a_line_that_is_no_answer_is_named(tmp_path: Path) -> None:
     (tmp_path / "answer-key.csv").write_text("text_id,label\na,bullish\n")
     with pytest.raises(BadInput, match="bullish"):
-        AnswerKey(tmp_path).read()
+        AnswerKey(tmp_path, SENTIMENT).read()
 
 
 def test_open_tasks_are_answered_by_the_key_and_others_left_open(loop: Loop) -> None:
     ids = loop.project()
     tasks = loop.sent(ids, 6)
-    key = {task.text_id: label for task, label in zip(tasks, [*Sentiment, POSITIVE], strict=False)}
+    key = {task.text_id: label for task, label in zip(tasks, [*LABELS, POSITIVE], strict=False)}
     moved: list[float] = []
     assert annotate(loop.studio, ids.project_id, key, progress=moved.append) == Annotated(4, 0, 2)
     assert moved == [0.25, 0.5, 0.75, 1.0]

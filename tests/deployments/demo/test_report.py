@@ -8,30 +8,30 @@ from rich.console import Console
 
 from deployments.demo.report import Comparison, compared, numbers, tables
 from storage.errors import BadInput
-from storage.records import LABELS, Sentiment
-from training.judge.evaluate import Answers
+from tests.schemes import LABELS
+from training.judge.evaluate import Evaluation
 from training.judge.metrics import score
 
 POSITIVE, NEUTRAL, NEGATIVE = LABELS
 TRUTH = (POSITIVE, NEUTRAL, NEGATIVE) * 10
 
 
-def answers(predicted: Sequence[Sentiment], truth: tuple[Sentiment, ...] = TRUTH) -> Answers:
+def evaluated(predicted: Sequence[str], truth: tuple[str, ...] = TRUTH) -> Evaluation:
     one_hot = np.eye(3, dtype=np.float32)[[LABELS.index(label) for label in predicted]]
-    return Answers(truth, tuple(predicted), one_hot)
+    return Evaluation(("a text",) * len(truth), truth, tuple(predicted), LABELS, one_hot)
 
 
-RIGHT = answers(TRUTH)
-HALF = answers([*TRUTH[:15], *[NEUTRAL] * 15])
+RIGHT = evaluated(TRUTH)
+HALF = evaluated([*TRUTH[:15], *[NEUTRAL] * 15])
 
 
 def test_the_numbers_are_those_of_the_metrics_and_fit_for_json() -> None:
     found = json.loads(json.dumps(numbers(HALF)))
-    scores = score(TRUTH, HALF.predicted)
+    scores = score(TRUTH, HALF.predicted, LABELS)
     assert found["n"] == 30
     assert found["macro_f1"] == scores.macro_f1
     assert found["accuracy_interval"] == list(scores.accuracy_interval)
-    assert found["recall"] == {label.value: scores.recall[label] for label in LABELS}
+    assert found["recall"] == {label: scores.recall[label] for label in LABELS}
 
 
 def test_the_difference_is_after_less_before() -> None:
@@ -44,14 +44,14 @@ def test_the_difference_is_after_less_before() -> None:
 
 
 def test_models_are_not_compared_on_different_rows() -> None:
-    other = answers(TRUTH, truth=TRUTH[1:] + TRUTH[:1])
+    other = evaluated(TRUTH, truth=TRUTH[1:] + TRUTH[:1])
     with pytest.raises(BadInput, match="different rows"):
         compared(Comparison("audit", "audit slice", before=HALF, after=other))
 
 
 def test_the_tables_have_both_models_and_the_difference_and_fit_80_columns() -> None:
     out = io.StringIO()
-    rows = [Comparison("audit", "audit slice", HALF, RIGHT), Comparison("phrasebank", "PhraseBank", RIGHT, HALF)]
+    rows = [Comparison("audit", "audit slice", HALF, RIGHT), Comparison("seed", "seed data", RIGHT, HALF)]
     Console(file=out, width=80).print(tables(rows, "1", "2"))
     said = out.getvalue()
     assert "Before (version 1) and after (version 2)" in said

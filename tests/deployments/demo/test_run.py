@@ -35,9 +35,7 @@ def test_a_demo_touches_no_service_receiver_or_prefect_of_the_users(
     assert settings.home == tmp_path / "work"
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"), [("FINLOOP_PHRASEBANK", "/nowhere"), ("FINLOOP_BASE_MODEL", "/nowhere")]
-)
+@pytest.mark.parametrize(("variable", "value"), [("FINLOOP_SEED_DATA", "/nowhere"), ("FINLOOP_BASE_MODEL", "/nowhere")])
 def test_files_that_cannot_be_read_are_told_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:

@@ -10,11 +10,10 @@ from deployments.demo.annotator import AnswerKey
 from deployments.demo.rounds import Round
 from deployments.demo.summary import _held_out, latency
 from flows.prefect_api.runs import Run
-from flows.steps.candidate import build_dataset
 from flows.wiring.parts import Parts
 from storage.clock import now
-from storage.records import Sentiment, Split
-from tests.fixtures_home import POLICY, answer, put_text, register, sentence
+from storage.records import Split
+from tests.fixtures_home import answer, build, put_text, register, sentence
 
 BEGAN = now()
 
@@ -34,7 +33,7 @@ def last(parts: Parts, tiny_model: Path) -> Round:
         task_seconds={"train": 60.0, "judge": 5.0},
         last_label=1000.0,
         last_label_at=BEGAN,
-        first_answer=1080.0,
+        first_reply=1080.0,
     )
 
 
@@ -50,21 +49,20 @@ def test_the_parts_of_the_latency_sum_up_to_it(last: Round) -> None:
 
 
 def test_without_a_promotion_there_is_no_latency(last: Round) -> None:
-    assert latency(replace(last, first_answer=None), {"retrain": a_run("retrain", 4, 71)}) == {}
+    assert latency(replace(last, first_reply=None), {"retrain": a_run("retrain", 4, 71)}) == {}
 
 
 def test_held_out_texts_were_sent_to_nobody_and_nothing_that_trained_is_like_them(parts: Parts) -> None:
     asked = sentence(1, "asked about and answered by somebody")
     answer(parts, asked)
-    dataset = build_dataset(parts, POLICY)
-    assert dataset is not None
+    dataset = build(parts)
     trained = next(row.text for row in dataset.rows if row.split is Split.TRAIN and row.origin == "phrasebank")
     near, clean, unknown = (
         put_text(parts, words) for words in (trained + " now", sentence(2, "left alone"), sentence(3, "no answer"))
     )
-    key = {text.text_id: Sentiment.NEUTRAL for text in (near, clean)}
+    key = {text.text_id: "neutral" for text in (near, clean)}
     label = parts.labels.trainable()[0]
-    AnswerKey(parts.settings.home).add({**key, label.text_id: Sentiment.POSITIVE})
+    AnswerKey(parts.settings.home, parts.scheme).add({**key, label.text_id: "positive"})
     assert unknown.text_id not in key
     found = _held_out(parts, [dataset.version], seed=0)
-    assert (found.texts, found.truth) == ((clean.text,), (Sentiment.NEUTRAL,))
+    assert (found.texts, found.truth) == ((clean.text,), ("neutral",))

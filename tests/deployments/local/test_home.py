@@ -32,9 +32,9 @@ def test_a_home_that_can_be_no_folder_is_named(tmp_path: Path) -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30))
 def test_any_secret_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, secret: str) -> None:
     folder = tmp_path_factory.mktemp("env")
-    write_environment(folder / "finloop.env", {"FINLOOP_ADMIN_TOKEN": secret, "FINLOOP_PHRASEBANK": "after"}, None)
+    write_environment(folder / "finloop.env", {"FINLOOP_ADMIN_TOKEN": secret, "FINLOOP_SEED_DATA": "after"}, None)
     found = Settings(_env_file=folder / "finloop.env")
-    assert (found.needed("admin_token"), found.phrasebank) == (secret, "after")
+    assert (found.needed("admin_token"), found.seed_data) == (secret, "after")
 
 
 @pytest.mark.parametrize("secret", ["${HOME}", "a${HOME:-b}c", "$HOME", "it's", "back\\slash", "#no comment", " x "])

@@ -94,7 +94,7 @@ def test_an_account_without_a_token_of_its_own_has_the_one_beside_it(settings: S
 def test_the_written_file_is_its_owners_and_gives_the_same_settings_back(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = settings.model_copy(update={"retrain_after": 7, "log_predictions": False, "phrasebank_agreement": 75})
+    chosen = settings.model_copy(update={"retrain_after": 7, "log_predictions": False, "agreement": 75})
     plan = make_plan(chosen)
     written = plan.settings.home / "finloop.env"
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
@@ -139,20 +139,26 @@ def test_workers_are_told_the_settings_and_the_folders_as_seen_from_anywhere(
 ) -> None:
     (tmp_path / "my-phrasebank").mkdir()
     (tmp_path / "my-base").mkdir()
-    plan = make_plan(settings.model_copy(update={"phrasebank": "my-phrasebank", "base_model": "my-base"}))
+    plan = make_plan(settings.model_copy(update={"seed_data": "my-phrasebank", "base_model": "my-base"}))
     worker = next(process for process in plan.processes if process.name == "worker-gpu")
     assert worker.cwd == REPOSITORY
-    assert worker.env["FINLOOP_PHRASEBANK"] == str(tmp_path / "my-phrasebank")
+    assert worker.env["FINLOOP_SEED_DATA"] == str(tmp_path / "my-phrasebank")
     assert worker.env["FINLOOP_BASE_MODEL"] == str(tmp_path / "my-base")
     assert worker.env["FINLOOP_HOME"] == str((tmp_path / "home").resolve())
     assert worker.env["PREFECT_API_URL"] == f"{plan.settings.prefect_url}/api"
+
+
+def test_seed_data_in_a_file_are_found_from_anywhere_too(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("text,label\n")
+    plan = make_plan(settings.model_copy(update={"seed_data": "mine.csv"}))
+    assert plan.settings.seed_data == str(tmp_path / "mine.csv")
 
 
 def test_words_that_happen_to_be_folders_keep_their_meaning(settings: Settings, tmp_path: Path) -> None:
     for word in ("sample", "minilm"):
         (tmp_path / word).mkdir()
     plan = make_plan(settings)
-    assert (plan.settings.phrasebank, plan.settings.base_model) == ("sample", "minilm")
+    assert (plan.settings.seed_data, plan.settings.base_model) == ("sample", "minilm")
 
 
 def test_prefect_keeps_to_a_home_of_its_own(settings: Settings) -> None:

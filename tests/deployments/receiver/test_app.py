@@ -23,10 +23,11 @@ from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.studio.project import SECRET_HEADER
 from labeling.studio.project import WEBHOOK_PATH as PATH
 from storage.labels.inbox import InboxState
-from storage.records import LabelTask, Sentiment
+from storage.records import LabelTask
 from tests.fixtures_labeling import NOON, SECRET, LabelStore, Loop, a_choice
+from tests.schemes import LABELS
 
-POSITIVE, NEUTRAL, NEGATIVE = Sentiment
+POSITIVE, NEUTRAL, NEGATIVE = LABELS
 SIGNED = {SECRET_HEADER: SECRET}
 HOOK = {"action": "ANNOTATION_CREATED", "project": {"id": 1}}
 
@@ -36,6 +37,7 @@ import sys, threading, uvicorn
 from deployments.receiver.app import create_app
 from storage.sql.database import migrate, open_database
 from storage.labels.inbox import Inbox
+from tests.schemes import LABELS
 engine = open_database(sys.argv[1])
 migrate(engine)
 uvicorn.run(create_app(Inbox(engine), sys.argv[2], threading.Event().wait), port=int(sys.argv[3]))
@@ -204,7 +206,7 @@ def receiver(loop: Loop, port: int) -> Any:
     return a_process(["-m", "deployments.receiver.app", "--port", str(port)], settings_of(loop), port, loop.home)
 
 
-def label(loop: Loop, task: LabelTask) -> Sentiment | None:
+def label(loop: Loop, task: LabelTask) -> str | None:
     row = loop.labels.get(task.text_id)
     return row.label if row else None
 

@@ -31,6 +31,7 @@ def register_model(registry: Registry, model: Path, folder: Path, dataset: str, 
         recipe={},
         recipe_hash="recipe",
         metrics={"macro_f1": 0.5},
+        scheme="sentiment",
         labels=("positive", "neutral", "negative"),
         created_at=datetime.now(UTC),
     )

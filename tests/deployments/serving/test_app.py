@@ -20,9 +20,9 @@ from deployments.serving.app import create_app, wired
 from deployments.serving.swap import Model, load_classifier
 from flows.wiring.parts import Parts, open_parts
 from storage.models.registry import Registry
-from storage.records import LABELS
 from tests.deployments.serving.models import flip_a_bit, free_port, register_model, serve, wait_until
-from tests.fixtures_home import register
+from tests.fixtures_home import a_verdict, register
+from tests.schemes import LABELS, SENTIMENT
 from training.model.classifier import Classifier
 
 TOKEN = "let me in"
@@ -48,13 +48,13 @@ class Home:
     three: str
 
     def offline(self, version: str) -> Classifier:
-        return Classifier.load(self.registry.folder(version))
+        return Classifier.load(self.registry.folder(version), LABELS)
 
 
 @pytest.fixture(scope="module")
 def home(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     root = tmp_path_factory.mktemp("home")
-    registry = Registry(f"sqlite:///{root}/mlflow.db", root / "models")
+    registry = Registry(f"sqlite:///{root}/mlflow.db", root / "models", LABELS)
     versions = [
         register_model(registry, tiny_model, root / str(number), f"data-{number}", shift=number).version
         for number in range(3)
@@ -66,14 +66,14 @@ def home(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture
 def client(home: Home) -> Iterator[httpx.Client]:
     """A client of a running service that is ready."""
-    app = create_app(home.registry, admin_token=TOKEN, log=None)
+    app = create_app(home.registry, SENTIMENT, admin_token=TOKEN, log=None)
     with serve(app) as address, httpx.Client(base_url=address, timeout=30) as asking:
         wait_until(lambda: asking.get("/readyz").status_code == 200, "ready service")
         yield asking
 
 
 def scores(answer: dict[str, Any]) -> list[float]:
-    return [answer["scores"][label.value] for label in LABELS]
+    return [answer["scores"][label] for label in LABELS]
 
 
 def test_the_served_answer_equals_the_offline_one_on_200_texts(client: httpx.Client, home: Home) -> None:
@@ -81,11 +81,11 @@ def test_the_served_answer_equals_the_offline_one_on_200_texts(client: httpx.Cli
     body = client.post("/predict", json={"texts": TEXTS, "logits": True}).raise_for_status().json()
     offline = home.offline(home.one).predict(TEXTS)
     served = np.array([scores(answer) for answer in body["predictions"]])
-    raw = np.array([[answer["logits"][label.value] for label in LABELS] for answer in body["predictions"]])
+    raw = np.array([[answer["logits"][label] for label in LABELS] for answer in body["predictions"]])
     np.testing.assert_allclose(served, offline.probabilities, atol=1e-4)
     np.testing.assert_allclose(raw, offline.logits, atol=1e-4)
     assert [answer["label"] for answer in body["predictions"]] == [
-        LABELS[index].value for index in offline.probabilities.argmax(axis=1)
+        LABELS[index] for index in offline.probabilities.argmax(axis=1)
     ]
     assert body["model_version"] == home.one
     assert len({round(row[0], 4) for row in served.tolist()}) > 20, "the texts hardly differ for this model"
@@ -103,7 +103,7 @@ def test_one_text_gets_one_answer_with_named_scores_and_the_version(client: http
 def test_raw_logits_come_on_request_only(client: httpx.Client, where: str) -> None:
     body: dict[str, Any] = {"text": TEXTS[0]} | ({"logits": True} if where == "body" else {})
     answer = client.post("/predict" + ("?logits=true" if where == "query" else ""), json=body).json()
-    raw = np.array([answer["logits"][label.value] for label in LABELS])
+    raw = np.array([answer["logits"][label] for label in LABELS])
     np.testing.assert_allclose(np.exp(raw) / np.exp(raw).sum(), scores(answer), atol=1e-5)
 
 
@@ -146,7 +146,7 @@ def test_admin_calls_need_the_token(client: httpx.Client, home: Home, headers: d
 
 
 def test_without_a_configured_token_nobody_is_let_in(home: Home) -> None:
-    with TestClient(create_app(home.registry, admin_token="", log=None)) as asking:
+    with TestClient(create_app(home.registry, SENTIMENT, admin_token="", log=None)) as asking:
         for headers in ({}, {"Authorization": "Bearer "}, ADMIN):
             response = asking.post("/admin/load", json={"version": home.two}, headers=headers)
             assert response.status_code == 401
@@ -227,8 +227,8 @@ def test_one_flipped_bit_is_refused_and_the_old_model_goes_on_and_it_shows(clien
 
 
 def test_without_a_model_nothing_is_answered_and_the_reason_is_given(tmp_path: Path) -> None:
-    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "models")
-    with TestClient(create_app(registry, admin_token=TOKEN, log=None)) as asking:
+    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "models", LABELS)
+    with TestClient(create_app(registry, SENTIMENT, admin_token=TOKEN, log=None)) as asking:
         assert asking.get("/healthz").status_code == 200
         wait_until(lambda: "no champion yet" in asking.get("/readyz").json()["reason"], "reason")
         assert asking.get("/readyz").status_code == 503
@@ -251,7 +251,13 @@ def test_a_slow_model_never_holds_up_the_event_loop(home: Home) -> None:
                 assert release.wait(30)
             return self._model.predict(texts, batch_size)
 
-    app = create_app(home.registry, admin_token=TOKEN, log=None, load=lambda folder: Slow(load_classifier(folder)))
+    app = create_app(
+        home.registry,
+        SENTIMENT,
+        admin_token=TOKEN,
+        log=None,
+        load=lambda folder, labels: Slow(load_classifier(folder, labels)),
+    )
 
     async def story(address: str) -> None:
         async with httpx.AsyncClient(base_url=address, timeout=30) as asking:
@@ -268,9 +274,9 @@ def test_a_slow_model_never_holds_up_the_event_loop(home: Home) -> None:
 
 
 def test_model_says_where_the_served_version_came_from(client: httpx.Client, home: Home) -> None:
-    home.registry.record_verdict(home.one, {"promoted": True})
+    home.registry.record_verdict(home.one, a_verdict(home.one))
     model = client.get("/model").json()
-    assert model["aliases"] == ["champion"] and model["verdict"] == {"promoted": True}
+    assert model["aliases"] == ["champion"] and model["verdict"]["decision"] == "promote"
     assert (model["base_model"], model["exposed"], model["dataset_version"]) == ("tiny", False, "data-0")
     assert model["metrics"] == {"macro_f1": 0.5} and model["last_error"] is None
 
@@ -299,7 +305,8 @@ def test_the_page_answers_a_posted_form_and_escapes_what_was_asked(client: httpx
     assert page.status_code == 200
     assert "<script>alert" not in page.text and "&lt;script&gt;alert" in page.text
     for label, score in answer["scores"].items():
-        assert f'id="score-{label}">{score:.3f}<' in page.text
+        shown = re.search(rf'data-label="{label}".*?<output>([^<]*)<', page.text, re.DOTALL)
+        assert shown is not None and shown[1] == f"{score:.3f}"
     assert "src=" not in page.text and "http" not in page.text, "the page must need nothing from elsewhere"
     assert client.post("/", data={"text": " "}).status_code == 422
 
@@ -309,7 +316,8 @@ def test_a_killed_service_serves_the_champion_again(home: Home, tmp_path: Path) 
     script.write_text(
         "import sys, uvicorn\nfrom pathlib import Path\n"
         "from deployments.serving.app import create_app\nfrom storage.models.registry import Registry\n"
-        "app = create_app(Registry(sys.argv[1], Path(sys.argv[2])), admin_token='', log=None)\n"
+        "from storage.scheme import find_scheme\nscheme = find_scheme('sentiment')\n"
+        "app = create_app(Registry(sys.argv[1], Path(sys.argv[2]), scheme.names), scheme, admin_token='', log=None)\n"
         "uvicorn.run(app, host='127.0.0.1', port=int(sys.argv[3]), log_level='warning')\n"
     )
     root = home.registry.folder(home.one).parents[3]

@@ -11,17 +11,19 @@ from deployments.serving.app import create_app
 from deployments.serving.prediction_log import LogPolicy, PredictionLog
 from storage.errors import Unreachable
 from storage.models.registry import Registry
-from storage.records import Prediction, Sentiment, Text
+from storage.records import Prediction, Text
 from storage.sql.database import migrate, open_database
 from storage.text import in_audit, text_id
+from storage.texts.intake import Intake
 from storage.texts.sql import SqlTextStore
 from storage.texts.store import Added, TextStore
 from tests.deployments.serving.models import register_model, wait_until
+from tests.schemes import LABELS, SENTIMENT, named
 
 POSITIVE = Prediction(
-    label=Sentiment.POSITIVE,
-    scores=(0.7, 0.2, 0.1),
-    logits=(2.0, 1.0, 0.0),
+    label="positive",
+    scores=named(0.7, 0.2, 0.1),
+    logits=named(2.0, 1.0, 0.0),
     confidence=0.7,
     margin=0.5,
     model_version="1",
@@ -64,7 +66,7 @@ def failing(tmp_path: Path) -> Iterator[Failing]:
 
 
 def test_served_texts_are_stored_with_prediction_source_and_audit_flag(store: TextStore) -> None:
-    log = PredictionLog(lambda: store, salt="salt", share=0.5, policy=QUICK)
+    log = PredictionLog(lambda: store, Intake("salt", 0.5), QUICK)
     log.start()
     texts = [f"profit rose {number} %" for number in range(40)]
     log.offer(texts, [POSITIVE] * 40)
@@ -78,7 +80,7 @@ def test_served_texts_are_stored_with_prediction_source_and_audit_flag(store: Te
 
 
 def test_of_two_answers_to_one_text_the_later_is_kept(store: TextStore) -> None:
-    log = PredictionLog(lambda: store, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(lambda: store, Intake("salt", 0.1), QUICK)
     log.start()
     later = replace(POSITIVE, model_version="2")
     log.offer(["profit rose", "profit rose"], [POSITIVE, later])
@@ -87,7 +89,7 @@ def test_of_two_answers_to_one_text_the_later_is_kept(store: TextStore) -> None:
 
 
 def test_an_offer_never_waits_and_what_does_not_fit_is_counted(failing: Failing) -> None:
-    log = PredictionLog(lambda: failing, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(lambda: failing, Intake("salt", 0.1), QUICK)
     log.start()
     log.offer(["the first"], [POSITIVE])
     wait_until(lambda: log.waiting == 0, "batch taken")
@@ -101,7 +103,7 @@ def test_an_offer_never_waits_and_what_does_not_fit_is_counted(failing: Failing)
 def test_a_store_that_fails_for_a_while_loses_nothing(failing: Failing) -> None:
     failing.gate.set()
     failing.failures = 2
-    log = PredictionLog(lambda: failing, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(lambda: failing, Intake("salt", 0.1), QUICK)
     log.start()
     log.offer(["profit rose"], [POSITIVE])
     wait_until(lambda: log.written == 1, "write")
@@ -121,7 +123,7 @@ def test_a_store_that_is_away_at_the_start_is_opened_by_a_later_try(store: TextS
             )
         return store
 
-    log = PredictionLog(away_at_first, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(away_at_first, Intake("salt", 0.1), QUICK)
     log.start()
     log.offer(["profit rose"], [POSITIVE])
     wait_until(lambda: log.written == 1, "write")
@@ -132,7 +134,7 @@ def test_a_store_that_is_away_at_the_start_is_opened_by_a_later_try(store: TextS
 def test_after_the_last_try_a_batch_is_dropped_and_the_next_one_is_written(failing: Failing) -> None:
     failing.gate.set()
     failing.failures = QUICK.tries
-    log = PredictionLog(lambda: failing, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(lambda: failing, Intake("salt", 0.1), QUICK)
     log.start()
     log.offer(["profit rose"], [POSITIVE])
     wait_until(lambda: log.dropped == 1, "drop")
@@ -142,7 +144,7 @@ def test_after_the_last_try_a_batch_is_dropped_and_the_next_one_is_written(faili
 
 
 def test_a_store_that_hangs_does_not_hold_up_the_end(failing: Failing) -> None:
-    log = PredictionLog(lambda: failing, salt="salt", share=0.1, policy=QUICK)
+    log = PredictionLog(lambda: failing, Intake("salt", 0.1), QUICK)
     log.start()
     log.offer([f"text {number}" for number in range(30)], [POSITIVE] * 30)
     log.close(seconds=0.1)
@@ -150,15 +152,15 @@ def test_a_store_that_hangs_does_not_hold_up_the_end(failing: Failing) -> None:
 
 
 def test_the_service_logs_what_it_answered(store: TextStore, tiny_model: Path, tmp_path: Path) -> None:
-    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "models")
+    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "models", LABELS)
     registry.set_alias("champion", register_model(registry, tiny_model, tmp_path / "m", "data").version)
-    log = PredictionLog(lambda: store, salt="salt", share=0.1)
-    with TestClient(create_app(registry, admin_token="", log=log)) as asking:
+    log = PredictionLog(lambda: store, Intake("salt", 0.1))
+    with TestClient(create_app(registry, SENTIMENT, admin_token="", log=log)) as asking:
         wait_until(lambda: asking.get("/readyz").status_code == 200, "ready service")
         answer = asking.post("/predict", json={"text": "  profit \n rose "}).json()
         wait_until(lambda: log.written == 1, "stored answer")
         assert "finloop_log_written_texts 1.0" in asking.get("/metrics").text
     kept = store.get([text_id("profit rose")])[text_id("profit rose")]
     assert kept.text == "profit rose"
-    assert kept.prediction is not None and kept.prediction.label.value == answer["label"]
+    assert kept.prediction is not None and kept.prediction.label == answer["label"]
     assert kept.prediction.model_version == answer["model_version"]

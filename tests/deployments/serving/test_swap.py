@@ -8,13 +8,14 @@ from deployments.serving.swap import LoadFailed, Model, ModelSlot, NotPrepared, 
 from storage.errors import CorruptModel, UnknownVersion
 from storage.models.registry import ModelVersion, Registry
 from tests.deployments.serving.models import flip_a_bit, register_model
+from tests.schemes import LABELS, SENTIMENT
 from training.model.classifier import Predicted
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     home = tmp_path_factory.mktemp("home")
-    return Registry(f"sqlite:///{home}/mlflow.db", home / "artifacts")
+    return Registry(f"sqlite:///{home}/mlflow.db", home / "artifacts", LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +37,13 @@ class Broken:
 
     def predict(self, texts: Sequence[str], batch_size: int = 32) -> Predicted:
         rows = np.array([self._scores] * len(texts), dtype=np.float32)
-        return Predicted(rows, rows)
+        return Predicted(LABELS, rows, rows)
 
 
 def test_nothing_is_served_until_a_prepared_version_is_swapped_in(
     registry: Registry, versions: tuple[ModelVersion, ...]
 ) -> None:
-    slot = ModelSlot(registry)
+    slot = ModelSlot(registry, SENTIMENT)
     assert slot.served is None
     prepared = slot.prepare(versions[0].version)
     assert slot.served is None
@@ -52,7 +53,7 @@ def test_nothing_is_served_until_a_prepared_version_is_swapped_in(
 def test_a_version_that_was_not_prepared_is_not_swapped_in(
     registry: Registry, versions: tuple[ModelVersion, ...]
 ) -> None:
-    slot = ModelSlot(registry)
+    slot = ModelSlot(registry, SENTIMENT)
     slot.prepare(versions[0].version)
     slot.swap(versions[0].version)
     with pytest.raises(NotPrepared, match="not loaded"):
@@ -63,7 +64,7 @@ def test_a_version_that_was_not_prepared_is_not_swapped_in(
 def test_swapping_to_the_served_version_again_changes_nothing(
     registry: Registry, versions: tuple[ModelVersion, ...]
 ) -> None:
-    slot = ModelSlot(registry)
+    slot = ModelSlot(registry, SENTIMENT)
     slot.prepare(versions[0].version)
     served = slot.swap(versions[0].version)
     assert slot.prepare(versions[0].version) is served
@@ -73,7 +74,7 @@ def test_swapping_to_the_served_version_again_changes_nothing(
 def test_a_damaged_version_leaves_the_old_one_and_is_remembered_until_a_load_succeeds(
     registry: Registry, tiny_model: Path, versions: tuple[ModelVersion, ...], tmp_path: Path
 ) -> None:
-    slot = ModelSlot(registry)
+    slot = ModelSlot(registry, SENTIMENT)
     slot.prepare(versions[0].version)
     served = slot.swap(versions[0].version)
     damaged = register_model(registry, tiny_model, tmp_path / "m", "damaged").version
@@ -92,7 +93,7 @@ def test_a_damaged_version_leaves_the_old_one_and_is_remembered_until_a_load_suc
 def test_a_model_whose_scores_are_no_probabilities_is_refused(
     registry: Registry, versions: tuple[ModelVersion, ...], scores: list[float]
 ) -> None:
-    slot = ModelSlot(registry, lambda folder: Broken(scores))
+    slot = ModelSlot(registry, SENTIMENT, lambda folder, labels: Broken(scores))
     with pytest.raises(CorruptModel, match="scores"):
         slot.prepare(versions[0].version)
     with pytest.raises(NotPrepared):
@@ -104,12 +105,12 @@ def test_whatever_a_load_raises_is_named_and_the_slot_goes_on(
 ) -> None:
     broken = True
 
-    def load(folder: Path) -> Model:
+    def load(folder: Path, labels: Sequence[str]) -> Model:
         if broken:
             raise MemoryError("no room")
-        return load_classifier(folder)
+        return load_classifier(folder, labels)
 
-    slot = ModelSlot(registry, load)
+    slot = ModelSlot(registry, SENTIMENT, load)
     with pytest.raises(LoadFailed, match="MemoryError: no room"):
         slot.prepare(versions[0].version)
     assert slot.why_not_ready() is not None and "no room" in str(slot.why_not_ready())
@@ -121,15 +122,15 @@ def test_whatever_a_load_raises_is_named_and_the_slot_goes_on(
 
 def test_an_unknown_version_is_refused_by_name(registry: Registry) -> None:
     with pytest.raises(UnknownVersion, match="4711"):
-        ModelSlot(registry).prepare("4711")
+        ModelSlot(registry, SENTIMENT).prepare("4711")
 
 
 def test_start_serves_the_champion_and_nothing_else(registry: Registry, versions: tuple[ModelVersion, ...]) -> None:
-    empty = ModelSlot(registry)
+    empty = ModelSlot(registry, SENTIMENT)
     empty.start()
     assert empty.served is None and "no champion yet" in str(empty.why_not_ready())
     registry.set_alias("champion", versions[1].version)
-    slot = ModelSlot(registry)
+    slot = ModelSlot(registry, SENTIMENT)
     slot.start()
     assert slot.served is not None and slot.served.version.version == versions[1].version
 
@@ -140,7 +141,7 @@ def test_a_damaged_champion_is_not_replaced_by_another_model(
     damaged = register_model(registry, tiny_model, tmp_path / "m", "damaged champion").version
     registry.set_alias("champion", damaged)
     flip_a_bit(registry.folder(damaged) / "model.safetensors")
-    slot = ModelSlot(registry)
+    slot = ModelSlot(registry, SENTIMENT)
     slot.start()
     assert slot.served is None
     assert "model.safetensors" in str(slot.why_not_ready())

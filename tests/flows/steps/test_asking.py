@@ -13,23 +13,23 @@ from sqlalchemy import update
 from flows.intents import Retrain, read
 from flows.steps import asking
 from flows.steps.asking import announce, why_nothing
-from flows.steps.standing import problems
 from flows.wiring.parts import Parts
 from labeling.ask.batch import choose
 from labeling.studio import project
 from storage.clock import now
 from storage.labels.projects import ProjectIds
-from storage.records import Prediction, Purpose, Sentiment, TaskState
+from storage.records import Prediction, Purpose, TaskState
 from storage.sql.schema import TaskRow
-from tests.fixtures_home import answer, put_text, sentence
+from tests.fixtures_home import answer, problems, put_text, sentence
 from tests.fixtures_label_studio import LabelStudioServer
+from tests.schemes import named
 
 
 def predicted(parts: Parts, count: int, version: str, *, audit: bool = False) -> list[str]:
     """Texts with a prediction by a version, of rising margin; their ids in that order."""
     texts = [put_text(parts, sentence(index, f"{version} {audit}"), audit=audit) for index in range(count)]
     for index, text in enumerate(texts):
-        said = Prediction(Sentiment.NEUTRAL, (0.3, 0.4, 0.3), (0.0, 0.1, 0.0), 0.4, index / 100, version, now())
+        said = Prediction("neutral", named(0.3, 0.4, 0.3), named(0.0, 0.1, 0.0), 0.4, index / 100, version, now())
         parts.texts.record_predictions([(text.text_id, said)])
     return [text.text_id for text in texts]
 

@@ -12,13 +12,13 @@ from pydantic import SecretStr
 from deployments.serving.app import create_app
 from flows.intents import Deploy, Promote
 from flows.steps.promote import Promotion, Service, check_verdict, promote
-from flows.steps.standing import problems
 from flows.wiring.parts import Parts
 from flows.wiring.settings import Settings
 from storage.errors import Refused, UnknownVersion, Unreachable
 from storage.models.registry import Registry
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
-from tests.fixtures_home import TOKEN, register
+from tests.fixtures_home import TOKEN, a_verdict, problems, register
+from tests.schemes import LABELS, SENTIMENT
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def scene(parts: Parts, tiny_model: Path) -> Iterator[Scene]:
     parts.registry.set_alias("champion", one)
     parts.registry.set_alias("challenger", two)
     verdict(parts.registry, two, champion=one)
-    with serve(create_app(parts.registry, admin_token=TOKEN, log=None)) as url:
+    with serve(create_app(parts.registry, SENTIMENT, admin_token=TOKEN, log=None)) as url:
         settings = parts.settings.model_copy(update={"serving_url": url})
         wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200, "ready service")
         at_work = Parts(settings)
@@ -64,7 +64,7 @@ def scene(parts: Parts, tiny_model: Path) -> Iterator[Scene]:
 
 
 def verdict(registry: Registry, version: str, *, champion: str | None, promoted: bool = True) -> None:
-    registry.record_verdict(version, {"promoted": promoted, "reason": "so it is", "champion": champion})
+    registry.record_verdict(version, a_verdict(version, promoted=promoted, champion=champion))
 
 
 def damage(scene: Scene, version: str) -> None:
@@ -82,7 +82,7 @@ class Dying(Registry):
     """A registry whose process is killed after so many aliases were moved."""
 
     def __init__(self, settings: Settings, moves: int) -> None:
-        super().__init__(settings.registry_url, settings.home.resolve() / "models")
+        super().__init__(settings.registry_url, settings.home.resolve() / "models", LABELS)
         self._moves = moves
 
     def set_alias(self, alias: str, version: str) -> None:

@@ -8,7 +8,6 @@ from sqlalchemy import select, update
 
 from flows.intents import Deploy, Promote, Resume, Retrain
 from flows.steps.asking import announce
-from flows.steps.candidate import build_dataset, judge_candidate, recipe_hash, record_decision
 from flows.steps.recover import (
     DEPLOY_LEASE,
     RETRAIN_LEASE,
@@ -17,12 +16,10 @@ from flows.steps.recover import (
     restart_promotions,
     restart_training,
 )
-from flows.steps.standing import problems
 from flows.wiring.parts import Parts
 from storage.clock import now
-from storage.records import DatasetVersion
 from storage.sql.schema import DatasetRow, IntentRow
-from tests.fixtures_home import POLICY, answer, register, sentence
+from tests.fixtures_home import a_verdict, answer, build, decide, problems, registered, sentence
 
 PATIENCE = Patience(seconds=60, attempts=3)
 
@@ -36,8 +33,7 @@ def restart_unfinished(parts: Parts, patience: Patience) -> list[str]:
             parts.problems,
             parts.leases,
             parts.datasets,
-            lambda: parts.phrasebank,
-            parts.settings.phrasebank_agreement,
+            lambda: parts.seed,
             patience,
         ),
     ]
@@ -73,12 +69,6 @@ def a_promotion(parts: Parts, version: str = "2") -> None:
     """A candidate that the gate promoted, whose deployment's first event is on its way."""
     parts.outbox.intend(Promote(version))
     parts.outbox.intend(Deploy(version, attempt=1))
-
-
-def a_dataset(parts: Parts) -> DatasetVersion:
-    dataset = build_dataset(parts, POLICY)
-    assert dataset is not None
-    return dataset
 
 
 def test_where_nothing_was_cut_short_nothing_is_started(parts: Parts) -> None:
@@ -154,7 +144,7 @@ def test_a_finished_promotion_is_left_alone(parts: Parts) -> None:
 
 
 def test_a_killed_training_is_started_again_on_its_dataset_so_often_and_then_reported(parts: Parts) -> None:
-    dataset = a_dataset(parts)
+    dataset = build(parts)
     words, started = [], []
     for _ in range(8):
         let_pass(parts)
@@ -167,39 +157,38 @@ def test_a_killed_training_is_started_again_on_its_dataset_so_often_and_then_rep
     assert parts.outbox.troubled() == []
 
 
-def test_a_dataset_of_another_phrasebank_is_passed_over(parts: Parts, tmp_path: Path) -> None:
-    a_dataset(parts)
+def test_a_dataset_of_other_seed_data_is_passed_over(parts: Parts, tmp_path: Path) -> None:
+    build(parts)
     let_pass(parts)
-    (tmp_path / "Sentences_50Agree.txt").write_text("profit rose@positive\n")
-    now_another = Parts(parts.settings.model_copy(update={"phrasebank": str(tmp_path)}))
+    (tmp_path / "Sentences_50Agree.txt").write_text("profit rose@positive\nprofit fell@negative\n")
+    now_another = Parts(parts.settings.model_copy(update={"seed_data": str(tmp_path)}))
     assert restart_unfinished(now_another, PATIENCE) == []
     now_another.close()
     assert len(restart_unfinished(parts, PATIENCE)) == 1
 
 
-def test_where_the_phrasebank_cannot_be_read_the_retrain_decides(parts: Parts, tmp_path: Path) -> None:
-    a_dataset(parts)
+def test_where_the_seed_data_cannot_be_read_the_retrain_decides(parts: Parts, tmp_path: Path) -> None:
+    build(parts)
     let_pass(parts)
-    elsewhere = Parts(parts.settings.model_copy(update={"phrasebank": str(tmp_path / "not mounted here")}))
+    elsewhere = Parts(parts.settings.model_copy(update={"seed_data": str(tmp_path / "not mounted here")}))
     assert len(restart_unfinished(elsewhere, PATIENCE)) == 1
     elsewhere.close()
 
 
 def test_a_training_that_was_given_up_is_no_trouble_once_it_is_judged(parts: Parts, tiny_model: Path) -> None:
-    dataset = a_dataset(parts)
+    dataset = build(parts)
     for _ in range(8):
         let_pass(parts)
         restart_unfinished(parts, PATIENCE)
         deliver_all(parts)
     assert len(problems(parts)) == 1
-    version = register(parts, tiny_model, dataset.version, recipe_hash(parts, POLICY))
-    record_decision(parts, judge_candidate(parts, version, dataset, POLICY), dataset)
+    decide(parts, dataset, a_verdict(registered(parts, tiny_model, dataset).version, promoted=False))
     restart_unfinished(parts, PATIENCE)
     assert problems(parts) == []
 
 
 def test_a_training_that_may_still_begin_is_not_started_again(parts: Parts) -> None:
-    a_dataset(parts)
+    build(parts)
     assert restart_unfinished(parts, PATIENCE) == []
     let_pass(parts)
     assert len(restart_unfinished(parts, PATIENCE)) == 1
@@ -208,7 +197,7 @@ def test_a_training_that_may_still_begin_is_not_started_again(parts: Parts) -> N
 
 
 def test_a_training_whose_run_holds_the_lease_is_not_started_again(parts: Parts) -> None:
-    a_dataset(parts)
+    build(parts)
     let_pass(parts)
     with parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
         assert restart_unfinished(parts, PATIENCE) == []
@@ -216,8 +205,8 @@ def test_a_training_whose_run_holds_the_lease_is_not_started_again(parts: Parts)
 
 
 def test_a_judged_dataset_is_finished(parts: Parts) -> None:
-    dataset = a_dataset(parts)
-    parts.datasets.record_verdict(dataset.version, {"promoted": False})
+    dataset = build(parts)
+    parts.datasets.mark_judged(dataset.version)
     let_pass(parts)
     assert restart_unfinished(parts, PATIENCE) == []
 
@@ -245,4 +234,4 @@ def test_labels_that_are_not_enough_start_nothing(parts: Parts, sent: bool) -> N
 
 
 def test_times_are_counted_from_now(parts: Parts) -> None:
-    assert (now() - a_dataset(parts).created_at).total_seconds() < 60
+    assert (now() - build(parts).created_at).total_seconds() < 60

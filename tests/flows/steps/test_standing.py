@@ -6,16 +6,18 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deployments.cli.status import standing
 from deployments.serving.app import create_app
 from flows.intents import Deploy, Promote, Retrain
 from flows.steps.promote import Service, promote
-from flows.steps.standing import problems, standing
+from flows.steps.standing import Part, Problem, ProblemKind, State
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Refused
-from storage.records import Prediction, Purpose, Sentiment
+from storage.records import Prediction, Purpose
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
 from tests.fixtures_home import TOKEN, answer, put_text, register
+from tests.schemes import SENTIMENT, named
 
 
 def at(parts: Parts, **addresses: str) -> Parts:
@@ -24,44 +26,48 @@ def at(parts: Parts, **addresses: str) -> Parts:
 
 
 def test_an_empty_home_stands_without_a_problem(parts: Parts) -> None:
-    found = json.loads(json.dumps(standing(parts)))
+    found = json.loads(json.dumps(standing(parts).to_json()))
     assert found["texts"] == {"all": 0, "audit": 0}
-    assert found["until_the_next_retrain"] == "0 of 3 labels"
-    assert found["served"] == found["prefect"] == found["label_studio"] == "not started"
-    assert found["problems"] == []
+    assert (found["labels_new"], found["retrain_after"]) == (0, 3)
+    assert found["prefect"] == found["label_studio"] == {"state": "not started", "url": None}
+    assert (found["served"]["state"], found["served"]["version"]) == ("not started", None)
+    assert (found["production_accuracy"], found["problems"]) == (None, [])
 
 
 def test_texts_tasks_and_labels_are_counted(parts: Parts) -> None:
     put_text(parts, "a text nobody was asked about")
-    answer(parts, "profit rose", Sentiment.POSITIVE)
+    answer(parts, "profit rose", "positive")
     answer(parts, "nobody knows", None)
-    answer(parts, "profit fell", Sentiment.NEGATIVE, Purpose.AUDIT)
-    found = standing(parts)
-    assert found["texts"] == {"all": 4, "audit": 1}
-    assert found["tasks"] == {"audit answered": 1, "select answered": 1, "select skipped": 1}
-    assert found["until_the_next_retrain"] == "1 of 3 labels"
-    assert found["text_store"] == "sqlite"
+    answer(parts, "profit fell", "negative", Purpose.AUDIT)
+    found = standing(parts).counts
+    assert found.texts == {"all": 4, "audit": 1}
+    assert found.tasks == {"audit answered": 1, "select answered": 1, "select skipped": 1}
+    assert found.labels_new == 1
+    assert found.text_store == "sqlite"
 
 
 def test_production_accuracy_is_the_champions_on_the_audit_answers(parts: Parts, tiny_model: Path) -> None:
-    assert standing(parts)["production_accuracy"].startswith("unknown")
+    assert standing(parts).production_accuracy is None
     version = register(parts, tiny_model).version
     parts.registry.set_alias("champion", version)
-    for index, said in enumerate((Sentiment.POSITIVE, Sentiment.POSITIVE, Sentiment.NEGATIVE, None)):
+    for index, said in enumerate(("positive", "positive", "negative", None)):
         words = f"audit text {index}"
-        number = answer(parts, words, Sentiment.POSITIVE, Purpose.AUDIT)
+        number = answer(parts, words, "positive", Purpose.AUDIT)
         by = version if said else "an older one"
-        scores, logits = (0.1, 0.2, 0.7), (0.0, 0.0, 0.0)
-        prediction = Prediction(said or Sentiment.POSITIVE, scores, logits, 0.7, 0.5, by, now())
+        scores, logits = named(0.1, 0.2, 0.7), named(0.0, 0.0, 0.0)
+        prediction = Prediction(said or "positive", scores, logits, 0.7, 0.5, by, now())
         parts.texts.record_predictions([(number, prediction)])
-    assert standing(parts)["production_accuracy"].startswith("0.667 (0.208 to 0.939) on 3 audit answers")
+    found = standing(parts).production_accuracy
+    assert found is not None
+    assert (found.right, found.n) == (2, 3)
+    assert (found.low, found.high) == pytest.approx((0.208, 0.939), abs=5e-4)
 
 
 def test_a_part_that_does_not_answer_is_down(parts: Parts) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     found = standing(at(parts, serving_url=nowhere, prefect_url=nowhere, label_studio_url=nowhere))
-    assert found["served"] == "down"
-    assert found["prefect"] == found["label_studio"] == f"down at {nowhere}"
+    assert found.served.state is State.DOWN
+    assert found.prefect == found.label_studio == Part(State.DOWN, nowhere)
 
 
 def test_what_was_intended_and_failed_is_named_with_its_reason(parts: Parts) -> None:
@@ -70,36 +76,39 @@ def test_what_was_intended_and_failed_is_named_with_its_reason(parts: Parts) -> 
     parts.outbox.failed(Deploy("2", attempt=1), "ConnectError: refused")
     parts.outbox.give_up(Promote("1"), "the deploy run ended without a word")
     parts.problems.note("unfinished:0", "unfinished", "retrain with the labels since change 0: 3 runs ended")
-    said = problems(parts)
-    assert len(said) == 3
-    assert "unfinished:0: retrain with the labels since change 0: 3 runs ended" in said
-    assert "deploy:2:1: ConnectError: refused (tried 1 times)" in said
-    assert any(line.startswith("promote:1: the deploy run ended") for line in said)
+    assert set(standing(parts).problems) == {
+        Problem(ProblemKind.INTENT, "deploy:2:1", "ConnectError: refused", 1),
+        Problem(ProblemKind.INTENT, "promote:1", "the deploy run ended without a word", 0),
+        Problem(ProblemKind.TRAINING, "unfinished:0", "retrain with the labels since change 0: 3 runs ended", 1),
+    }
 
 
 def test_tasks_that_are_gone_from_label_studio_are_counted(parts: Parts) -> None:
     task = parts.tasks.get(answer(parts, "profit rose"))
     assert task is not None and task.task_id is not None
     parts.tasks.mark_missing("http://label.studio", 1, [task.task_id])
-    assert problems(parts) == ["1 task is gone from Label Studio; their labels are kept"]
+    (problem,) = standing(parts).problems
+    assert (problem.kind, problem.count) == (ProblemKind.TASKS_GONE, 1)
 
 
 def test_a_damaged_version_that_serving_refused_is_a_problem_that_status_names(parts: Parts, tiny_model: Path) -> None:
     one, two = (register(parts, tiny_model, f"data {shift}", shift=shift).version for shift in (0, 1))
     parts.registry.set_alias("champion", one)
     flip_a_bit(parts.registry.folder(two) / "model.safetensors")
-    with serve(create_app(parts.registry, admin_token=TOKEN, log=None)) as url:
+    with serve(create_app(parts.registry, SENTIMENT, admin_token=TOKEN, log=None)) as url:
         wait_until(lambda: httpx.get(f"{url}/readyz").status_code == 200, "ready service")
         served = at(parts, serving_url=url)
-        assert standing(served)["served"] == f"version {one}"
+        assert standing(served).served.version == one
         with pytest.raises(Refused):
             promote(served.registry, served.outbox, Service(url, TOKEN), two)
         found = standing(served)
-    assert found["served"] == f"version {one}"
-    assert any(line.startswith(f"promote:{two}") and "model.safetensors" in line for line in found["problems"])
-    assert any(line.startswith("serving: ") and "model.safetensors" in line for line in found["problems"])
+    assert (found.served.state, found.served.version) == (State.UP, one)
+    details = {(problem.kind, problem.subject): problem.detail or "" for problem in found.problems}
+    assert "model.safetensors" in details[ProblemKind.INTENT, f"promote:{two}"]
+    assert "model.safetensors" in details[ProblemKind.SERVING, url]
 
 
 def test_a_service_without_a_model_says_so(parts: Parts) -> None:
-    with serve(create_app(parts.registry, admin_token=TOKEN, log=None)) as url:
-        assert standing(at(parts, serving_url=url))["served"] == "no model yet"
+    with serve(create_app(parts.registry, SENTIMENT, admin_token=TOKEN, log=None)) as url:
+        found = standing(at(parts, serving_url=url)).served
+        assert (found.state, found.version) == (State.UP, None)

@@ -62,10 +62,10 @@ def test_the_settings_of_the_environment_are_used_where_none_are_given(
         assert made.settings.home == tmp_path / "mine"
 
 
-def test_the_phrasebank_is_where_its_setting_says(parts: Parts, tiny_phrasebank: Path) -> None:
-    assert parts.phrasebank_folder() == tiny_phrasebank
-    sample = Parts(parts.settings.model_copy(update={"phrasebank": "sample"}))
-    assert sample.phrasebank_folder() == parts.settings.home.resolve() / "sample"
+def test_the_seed_data_are_where_their_setting_says(parts: Parts, tiny_phrasebank: Path) -> None:
+    assert parts.seed_path() == tiny_phrasebank
+    sample = Parts(parts.settings.model_copy(update={"seed_data": "sample"}))
+    assert sample.seed_path() == parts.settings.home.resolve() / "sample"
 
 
 def test_light_processes_pay_for_no_heavy_import() -> None:

@@ -48,8 +48,8 @@ def test_a_home_in_dotenv_is_where_the_written_file_is_looked_for(tmp_path: Path
         ("FINLOOP_RETRAIN_AFTER", "many"),
         ("FINLOOP_AUDIT_SHARE", "0"),
         ("FINLOOP_AUDIT_SHARE", "0.7"),
-        ("FINLOOP_PHRASEBANK_AGREEMENT", "60"),
-        ("FINLOOP_PHRASEBANK_AGREEMENT", "most"),
+        ("FINLOOP_AGREEMENT", "60"),
+        ("FINLOOP_AGREEMENT", "most"),
         ("FINLOOP_PREFECT_URL", "127.0.0.1:4200"),
         ("FINLOOP_ELASTICSEARCH_URL", "localhost:9200"),
         ("FINLOOP_PREFECT_URL", "http://127.0.0.1:42OO"),
@@ -114,8 +114,38 @@ def test_an_address_has_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(("given", "meant"), [("50", 50), ("66", 66), ("75", 75), ("100", 100), ("all", 100)])
 def test_the_agreement_levels_go_by_number_or_by_all(given: str, meant: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FINLOOP_PHRASEBANK_AGREEMENT", given)
-    assert load_settings().phrasebank_agreement == meant
+    monkeypatch.setenv("FINLOOP_AGREEMENT", given)
+    assert load_settings().agreement == meant
+
+
+def test_the_old_names_of_a_setting_are_read_and_its_errors_name_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINLOOP_PHRASEBANK", "hub")
+    monkeypatch.setenv("FINLOOP_PHRASEBANK_AGREEMENT", "all")
+    assert (load_settings().seed_data, load_settings().agreement) == ("hub", 100)
+    monkeypatch.setenv("FINLOOP_PHRASEBANK_AGREEMENT", "60")
+    with pytest.raises(BadInput, match="FINLOOP_AGREEMENT is '60'"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("environment", "dotenv", "written", "meant"),
+    [
+        ("FINLOOP_PHRASEBANK=environment", "FINLOOP_SEED_DATA=dotenv", "FINLOOP_SEED_DATA", "environment"),
+        ("", "FINLOOP_PHRASEBANK=dotenv", "FINLOOP_SEED_DATA", "dotenv"),
+        ("", "FINLOOP_SEED_DATA=dotenv", "FINLOOP_PHRASEBANK", "dotenv"),
+        ("", "FINLOOP_PHRASEBANK=old\nFINLOOP_SEED_DATA=new", "FINLOOP_PHRASEBANK", "new"),
+        ("", "", "FINLOOP_PHRASEBANK", "written"),
+    ],
+)
+def test_an_old_name_in_a_stronger_place_wins_over_a_new_one_in_a_weaker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: str, dotenv: str, written: str, meant: str
+) -> None:
+    monkeypatch.setenv("FINLOOP_HOME", str(tmp_path))
+    write_environment(tmp_path / "finloop.env", {written: "written"}, None)
+    (tmp_path / ".env").write_text(dotenv + "\n")
+    if environment:
+        monkeypatch.setenv(*environment.split("="))
+    assert load_settings().seed_data == meant
 
 
 def test_a_needed_setting_that_is_missing_is_named_with_the_cure() -> None:

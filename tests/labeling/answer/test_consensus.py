@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.answer.consensus import consensus
-from storage.records import Annotation, AnnotationKey, Sentiment
+from storage.records import Annotation, AnnotationKey
+from tests.schemes import LABELS
 
-POSITIVE, NEUTRAL, NEGATIVE = Sentiment
+POSITIVE, NEUTRAL, NEGATIVE = LABELS
 
 
-def answers(*labels: Sentiment | None) -> list[Annotation]:
+def answers(*labels: str | None) -> list[Annotation]:
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     return [
         Annotation(AnnotationKey("http://ls", 1, number), 1, "text", label, f"annotator {number}", moment)
@@ -35,8 +36,8 @@ def test_skips_alone_and_no_answers_are_no_label() -> None:
     assert consensus(answers(None)) is consensus([]) is None
 
 
-@given(st.lists(st.sampled_from([*Sentiment, None])), st.randoms())
-def test_the_order_of_answers_does_not_matter(labels: list[Sentiment | None], random: object) -> None:
+@given(st.lists(st.sampled_from([*LABELS, None])), st.randoms())
+def test_the_order_of_answers_does_not_matter(labels: list[str | None], random: object) -> None:
     shuffled = list(labels)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert consensus(answers(*labels)) == consensus(answers(*shuffled))

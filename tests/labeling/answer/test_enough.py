@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from labeling.answer.enough import NewLabels, new_labels
-from storage.records import Annotation, AnnotationKey, Purpose, Sentiment
+from storage.records import Annotation, AnnotationKey, Purpose
 from tests.fixtures_labeling import NOON, LabelStore
 
 SERVER = "http://ls"
@@ -15,7 +15,7 @@ SERVER = "http://ls"
 def labelled(label_store: LabelStore) -> Callable[..., None]:
     """Labels some new texts."""
 
-    def label(count: int, purpose: Purpose = Purpose.SELECT, answer: Sentiment | None = Sentiment.POSITIVE) -> None:
+    def label(count: int, purpose: Purpose = Purpose.SELECT, answer: str | None = "positive") -> None:
         for task in label_store.reserve(count, purpose).tasks:
             number = int(task.text_id[:7], 16)
             key = AnnotationKey(SERVER, 1, number)

@@ -2,17 +2,18 @@
 
 from labeling.answer.reconcile import Reconciled, reconcile
 from storage.labels.projects import ProjectIds
-from storage.records import LabelTask, Sentiment
+from storage.records import LabelTask
 from tests.fixtures_labeling import Loop, a_choice
+from tests.schemes import LABELS
 
-POSITIVE, NEUTRAL, NEGATIVE = Sentiment
+POSITIVE, NEUTRAL, NEGATIVE = LABELS
 
 
 def found(loop: Loop, ids: ProjectIds) -> Reconciled:
     return reconcile(loop.studio, ids, loop.tasks, loop.labels)
 
 
-def label(loop: Loop, task: LabelTask) -> Sentiment | None:
+def label(loop: Loop, task: LabelTask) -> str | None:
     row = loop.labels.get(task.text_id)
     return row.label if row else None
 

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling.answer.record import Outcome, record_waiting
-from storage.records import LabelTask, Sentiment, TaskState
+from storage.records import LabelTask, TaskState
 from tests.fixtures_labeling import NOON, LabelStore, a_choice
+from tests.schemes import LABELS
 
 SERVER, PROJECT = "http://ls", 1
-POSITIVE, NEUTRAL, NEGATIVE = Sentiment
+POSITIVE, NEUTRAL, NEGATIVE = LABELS
 
 
 numbers = count(101)
@@ -41,7 +42,7 @@ class Hooks:
         self.store.inbox.put(action, {"action": action, "project": {"id": project}, **payload})
 
     def answer(
-        self, task: LabelTask, label: Sentiment | str | None, second: int = 0, task_id: int | None = None, **at: Any
+        self, task: LabelTask, label: str | None, second: int = 0, task_id: int | None = None, **at: Any
     ) -> None:
         """An annotation with the id of its task plus 1000, as of a second after noon."""
         identity = task_id or task.task_id or 0
@@ -63,7 +64,7 @@ class Hooks:
         store = self.store
         return record_waiting(store.inbox, store.tasks, store.labels, SERVER, PROJECT)
 
-    def label(self, task: LabelTask) -> Sentiment | None:
+    def label(self, task: LabelTask) -> str | None:
         found = self.store.labels.get(task.text_id)
         return found.label if found else None
 
@@ -124,7 +125,7 @@ def test_every_order_and_repetition_of_the_same_webhooks_gives_the_same_label(
 ) -> None:
     hooks = Hooks(label_store)
     task = hooks.sent()
-    labels = data.draw(st.lists(st.sampled_from([*Sentiment, None]), min_size=1, max_size=3))
+    labels = data.draw(st.lists(st.sampled_from([*LABELS, None]), min_size=1, max_size=3))
     deleted = data.draw(st.booleans())
     script = [*range(len(labels)), *([-1] if deleted else [])]
     for step in data.draw(st.permutations(script + data.draw(st.lists(st.sampled_from(script), max_size=3)))):

@@ -53,7 +53,7 @@ def test_selected_texts_arrive_with_the_models_answer_prefilled(loop: Loop) -> N
         assert (seen["data"]["text"], seen["data"]["text_id"]) == (task.text, task.text_id)
         assert seen["data"]["model_version"] == VERSION
         (prediction,) = seen["predictions"]
-        assert prediction["result"][0]["value"] == {"choices": [task.prediction.label.value]}
+        assert prediction["result"][0]["value"] == {"choices": [task.prediction.label]}
     shown = loop.studio.get(f"/api/projects/{ids.project_id}/next")
     assert [one["model_version"] for one in shown["predictions"]] == [MODEL_NAME]
 

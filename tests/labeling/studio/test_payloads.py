@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from labeling.studio.payloads import AnnotationDeleted, AnnotationSaved, TasksDeleted, events, project_of
 from storage.errors import BadInput
-from storage.records import Sentiment
 from tests.fixtures_labeling import a_choice
 
 JSON = st.recursive(
@@ -43,7 +42,7 @@ def created(**changed: Any) -> dict[str, Any]:
 
 def test_an_answer_is_read_with_its_task_and_time() -> None:
     moment = datetime(2026, 11, 21, 2, 34, 28, 699203, UTC)
-    expected = AnnotationSaved(3, 5, Sentiment.NEUTRAL, "1", moment, "abc", "Sales rose")
+    expected = AnnotationSaved(3, 5, "neutral", "1", moment, "abc", "Sales rose")
     assert events("ANNOTATION_CREATED", created()) == events("ANNOTATION_UPDATED", created()) == [expected]
 
 

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,10 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from storage.datasets.versions import Datasets, KnownSplits, dataset_hash
+from storage.datasets.rows import dataset_hash
+from storage.datasets.splits import KnownSplits
+from storage.datasets.versions import Datasets
 from storage.errors import BadInput, UnknownVersion
-from storage.records import DatasetVersion, Row, Sentiment, Split
+from storage.records import DatasetVersion, Parent, ParentKind, Row, Split
+from tests.schemes import LABELS as NAMES
 from tests.storage.conftest import NOON
+
+SEED = Parent(ParentKind.PHRASEBANK, "sample", "f" * 64, "p", "phrasebank")
+LABELS = Parent(ParentKind.LABELS, "annotators' labels", "e" * 64, "p", "label")
+OTHER_SEED = replace(SEED, name="hub", hash="0" * 64)
 
 
 @pytest.fixture
@@ -18,9 +25,7 @@ def datasets(engine: Engine) -> Datasets:
     return Datasets(engine)
 
 
-def a_row(
-    number: int, split: Split = Split.TRAIN, label: Sentiment = Sentiment.NEUTRAL, origin: str = "phrasebank"
-) -> Row:
+def a_row(number: int, split: Split = Split.TRAIN, label: str = "neutral", origin: str = "phrasebank") -> Row:
     return Row(f"{number:032x}", f"Text – {number}", label, split, origin, f"c{number}")
 
 
@@ -29,9 +34,7 @@ def a_dataset(rows: tuple[Row, ...], watermark: int = 0, hours: int = 0) -> Data
     return DatasetVersion(
         version=dataset_hash(rows),
         created_at=NOON + timedelta(hours=hours),
-        phrasebank_sha256="f" * 64,
-        phrasebank_source="sample",
-        agreement=50,
+        parents=(SEED, LABELS),
         label_watermark=watermark,
         policy="p",
         rows=rows,
@@ -44,7 +47,7 @@ def splits_of(rows: tuple[Row, ...]) -> KnownSplits:
 
 
 def test_a_version_comes_back_as_it_was_saved(datasets: Datasets) -> None:
-    rows = (a_row(1), a_row(2, Split.TEST, Sentiment.NEGATIVE), a_row(3, Split.VALIDATION))
+    rows = (a_row(1), a_row(2, Split.TEST, "negative"), a_row(3, Split.VALIDATION))
     dataset = a_dataset(rows, watermark=7)
     datasets.save(dataset, splits_of(rows))
     assert datasets.load(dataset.version) == dataset
@@ -96,54 +99,57 @@ def test_a_retrain_that_was_cut_short_is_taken_up_until_it_is_judged(datasets: D
     assert datasets.unjudged() is None
     version = a_dataset((a_row(1),)).version
     datasets.save(a_dataset((a_row(1),)), {})
-    assert datasets.unjudged() == version
-    datasets.record_verdict(version, {"promoted": False, "reason": "worse"})
-    assert datasets.unjudged() is None
+    assert (datasets.unjudged(), datasets.judged(version)) == (version, False)
+    datasets.mark_judged(version)
+    assert (datasets.unjudged(), datasets.judged(version)) == (None, True)
 
 
 def test_a_judged_version_that_the_newest_labels_lead_back_to_is_not_judged_again(datasets: Datasets) -> None:
     first, second = a_dataset((a_row(1),), watermark=1), a_dataset((a_row(2),), watermark=2, hours=1)
     datasets.save(first, {})
-    datasets.record_verdict(first.version, {})
+    datasets.mark_judged(first.version)
     datasets.save(second, {})
     datasets.save(replace(first, label_watermark=3), {})
     assert datasets.latest() == first.version
     assert datasets.unjudged() is None
 
 
-@pytest.mark.parametrize("other", [{"phrasebank_sha256": "0" * 64}, {"agreement": 75}, {"policy": "q"}])
+@pytest.mark.parametrize("other", [{"seed": OTHER_SEED}, {"seed": replace(SEED, kind=ParentKind.CSV)}, {"policy": "q"}])
 def test_a_retrain_that_was_cut_short_with_other_parents_is_passed_over(
     datasets: Datasets, other: dict[str, Any]
 ) -> None:
     left = a_dataset((a_row(1),))
     datasets.save(left, {})
-    assert datasets.unjudged(phrasebank_sha256="f" * 64, agreement=50, policy="p") == left.version
+    assert datasets.unjudged(seed=replace(SEED, name="moved"), policy="p") == left.version
     assert datasets.unjudged(**other) is None
 
 
 def test_a_judged_version_of_other_parents_hides_none_that_was_cut_short(datasets: Datasets) -> None:
-    left, other = a_dataset((a_row(1),)), replace(a_dataset((a_row(2),), hours=1), agreement=75)
+    left, other = a_dataset((a_row(1),)), replace(a_dataset((a_row(2),), hours=1), parents=(OTHER_SEED, LABELS))
     for dataset in (left, other):
         datasets.save(dataset, {})
-    datasets.record_verdict(other.version, {})
-    assert datasets.unjudged(agreement=50) == left.version
-    assert datasets.unjudged(agreement=75) is None
+    datasets.mark_judged(other.version)
+    assert datasets.unjudged(seed=SEED) == left.version
+    assert datasets.unjudged(seed=OTHER_SEED) is None
 
 
 def test_a_version_that_newer_labels_were_read_after_is_not_taken_up(datasets: Datasets) -> None:
-    left, other = a_dataset((a_row(1),), watermark=1), replace(a_dataset((a_row(2),), watermark=2), agreement=75)
+    left, other = (
+        a_dataset((a_row(1),), watermark=1),
+        replace(a_dataset((a_row(2),), watermark=2), parents=(OTHER_SEED, LABELS)),
+    )
     for dataset in (left, other):
         datasets.save(dataset, {})
-    assert datasets.unjudged(agreement=50) is None
+    assert datasets.unjudged(seed=SEED) is None
 
 
 def test_a_version_has_the_parents_of_the_newest_save_until_it_is_judged(datasets: Datasets) -> None:
     left = a_dataset((a_row(1),))
-    other = replace(left, phrasebank_sha256="0" * 64, phrasebank_source="hub", agreement=75, policy="q")
+    other = replace(left, parents=(OTHER_SEED, replace(LABELS, policy="q")), policy="q")
     datasets.save(left, {})
     datasets.save(other, {})
     assert datasets.load(left.version) == other
-    datasets.record_verdict(left.version, {})
+    datasets.mark_judged(left.version)
     datasets.save(left, {})
     assert datasets.load(left.version) == other
 
@@ -152,7 +158,7 @@ def test_an_unknown_version_is_named(datasets: Datasets) -> None:
     with pytest.raises(UnknownVersion, match="nope"):
         datasets.load("nope")
     with pytest.raises(UnknownVersion, match="nope"):
-        datasets.record_verdict("nope", {})
+        datasets.mark_judged("nope")
 
 
 def test_summaries_count_rows_by_origin_and_split_newest_first(datasets: Datasets) -> None:
@@ -160,11 +166,12 @@ def test_summaries_count_rows_by_origin_and_split_newest_first(datasets: Dataset
     new = a_dataset((a_row(1),), watermark=2, hours=1)
     for dataset in (old, new):
         datasets.save(dataset, {})
-    datasets.record_verdict(old.version, {"promoted": True})
+    datasets.mark_judged(old.version)
     first, second = datasets.summaries()
     assert (first["version"], second["version"]) == (new.version, old.version)
+    assert second["parents"] == [asdict(SEED), asdict(LABELS)]
     assert second["rows"] == {"phrasebank train": 1, "phrasebank test": 1, "label train": 1}
-    assert (first["verdict"], second["verdict"]) == (None, {"promoted": True})
+    assert (first["judged_at"], second["judged_at"] is None) == (None, False)
 
 
 ROWS = st.lists(
@@ -172,7 +179,7 @@ ROWS = st.lists(
         a_row,
         st.integers(0, 9),
         st.sampled_from(list(Split)),
-        st.sampled_from(list(Sentiment)),
+        st.sampled_from(NAMES),
         st.sampled_from(["phrasebank", "label"]),
     ),
     unique_by=lambda row: row.text_id,
@@ -186,7 +193,7 @@ def test_the_name_of_a_dataset_is_its_rows_in_any_order(rows: list[Row], random:
 
 @pytest.mark.parametrize(
     "changed",
-    [a_row(2), a_row(1, split=Split.TEST), a_row(1, label=Sentiment.NEGATIVE), a_row(1, origin="label")],
+    [a_row(2), a_row(1, split=Split.TEST), a_row(1, label="negative"), a_row(1, origin="label")],
 )
 def test_one_thing_changed_in_one_row_makes_another_name(changed: Row) -> None:
     assert dataset_hash([changed, a_row(3)]) != dataset_hash([a_row(1), a_row(3)])

@@ -8,11 +8,11 @@ from sqlalchemy.exc import IntegrityError
 
 from storage.labels.annotations import Labels, Recorded
 from storage.labels.tasks import Tasks
-from storage.records import Annotation, AnnotationKey, Label, Purpose, Sentiment, TaskState
+from storage.records import Annotation, AnnotationKey, Label, Purpose, TaskState
 from storage.sql.schema import AnnotationRow, LabelRow, TaskRow
 from tests.storage.conftest import NOON, PROJECT, SERVER, a_text, an_annotation, label_of, majority, state_of, task_of
 
-POSITIVE, NEUTRAL, NEGATIVE = Sentiment.POSITIVE, Sentiment.NEUTRAL, Sentiment.NEGATIVE
+POSITIVE, NEUTRAL, NEGATIVE = "positive", "neutral", "negative"
 
 
 def test_redelivered_annotation_is_stored_once(labels: Labels, sent: Callable[..., str]) -> None:
@@ -123,7 +123,7 @@ def test_an_answer_to_a_task_that_is_not_ours_stores_nothing(labels: Labels) -> 
 
 
 def test_a_crash_before_the_label_settles_leaves_no_annotation(engine: Engine, sent: Callable[..., str]) -> None:
-    def power_cut(_: object) -> Sentiment | None:
+    def power_cut(_: object) -> str | None:
         raise ZeroDivisionError
 
     annotation = an_annotation(sent())

@@ -12,8 +12,9 @@ from sqlalchemy import Engine, event
 
 from storage.labels.annotations import Labels
 from storage.labels.tasks import Tasks
-from storage.records import AnnotationKey, Purpose, Sentiment, TaskState
+from storage.records import AnnotationKey, Purpose, TaskState
 from storage.sql.database import open_database
+from tests.schemes import LABELS
 from tests.storage.conftest import PROJECT, SERVER, a_text, an_annotation, label_of, majority, state_of, task_of
 from tests.storage.processes import at_once
 
@@ -23,9 +24,9 @@ Event = tuple[int, int | None]
 EVENTS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3) | st.none()), min_size=1, max_size=8)
 
 
-def answer(number: int, revision: int) -> Sentiment | None:
+def answer(number: int, revision: int) -> str | None:
     """Every revision has one content, as on a real server."""
-    answers: tuple[Sentiment | None, ...] = (*Sentiment, None)
+    answers: tuple[str | None, ...] = (*LABELS, None)
     return answers[(number * 7 + revision * 5) % 4]
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 
 from storage.labels.annotations import Labels
 from storage.labels.tasks import Tasks
-from storage.records import Prediction, Purpose, Sentiment, TaskState, Text
+from storage.records import Prediction, Purpose, TaskState, Text
+from tests.schemes import named
 from tests.storage.conftest import NOON, PROJECT, SERVER, a_text, an_annotation, task_of
 from tests.storage.processes import at_once
 
@@ -32,7 +33,7 @@ def test_a_text_is_reserved_once_whoever_asks_again(tasks: Tasks) -> None:
 
 
 def test_a_reservation_keeps_the_text_and_its_prediction(tasks: Tasks) -> None:
-    said = Prediction(Sentiment.NEGATIVE, (0.1, 0.2, 0.7), (-1.5, 0.1 + 0.2, 2.25), 0.7, 0.5, "3", NOON)
+    said = Prediction("negative", named(0.1, 0.2, 0.7), named(-1.5, 0.1 + 0.2, 2.25), 0.7, 0.5, "3", NOON)
     text = Text("a" * 32, "A loss – “narrowed”", "s" * 300, audit=False, ingested_at=NOON, prediction=said)
     (task,) = tasks.reserve([text], Purpose.AUDIT, "b", "me", MINUTE)
     assert (task.text, task.prediction, task.purpose) == (text.text, said, Purpose.AUDIT)
@@ -124,10 +125,8 @@ def test_the_first_task_id_of_a_text_stands(tasks: Tasks, sent: Callable[..., st
     assert task.task_id == task_of(text_id)
 
 
-@pytest.mark.parametrize("label", [Sentiment.NEUTRAL, None])
-def test_an_answer_that_overtakes_its_sender_names_the_task(
-    tasks: Tasks, labels: Labels, label: Sentiment | None
-) -> None:
+@pytest.mark.parametrize("label", ["neutral", None])
+def test_an_answer_that_overtakes_its_sender_names_the_task(tasks: Tasks, labels: Labels, label: str | None) -> None:
     text = a_text()
     reserve(tasks, [text], lasts=GONE)
     labels.record(an_annotation(text.text_id, label))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from storage.errors import BadInput, CorruptModel
 from storage.models.manifest import Manifest, check_manifest, read_manifest, write_manifest
@@ -16,6 +17,7 @@ BARE = Manifest(
     recipe={"epochs": 2},
     recipe_hash="r" * 64,
     metrics={"macro_f1": 0.5},
+    scheme="sentiment",
     labels=("positive", "neutral", "negative"),
     created_at=datetime(2026, 1, 2, tzinfo=UTC),
 )
@@ -103,10 +105,26 @@ def test_an_unreadable_manifest_is_refused(model: Path, content: str) -> None:
     assert "manifest.json is not a manifest" in refusal(model)
 
 
+def test_a_manifest_of_format_1_is_one_of_the_scheme_that_there_was_then(model: Path) -> None:
+    path = model / "manifest.json"
+    old = json.loads(path.read_text()) | {"format": 1}
+    del old["scheme"]
+    path.write_text(json.dumps(old))
+    found = check_manifest(model)
+    assert (found.format, found.scheme, found.labels) == (2, "sentiment", ("positive", "neutral", "negative"))
+
+
+@pytest.mark.parametrize("number", [1, 21])
+def test_a_model_has_two_to_twenty_labels(number: int) -> None:
+    labels = tuple(f"label {each}" for each in range(number))
+    with pytest.raises(ValidationError):
+        Manifest.model_validate(BARE.model_dump() | {"labels": labels})
+
+
 def test_a_manifest_of_a_later_format_is_refused(model: Path) -> None:
     path = model / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
-    assert "format 2" in refusal(model)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3}))
+    assert "format 3" in refusal(model)
 
 
 def test_a_folder_without_files_gets_no_manifest(tmp_path: Path) -> None:

@@ -6,12 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import CorruptModel, UnknownVersion
+from storage.clock import now
+from storage.errors import BadInput, CorruptModel, UnknownVersion
 from storage.models.manifest import Manifest, check_manifest, write_manifest
 from storage.models.registry import Registry
+from storage.models.verdict import Decision, Verdict
+from tests.schemes import LABELS
 
 
-def write_model(folder: Path, dataset: str = "data-1", recipe: str = "recipe-1", weights: bytes = b"weights") -> Path:
+def write_model(
+    folder: Path,
+    dataset: str = "data-1",
+    recipe: str = "recipe-1",
+    weights: bytes = b"weights",
+    labels: tuple[str, ...] = LABELS,
+) -> Path:
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(weights)
     manifest = Manifest(
@@ -21,7 +30,8 @@ def write_model(folder: Path, dataset: str = "data-1", recipe: str = "recipe-1",
         recipe={"epochs": 2},
         recipe_hash=recipe,
         metrics={"macro_f1": 0.5},
-        labels=("positive", "neutral", "negative"),
+        scheme="sentiment",
+        labels=labels,
         created_at=datetime(2026, 1, 2, tzinfo=UTC),
     )
     write_manifest(folder, manifest)
@@ -41,7 +51,7 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def registry(tmp_path: Path, schema: bytes) -> Iterator[Registry]:
     (tmp_path / "mlflow.db").write_bytes(schema)
-    yield Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts")
+    yield Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts", LABELS)
 
 
 def test_a_registered_model_is_found_by_number_alias_and_origin(registry: Registry, tmp_path: Path) -> None:
@@ -69,15 +79,29 @@ def test_registering_the_same_dataset_and_recipe_twice_gives_one_version(registr
     assert [one.version for one in registry.versions()] == [first.version, other.version]
 
 
+def test_a_model_of_other_labels_is_neither_taken_nor_given_out(
+    registry: Registry, tmp_path: Path, schema: bytes
+) -> None:
+    other = ("confirmed", "rumour")
+    with pytest.raises(BadInput, match=r"m has the labels confirmed, rumour .* positive, neutral, negative"):
+        registry.register(write_model(tmp_path / "m", labels=other))
+    assert registry.versions() == []
+    version = registry.register(write_model(tmp_path / "ours", labels=LABELS[::-1])).version
+    same = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts", other)
+    with pytest.raises(BadInput, match=r"version 1 has the labels negative, neutral, positive .* confirmed, rumour"):
+        same.folder(version)
+    assert registry.folder(version).is_dir()
+
+
 def test_two_processes_that_register_at_once_make_one_version(registry: Registry, tmp_path: Path) -> None:
     sources = [str(write_model(tmp_path / str(number), dataset=f"data-{number}")) for number in range(5)]
     script = (
         "import sys; from pathlib import Path; from storage.models.registry import Registry\n"
-        "registry = Registry(sys.argv[1], Path(sys.argv[2])); registry.prepare()\n"
+        "registry = Registry(sys.argv[1], Path(sys.argv[2]), sys.argv[3:6]); registry.prepare()\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
-        "print(*[registry.register(Path(source)).version for source in sys.argv[3:]])"
+        "print(*[registry.register(Path(source)).version for source in sys.argv[6:]])"
     )
-    address = [f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts")]
+    address = [f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"), *LABELS]
     both = [
         subprocess.Popen(
             [sys.executable, "-c", script, *address, *sources], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -144,9 +168,21 @@ def test_a_damaged_folder_is_never_registered(registry: Registry, tmp_path: Path
 def test_the_last_verdict_stays_with_its_version(registry: Registry, tmp_path: Path) -> None:
     version = registry.register(write_model(tmp_path / "m")).version
     assert registry.resolve(version).verdict is None
-    registry.record_verdict(version, {"promoted": False})
-    registry.record_verdict(version, {"promoted": True, "reason": "better"})
-    assert registry.resolve(version).verdict == {"promoted": True, "reason": "better"}
+    refused = Verdict(
+        decision=Decision.REFUSE, reason="worse", checks=(), champion=None, candidate=version, dataset="data-0"
+    )
+    promoted = refused.model_copy(update={"decision": Decision.PROMOTE, "judged_at": now()})
+    for verdict in (refused, promoted):
+        registry.record_verdict(version, verdict)
+        assert registry.resolve(version).verdict == verdict
+
+
+def test_the_champion_is_the_version_of_that_alias(registry: Registry, tmp_path: Path) -> None:
+    assert registry.champion() is None
+    version = registry.register(write_model(tmp_path / "m")).version
+    registry.set_alias("champion", version)
+    found = registry.champion()
+    assert found is not None and found.version == version
 
 
 def test_versions_are_ordered_by_number_beyond_nine(registry: Registry, tmp_path: Path) -> None:

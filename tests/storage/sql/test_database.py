@@ -4,13 +4,19 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Engine, inspect, text
 
+from storage.datasets.parents import annotators
 from storage.datasets.versions import Datasets
 from storage.errors import BadInput, Unreachable
 from storage.labels.inbox import Inbox
+from storage.records import DatasetVersion, Parent, ParentKind
+from storage.sql import database
 from storage.sql.database import migrate, open_database, reading, snapshot
 from storage.sql.schema import Base
+from tests.storage.conftest import NOON
 from tests.storage.processes import at_once
 
 
@@ -66,6 +72,51 @@ def test_a_database_of_the_first_schema_keeps_its_datasets(empty_url: str) -> No
     migrate(engine)
     found = Datasets(engine).load("v")
     assert (found.label_watermark, found.dropped) == (7, {})
+    seed, labels = found.parents
+    assert seed == Parent(ParentKind.PHRASEBANK, "sample, agreement 50", "s", "p", "phrasebank")
+    assert labels == annotators((), "p")
+    engine.dispose()
+
+
+def downgrade(engine: Engine, to: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, to)
+        connection.commit()
+
+
+def test_the_columns_of_the_phrasebank_come_back_where_the_schema_is_taken_back(empty_url: str) -> None:
+    engine = open_database(empty_url)
+    migrate(engine)
+    bank = Parent(ParentKind.PHRASEBANK, "hub, agreement 7, agreement 75", "s", "p", "phrasebank")
+    csv = Parent(ParentKind.CSV, "mine.csv", "t", "p", "csv")
+    for version, seed in (("v", bank), ("w", csv)):
+        parents = (seed, annotators((), "p"))
+        Datasets(engine).save(DatasetVersion(version, NOON, parents, 7, "p", ()), {})
+    downgrade(engine, "0002")
+    with engine.connect() as connection:
+        columns = "version, phrasebank_sha256, phrasebank_source, agreement"
+        rows = connection.execute(text(f"SELECT {columns} FROM dataset ORDER BY version")).all()
+    assert [tuple(row) for row in rows] == [("v", "s", "hub, agreement 7", 75), ("w", "t", "mine.csv", 0)]
+    migrate(engine)
+    assert Datasets(engine).load("v").parents == (bank, annotators((), "p"))
+    engine.dispose()
+
+
+def test_a_dataset_that_kept_a_verdict_keeps_that_it_was_judged(empty_url: str) -> None:
+    engine = open_database(empty_url)
+    migrate(engine, "0002")
+    columns = "version, created_at, phrasebank_sha256, phrasebank_source, agreement, label_watermark, policy, judged_at"
+    moment = "'2026-03-01 12:00:00+00:00'"
+    with engine.begin() as connection:
+        for version, judged in (("v", moment), ("w", "NULL")):
+            values = f"'{version}', {moment}, 's', 'sample', 50, 7, 'p', {judged}"
+            connection.execute(text(f"INSERT INTO dataset ({columns}, verdict) VALUES ({values}, '{{}}')"))
+    migrate(engine)
+    datasets = Datasets(engine)
+    assert (datasets.judged("v"), datasets.judged("w")) == (True, False)
     engine.dispose()
 
 

@@ -1,10 +1,12 @@
 """What only a real Elasticsearch can do to us: refuse under load, die, hang, lose a point-in-time."""
 
 import contextlib
+import copy
 import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -14,11 +16,13 @@ import pytest
 from elasticsearch import ApiError, Elasticsearch
 
 from storage.errors import BadInput, Unreachable
-from storage.records import Prediction, Sentiment, Text
+from storage.records import Prediction, Text
 from storage.text import text_id
 from storage.texts.elastic import ElasticTextStore
+from storage.texts.elastic_documents import MAPPING, to_document
 from storage.texts.store import Added, Counts
 from tests.fixtures_elasticsearch import Node, running_node
+from tests.schemes import named
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 CLIENTS = 12
@@ -37,7 +41,7 @@ def some_texts(first: int, number: int) -> list[Text]:
 
 
 def a_prediction(margin: float = 0.5) -> Prediction:
-    return Prediction(Sentiment.POSITIVE, (0.7, 0.2, 0.1), (2.0, 1.0, 0.0), 0.7, margin, "1", NOON)
+    return Prediction("positive", named(0.7, 0.2, 0.1), named(2.0, 1.0, 0.0), 0.7, margin, "1", NOON)
 
 
 def rejected(client: Elasticsearch) -> int:
@@ -184,3 +188,31 @@ def test_a_text_that_the_server_will_never_take_is_named(store: ElasticTextStore
 def test_the_server_names_its_version(store: ElasticTextStore, elasticsearch_url: str) -> None:
     with Elasticsearch(elasticsearch_url) as client:
         assert store.describe() == f"elasticsearch {client.info()['version']['number']}"
+
+
+def test_an_index_with_the_mapping_of_before_label_schemes_goes_on(
+    elasticsearch_url: str, elasticsearch_index: str
+) -> None:
+    number = {"type": "double", "index": False}
+    three = {"properties": dict.fromkeys(("positive", "neutral", "negative"), number)}
+    before = copy.deepcopy(dict(MAPPING))
+    before["properties"]["prediction"]["properties"] |= {"scores": three, "logits": three}
+    (text,) = some_texts(0, 1)
+    with Elasticsearch(elasticsearch_url) as client:
+        client.indices.create(index=elasticsearch_index, mappings=before)
+        old = to_document(replace(text, prediction=a_prediction()))
+        client.index(index=elasticsearch_index, id=text.text_id, document=old, refresh=True)
+    store = ElasticTextStore(elasticsearch_url, elasticsearch_index)
+    assert store.get([text.text_id])[text.text_id].prediction == a_prediction()
+    assert store.record_predictions([(text.text_id, a_prediction(0.25))]) == 1
+    assert [found.prediction for found in store.lowest_margin("1")] == [a_prediction(0.25)]
+    store.close()
+
+
+def test_scores_of_any_labels_are_kept_and_not_indexed(store: ElasticTextStore, elasticsearch_url: str) -> None:
+    (text,) = some_texts(0, 1)
+    scores = {f"a label. number {number}": number / 20 for number in range(20)}
+    said = Prediction("a label. number 19", scores, scores, 0.95, 0.05, "1", NOON)
+    store.add([text])
+    assert store.record_predictions([(text.text_id, said)]) == 1
+    assert store.get([text.text_id])[text.text_id].prediction == said

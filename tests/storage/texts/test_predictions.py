@@ -4,16 +4,15 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.records import Prediction, Sentiment
+from storage.records import Prediction
 from storage.texts.predictions import prediction_from_json, prediction_to_json
+from tests.schemes import LABELS
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
-TRIPLES = st.tuples(NUMBERS, NUMBERS, NUMBERS)
+NAMED = st.dictionaries(st.text(min_size=1), NUMBERS, min_size=2, max_size=20)
 ZONES = st.integers(-12, 12).map(lambda hours: timezone(timedelta(hours=hours)))
 TIMES = st.datetimes(min_value=datetime(1970, 1, 2), timezones=ZONES)
-PREDICTIONS = st.builds(
-    Prediction, st.sampled_from(list(Sentiment)), TRIPLES, TRIPLES, NUMBERS, NUMBERS, st.text(), TIMES
-)
+PREDICTIONS = st.builds(Prediction, st.sampled_from(LABELS), NAMED, NAMED, NUMBERS, NUMBERS, st.text(), TIMES)
 
 
 @given(st.none() | PREDICTIONS)

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage.records import Prediction, Sentiment, Text
+from storage.records import Prediction, Text
 from storage.sql.database import open_database
 from storage.sql.schema import Base
 from storage.text import text_id
 from storage.texts.sql import SqlTextStore
 from storage.texts.store import Added, Counts, TextStore
+from tests.schemes import named
 
 MANY = 1_203
 """More than two pages and one batch of either store."""
@@ -50,9 +51,9 @@ def a_text(number: int, audit: bool = False, prediction: Prediction | None = Non
 
 def a_prediction(margin: float, version: str = "1") -> Prediction:
     return Prediction(
-        label=Sentiment.NEGATIVE,
-        scores=(0.1, 0.2, 0.7),
-        logits=(-1.5, 0.1 + 0.2, 2.25),
+        label="negative",
+        scores=named(0.1, 0.2, 0.7),
+        logits=named(-1.5, 0.1 + 0.2, 2.25),
         confidence=0.7,
         margin=margin,
         model_version=version,

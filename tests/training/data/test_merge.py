@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from flows.wiring.settings import Settings
-from storage.records import Label, Purpose, Row, Sentiment, Split
+from storage.records import Label, ParentKind, Purpose, Row, Split
 from storage.text import in_audit, text_id
+from tests.schemes import LABELS
 from training.data.clusters import near_duplicates
 from training.data.merge import (
     BRIDGES,
@@ -25,25 +26,25 @@ from training.data.merge import (
     MergePolicy,
     merge,
 )
-from training.data.phrasebank import PhraseBank, PhraseBankRow
+from training.data.seed import SeedData, SeedRow
 
-POSITIVE, NEUTRAL, NEGATIVE = Sentiment.POSITIVE, Sentiment.NEUTRAL, Sentiment.NEGATIVE
+POSITIVE, NEUTRAL, NEGATIVE = "positive", "neutral", "negative"
 POLICY = MergePolicy()
 EVERYTHING = "the quick profit of the brown company jumped over the lazy forecast by {} percent this year"
 """Long enough for texts that differ in one number to be near-duplicates."""
 
 
-def bank(*pairs: tuple[str, Sentiment], groups: dict[str, str] | None = None) -> PhraseBank:
-    rows = tuple(PhraseBankRow(line, text, label) for line, (text, label) in enumerate(pairs, start=1))
-    return PhraseBank(rows, (), "sum", "here", groups or {})
+def bank(*pairs: tuple[str, str], groups: dict[str, str] | None = None) -> SeedData:
+    rows = tuple(SeedRow(line, text, label) for line, (text, label) in enumerate(pairs, start=1))
+    return SeedData(rows, (), "sum", "here", groups or {}, ParentKind.PHRASEBANK)
 
 
-def label(text: str, answer: Sentiment | None, purpose: Purpose = Purpose.SELECT, sequence: int = 1) -> Label:
+def label(text: str, answer: str | None, purpose: Purpose = Purpose.SELECT, sequence: int = 1) -> Label:
     return Label(text_id(text), text, purpose, answer, 1, sequence)
 
 
 def distinct(count: int, split: Split, start: str = "sentence") -> list[str]:
-    """Texts, none near another, that a fresh PhraseBank of them puts into `split`."""
+    """Texts, none near another, that fresh seed data of them put into `split`."""
     texts = [hashlib.sha256(f"{start}{number}".encode()).hexdigest()[:40] for number in range(60 * count)]
     placed = merge(bank(*((text, NEUTRAL) for text in texts)), [], [], {}, POLICY)
     return [row.text for row in placed.rows if row.split is split][:count]
@@ -95,7 +96,7 @@ def test_a_frozen_test_row_near_an_audit_text_stays() -> None:
     assert only(merge(bank((test, POSITIVE)), [], [test], {}, POLICY)).split is Split.TEST
 
 
-def test_annotators_overrule_the_phrasebank_in_training_and_never_in_the_test() -> None:
+def test_annotators_overrule_the_seed_data_in_training_and_never_in_the_test() -> None:
     train, test = distinct(1, Split.TRAIN)[0], distinct(1, Split.TEST)[0]
     merged = merge(bank((train, POSITIVE)), [label(train, NEGATIVE)], [], {}, POLICY)
     assert (only(merged).label, only(merged).origin, merged.dropped) == (NEGATIVE, "label", {REPLACED: 1})
@@ -168,7 +169,7 @@ def test_a_policy_is_named_by_everything_in_it_and_bounded() -> None:
 # Short texts over few letters: many near-duplicates, chains and repeats.
 WORDS = st.lists(st.sampled_from(["profit rose", "sales fell", "in may", "by five", "again"]), min_size=1, max_size=5)
 TEXTS = WORDS.map(" ".join)
-SENTIMENTS = st.sampled_from(list(Sentiment))
+SENTIMENTS = st.sampled_from(LABELS)
 BANKS = st.lists(st.tuples(TEXTS, SENTIMENTS), max_size=8)
 ANSWERS = st.lists(
     st.builds(label, TEXTS, SENTIMENTS | st.none(), st.sampled_from(list(Purpose))), max_size=8,
@@ -192,10 +193,10 @@ def check_separation(merged: Merged, labels: Sequence[Label], audit: Sequence[st
 @settings(deadline=None, max_examples=150)
 @given(BANKS, ANSWERS, st.lists(TEXTS, max_size=3), BANKS, ANSWERS)
 def test_splits_never_touch_and_nothing_known_moves(
-    first: list[tuple[str, Sentiment]],
+    first: list[tuple[str, str]],
     answers: list[Label],
     audit: list[str],
-    more: list[tuple[str, Sentiment]],
+    more: list[tuple[str, str]],
     more_answers: list[Label],
 ) -> None:
     before = merge(bank(*first), answers, audit, {}, WIDE)
@@ -212,7 +213,7 @@ def test_splits_never_touch_and_nothing_known_moves(
 @settings(deadline=None, max_examples=60)
 @given(BANKS, ANSWERS, st.lists(TEXTS, max_size=3), st.randoms(use_true_random=False))
 def test_the_order_of_the_input_changes_nothing(
-    first: list[tuple[str, Sentiment]], answers: list[Label], audit: list[str], random: Random
+    first: list[tuple[str, str]], answers: list[Label], audit: list[str], random: Random
 ) -> None:
     merged = merge(bank(*first), answers, audit, {}, WIDE)
     for part in (first, answers, audit):

@@ -16,11 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.errors import BadInput, Refused, Unreachable
-from storage.records import Sentiment
+from storage.scheme import find_scheme
 from storage.text import text_id
-from training.data.phrasebank import PhraseBankRow, fetch_phrasebank, read_phrasebank
+from training.data.phrasebank import fetch_phrasebank
+from training.data.seed import SeedData, SeedRow, read_seed
 
+SCHEME = find_scheme("sentiment")
 INNER = "FinancialPhraseBank-v1.0"
+ONE = b"One .@neutral\nIt fell .@negative\n"
+"""The least that can be seed data: two rows of two labels."""
 ZIP_PATH = f"/datasets/takala/financial_phrasebank/resolve/main/data/{INNER}.zip"
 
 
@@ -30,9 +34,13 @@ def write(folder: Path, content: bytes, name: str = "Sentences_50Agree.txt") -> 
     return folder
 
 
+def read_phrasebank(folder: Path, agreement: int) -> SeedData:
+    return read_seed(folder, agreement, SCHEME)
+
+
 def test_sentence_and_label_part_at_the_last_at_sign(tmp_path: Path) -> None:
-    read = read_phrasebank(write(tmp_path, b"Write to ir@firm.example .@neutral\n"), 50)
-    assert read.rows == (PhraseBankRow(1, "Write to ir@firm.example .", Sentiment.NEUTRAL),)
+    read = read_phrasebank(write(tmp_path, b"Write to ir@firm.example .@neutral\nIt fell .@negative\n"), 50)
+    assert read.rows == (SeedRow(1, "Write to ir@firm.example .", "neutral"), SeedRow(2, "It fell .", "negative"))
 
 
 def test_file_is_latin_1_and_only_newlines_part_its_lines(tmp_path: Path) -> None:
@@ -54,38 +62,38 @@ def test_file_is_latin_1_and_only_newlines_part_its_lines(tmp_path: Path) -> Non
     ],
 )
 def test_bad_line_is_named_and_left_out(tmp_path: Path, line: bytes, reason: str) -> None:
-    read = read_phrasebank(write(tmp_path, b"One .@neutral\n" + line + b"\nThree .@neutral\n"), 50)
+    read = read_phrasebank(write(tmp_path, b"One .@neutral\n" + line + b"\nThree .@negative\n"), 50)
     assert [row.line for row in read.rows] == [1, 3]
-    assert [problem.line for problem in read.problems] == [2]
-    assert reason in read.problems[0].reason
+    assert [problem.line for problem in read.bad_lines] == [2]
+    assert reason in read.bad_lines[0].reason
 
 
 @given(st.lists(st.tuples(st.text("aé@ .", max_size=8), st.sampled_from(["positive", "neutral", "", "x"])), min_size=1))
 def test_every_line_is_a_row_or_a_problem(
     tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]]
 ) -> None:
-    content = "First .@neutral\n" + "".join(f"{sentence}@{label}\n" for sentence, label in lines)
+    content = "First .@neutral\nNext .@negative\n" + "".join(f"{sentence}@{label}\n" for sentence, label in lines)
     read = read_phrasebank(write(tmp_path_factory.mktemp("bank"), content.encode("latin-1")), 50)
-    numbers = [row.line for row in read.rows] + [problem.line for problem in read.problems]
-    assert sorted(numbers) == list(range(1, len(lines) + 2))
+    numbers = [row.line for row in read.rows] + [problem.line for problem in read.bad_lines]
+    assert sorted(numbers) == list(range(1, len(lines) + 3))
 
 
 def test_each_agreement_level_has_its_file(tmp_path: Path) -> None:
     for level, name in ((50, "50"), (66, "66"), (75, "75"), (100, "All")):
-        write(tmp_path, f"Level {level} .@neutral\n".encode(), f"Sentences_{name}Agree.txt")
+        write(tmp_path, f"Level {level} .@neutral\nIt fell .@negative\n".encode(), f"Sentences_{name}Agree.txt")
         assert read_phrasebank(tmp_path, level).rows[0].text == f"Level {level} ."
-    with pytest.raises(BadInput, match="FINLOOP_PHRASEBANK_AGREEMENT"):
+    with pytest.raises(BadInput, match="FINLOOP_AGREEMENT"):
         read_phrasebank(tmp_path, 60)
 
 
 def test_the_zips_inner_folder_and_its_parent_read_alike(tmp_path: Path) -> None:
-    inner = write(tmp_path / INNER, b"One .@neutral\n")
+    inner = write(tmp_path / INNER, ONE)
     assert read_phrasebank(tmp_path, 50) == read_phrasebank(inner, 50)
-    assert read_phrasebank(inner, 50).sha256 == hashlib.sha256(b"One .@neutral\n").hexdigest()
+    assert read_phrasebank(inner, 50).sha256 == hashlib.sha256(ONE).hexdigest()
 
 
 def test_missing_file_names_the_setting_and_the_cure(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"no Sentences_50Agree.txt.*FINLOOP_PHRASEBANK.*\n.*`sample`"):
+    with pytest.raises(BadInput, match=r"no Sentences_50Agree.txt.*FINLOOP_SEED_DATA.*\n.*`sample`"):
         read_phrasebank(tmp_path / "nowhere", 50)
 
 
@@ -96,7 +104,7 @@ def test_file_in_another_encoding_stops_the_reading(tmp_path: Path, encoding: st
 
 
 def test_groups_come_from_the_file_beside_the_sentences(tmp_path: Path) -> None:
-    write(tmp_path, b"One .@neutral\nTwo .@neutral\n")
+    write(tmp_path, ONE)
     assert read_phrasebank(tmp_path, 50).groups == {}
     (tmp_path / "clusters.csv").write_text(f"text_id,cluster\n{text_id('One .')},g1\n")
     assert read_phrasebank(tmp_path, 50).groups == {text_id("One ."): "g1"}
@@ -111,7 +119,7 @@ def test_real_files_are_read_whole() -> None:
         pytest.skip("FINLOOP_TEST_PHRASEBANK is not set: no real PhraseBank to read")
     for level, rows in ((50, 4846), (66, 4217), (75, 3453), (100, 2264)):
         read = read_phrasebank(Path(folder), level)
-        assert (len(read.rows), read.problems, read.groups) == (rows, (), {})
+        assert (len(read.rows), read.bad_lines, read.groups) == (rows, (), {})
 
 
 class Hub(ThreadingHTTPServer):
@@ -173,7 +181,7 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-MEMBERS = {f"{INNER}/Sentences_{name}Agree.txt": b"One .@neutral\n" for name in ("50", "66", "75", "All")}
+MEMBERS = {f"{INNER}/Sentences_{name}Agree.txt": ONE for name in ("50", "66", "75", "All")}
 
 
 @pytest.fixture
@@ -189,7 +197,7 @@ def hub() -> Iterator[Hub]:
 
 def test_fetched_phrasebank_is_read_and_needs_no_hub_afterwards(hub: Hub, tmp_path: Path) -> None:
     folder = fetch_phrasebank(tmp_path, hub.address)
-    assert [row.text for row in read_phrasebank(folder, 50).rows] == ["One ."]
+    assert [row.text for row in read_phrasebank(folder, 50).rows] == ["One .", "It fell ."]
     assert sorted(path.name for path in folder.iterdir() if path.suffix) == sorted(
         ["License.txt", *(name.partition("/")[2] for name in MEMBERS)]
     )
@@ -244,14 +252,14 @@ def test_zip_that_is_not_the_phrasebank_leaves_nothing(hub: Hub, tmp_path: Path,
 
 def test_hub_without_the_file_is_a_refusal(hub: Hub, tmp_path: Path) -> None:
     hub.content = b""
-    with pytest.raises(Refused, match="FINLOOP_PHRASEBANK"):
+    with pytest.raises(Refused, match="FINLOOP_SEED_DATA"):
         fetch_phrasebank(tmp_path, hub.address)
 
 
 def test_no_hub_at_the_address_is_said_within_ten_seconds(hub: Hub, tmp_path: Path) -> None:
     hub.server_close()
     started = time.perf_counter()
-    with pytest.raises(Unreachable, match=r"HF_ENDPOINT.*\n.*FINLOOP_PHRASEBANK"):
+    with pytest.raises(Unreachable, match=r"HF_ENDPOINT.*\n.*FINLOOP_SEED_DATA"):
         fetch_phrasebank(tmp_path, hub.address)
     assert time.perf_counter() - started < 10
 

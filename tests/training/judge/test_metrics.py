@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from storage.errors import BadInput
-from storage.records import LABELS, Sentiment
+from tests.schemes import LABELS
 from training.judge.metrics import influence, paired_difference, score, score_codes, wilson
 
 POSITIVE, NEUTRAL, NEGATIVE = LABELS
@@ -17,9 +17,9 @@ PAIRS = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), mi
 
 @settings(deadline=None, max_examples=60)
 @given(PAIRS)
-def test_scores_are_those_of_scikit_learn_in_any_order_of_the_rows(pairs: list[tuple[Sentiment, Sentiment]]) -> None:
+def test_scores_are_those_of_scikit_learn_in_any_order_of_the_rows(pairs: list[tuple[str, str]]) -> None:
     truth, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    scores = score(truth, predicted)
+    scores = score(truth, predicted, LABELS)
     assert scores.n == len(pairs)
     assert scores.accuracy == pytest.approx(accuracy_score(truth, predicted))
     assert scores.macro_f1 == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))
@@ -29,30 +29,30 @@ def test_scores_are_those_of_scikit_learn_in_any_order_of_the_rows(pairs: list[t
     assert 0 <= scores.accuracy_interval[0] <= scores.accuracy + 1e-9
     assert scores.accuracy - 1e-9 <= scores.accuracy_interval[1] <= 1
     assert 0 <= scores.macro_f1_interval[0] <= scores.macro_f1_interval[1] <= 1
-    assert score(truth[::-1], predicted[::-1]) == scores
+    assert score(truth[::-1], predicted[::-1], LABELS) == scores
     forth, back = (
-        paired_difference(truth, predicted, truth),
-        paired_difference(truth[::-1], predicted[::-1], truth[::-1]),
+        paired_difference(truth, predicted, truth, LABELS),
+        paired_difference(truth[::-1], predicted[::-1], truth[::-1], LABELS),
     )
     assert forth == back
 
 
 def test_confusion_has_truth_in_rows() -> None:
-    assert score([POSITIVE], [NEGATIVE]).confusion == ((0, 0, 1), (0, 0, 0), (0, 0, 0))
+    assert score([POSITIVE], [NEGATIVE], LABELS).confusion == ((0, 0, 1), (0, 0, 0), (0, 0, 0))
 
 
 def test_a_label_that_never_occurs_is_left_out_of_the_mean_and_one_only_predicted_counts_as_zero() -> None:
-    assert score([POSITIVE, NEUTRAL], [POSITIVE, NEUTRAL]).macro_f1 == 1.0
-    missed = score([POSITIVE, NEUTRAL, NEUTRAL], [POSITIVE, NEUTRAL, NEGATIVE])
+    assert score([POSITIVE, NEUTRAL], [POSITIVE, NEUTRAL], LABELS).macro_f1 == 1.0
+    missed = score([POSITIVE, NEUTRAL, NEUTRAL], [POSITIVE, NEUTRAL, NEGATIVE], LABELS)
     assert missed.macro_f1 == pytest.approx((1 + 2 / 3 + 0) / 3)
     assert missed.recall[NEGATIVE] == 0.0
 
 
 def test_no_rows_and_unequal_lengths_are_refused() -> None:
     with pytest.raises(BadInput, match="no rows"):
-        score([], [])
-    with pytest.raises(BadInput, match="1 answers for 2"):
-        score([POSITIVE, NEUTRAL], [POSITIVE])
+        score([], [], LABELS)
+    with pytest.raises(BadInput, match="1 predictions for 2"):
+        score([POSITIVE, NEUTRAL], [POSITIVE], LABELS)
 
 
 def test_wilson_is_as_published() -> None:
@@ -65,7 +65,7 @@ def test_influence_is_how_much_a_row_moves_macro_f1() -> None:
     """Against the derivative by weight: each row is given a little more weight and macro-F1 computed again."""
     truth, predicted = draw(np.random.default_rng(5), 60, right=0.7)
     n, step = len(truth), 1e-6
-    confusion = np.array(score_codes(truth, predicted).confusion)
+    confusion = np.array(score_codes(truth, predicted, LABELS).confusion)
     moved_by = influence(confusion)
     for row in range(0, n, 7):
         weights = np.full(n, (1 - step) / n)
@@ -79,10 +79,10 @@ def test_influence_is_how_much_a_row_moves_macro_f1() -> None:
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     generator = np.random.default_rng(11)
     everything = draw(generator, 400_000, right=0.72)
-    true_f1 = score_codes(*everything).macro_f1
+    true_f1 = score_codes(*everything, LABELS).macro_f1
     covered = 0  # of 600: 570 expected, standard deviation 5
     for _ in range(600):
-        low, high = score_codes(*draw(generator, 200, right=0.72)).macro_f1_interval
+        low, high = score_codes(*draw(generator, 200, right=0.72), LABELS).macro_f1_interval
         covered += low <= true_f1 <= high
     assert 0.925 <= covered / 600 <= 0.975
 
@@ -91,7 +91,7 @@ def test_the_interval_narrows_with_rows_as_measured() -> None:
     generator = np.random.default_rng(2)
     widths = []
     for n in (100, 500):
-        spans = [score_codes(*draw(generator, n, right=0.72)).macro_f1_interval for _ in range(40)]
+        spans = [score_codes(*draw(generator, n, right=0.72), LABELS).macro_f1_interval for _ in range(40)]
         widths.append(float(np.mean([high - low for low, high in spans])))
     assert widths[0] == pytest.approx(0.24, abs=0.04)
     assert widths[1] == pytest.approx(0.10, abs=0.02)
@@ -113,27 +113,27 @@ def test_the_paired_interval_is_narrower_than_two_of_one_model() -> None:
     truth, one = draw(np.random.default_rng(4), 400, right=0.7)
     other = np.where(np.arange(400) % 4 == 0, truth, one)
     low, high = _difference(truth, one, other)
-    alone = score_codes(truth, one).macro_f1_interval
+    alone = score_codes(truth, one, LABELS).macro_f1_interval
     assert high - low < 0.6 * (alone[1] - alone[0])
     assert low > 0
 
 
 def test_equal_models_differ_by_exactly_nothing_and_one_row_proves_nothing() -> None:
     truth = [POSITIVE, NEUTRAL, NEGATIVE] * 5
-    same = paired_difference(truth, truth, truth)
+    same = paired_difference(truth, truth, truth, LABELS)
     assert (same.macro_f1, same.low, same.high, same.disagreements) == (0.0, 0.0, 0.0, 0)
     one_worse = [NEUTRAL, *truth[1:]]
-    single = paired_difference(truth, one_worse, truth)
+    single = paired_difference(truth, one_worse, truth, LABELS)
     assert single.macro_f1 > 0
     assert (single.low, single.high, single.disagreements) == (-1.0, 1.0, 1)
 
 
 def test_perfect_answers_and_rare_labels_still_have_a_width() -> None:
     truth = [POSITIVE] * 10 + [NEUTRAL] * 10 + [NEGATIVE] * 10
-    low, high = score(truth, truth).macro_f1_interval
+    low, high = score(truth, truth, LABELS).macro_f1_interval
     assert low < 0.8
     assert high == pytest.approx(1.0)
-    rare = score([*truth, NEGATIVE][:21], [*truth, NEGATIVE][1:22]).macro_f1_interval
+    rare = score([*truth, NEGATIVE][:21], [*truth, NEGATIVE][1:22], LABELS).macro_f1_interval
     assert rare[1] - rare[0] > 0.5
 
 
@@ -152,5 +152,5 @@ def answers(generator: np.random.Generator, truth: Codes, right: float) -> Codes
 
 def _difference(truth: Codes, one: Codes, other: Codes) -> tuple[float, float]:
     y, champion, candidate = ([LABELS[index] for index in codes] for codes in (truth, one, other))
-    found = paired_difference(y, champion, candidate)
+    found = paired_difference(y, champion, candidate, LABELS)
     return found.low, found.high

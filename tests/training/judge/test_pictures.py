@@ -2,11 +2,11 @@
 
 import struct
 
-from storage.records import LABELS
+from tests.schemes import LABELS
 from training.judge.metrics import score
 from training.judge.pictures import confusion_matrices
 
-SCORES = score([*LABELS, LABELS[0]], [*LABELS, LABELS[2]])
+SCORES = score([*LABELS, LABELS[0]], [*LABELS, LABELS[2]], LABELS)
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -23,7 +23,7 @@ def test_two_models_stand_side_by_side() -> None:
 
 
 def test_the_picture_shows_the_numbers() -> None:
-    other = score([LABELS[0]] * 4, [LABELS[0]] * 4)
+    other = score([LABELS[0]] * 4, [LABELS[0]] * 4, LABELS)
     assert confusion_matrices([("m", SCORES)], "t") != confusion_matrices([("m", other)], "t")
     assert confusion_matrices([("m", SCORES)], "t") == confusion_matrices([("m", SCORES)], "t")
 

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from storage.errors import BadInput, Refused, Unreachable
+from tests.schemes import LABELS
 from training.model.base_model import BaseModel, find_base_model
 from training.model.classifier import Classifier
 
@@ -224,7 +225,8 @@ def test_a_folder_of_pickled_weights_answers_the_same_as_safetensors(tiny_model:
     base = find_base_model(str(folder), tmp_path / "cache")
     assert sorted(path.name for path in folder.iterdir()) == before  # the user's folder is left alone
     before_it, after_it = (
-        Classifier.load(path, device="cpu").predict(["profit rose"]).logits for path in (tiny_model, base.folder)
+        Classifier.load(path, LABELS, device="cpu").predict(["profit rose"]).logits
+        for path in (tiny_model, base.folder)
     )
     assert np.array_equal(before_it, after_it)
     assert find_base_model(str(folder), tmp_path / "cache") == base

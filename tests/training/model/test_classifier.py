@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from storage.errors import BadInput
-from storage.records import LABELS, Sentiment
 from tests.fixtures_models import write_tiny_model
+from tests.schemes import LABELS
 from training.model.classifier import Classifier, Predicted, label_columns, softmax, to_predictions
 
 TEXTS = [
@@ -24,7 +24,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def classifier(tiny_model: Path) -> Classifier:
-    return Classifier.load(tiny_model, device="cpu")
+    return Classifier.load(tiny_model, LABELS, device="cpu")
 
 
 def test_an_answer_does_not_depend_on_what_shares_its_batch(classifier: Classifier) -> None:
@@ -46,9 +46,9 @@ def test_no_texts_give_no_answers(classifier: Classifier) -> None:
 
 
 def test_labels_go_by_name_whatever_the_order_of_the_model(tmp_path: Path) -> None:
-    ours = Classifier.load(write_tiny_model(tmp_path / "ours"), device="cpu").predict(TEXTS).logits
+    ours = Classifier.load(write_tiny_model(tmp_path / "ours"), LABELS, device="cpu").predict(TEXTS).logits
     finbert = write_tiny_model(tmp_path / "finbert", names=("Positive", "NEGATIVE", "neutral"))
-    theirs = Classifier.load(finbert, device="cpu").predict(TEXTS).logits
+    theirs = Classifier.load(finbert, LABELS, device="cpu").predict(TEXTS).logits
     assert np.allclose(theirs, ours[:, [0, 2, 1]], atol=1e-5)
 
 
@@ -57,7 +57,7 @@ def test_labels_go_by_name_whatever_the_order_of_the_model(tmp_path: Path) -> No
 )
 def test_labels_without_our_names_are_refused_by_name(names: tuple[str, str, str]) -> None:
     with pytest.raises(BadInput, match=names[1]):
-        label_columns(dict(enumerate(names)))
+        label_columns(dict(enumerate(names)), LABELS)
 
 
 def test_a_base_model_is_no_classifier(tiny_model: Path, tiny_base_folder: Path, tmp_path: Path) -> None:
@@ -65,9 +65,9 @@ def test_a_base_model_is_no_classifier(tiny_model: Path, tiny_base_folder: Path,
     shutil.copytree(tiny_base_folder, headless)
     shutil.copy(tiny_model / "config.json", headless / "config.json")
     with pytest.raises(BadInput, match="lack"):
-        Classifier.load(headless)
+        Classifier.load(headless, LABELS)
     with pytest.raises(BadInput, match="not a model"):
-        Classifier.load(tmp_path)
+        Classifier.load(tmp_path, LABELS)
 
 
 def test_weights_that_are_cut_short_are_no_classifier(tiny_model: Path, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_weights_that_are_cut_short_are_no_classifier(tiny_model: Path, tmp_path
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(BadInput, match=f"{folder} cannot be loaded"):
-        Classifier.load(folder)
+        Classifier.load(folder, LABELS)
 
 
 def test_pickled_weights_are_never_read(tiny_model: Path, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_pickled_weights_are_never_read(tiny_model: Path, tmp_path: Path) -> Non
     shutil.copytree(tiny_model, pickled)
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
     with pytest.raises(BadInput, match="cannot be loaded"):
-        Classifier.load(pickled)
+        Classifier.load(pickled, LABELS)
 
 
 def test_code_that_comes_with_a_model_is_never_run(tiny_model: Path, tmp_path: Path) -> None:
@@ -95,13 +95,13 @@ def test_code_that_comes_with_a_model_is_never_run(tiny_model: Path, tmp_path: P
     (remote / "config.json").write_text(json.dumps(config))
     (remote / "strange.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
     with pytest.raises(BadInput):
-        Classifier.load(remote)
+        Classifier.load(remote, LABELS)
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_saved_model_answers_the_same(classifier: Classifier, tmp_path: Path) -> None:
     classifier.save(tmp_path / "saved")
-    again = Classifier.load(tmp_path / "saved", device="cpu")
+    again = Classifier.load(tmp_path / "saved", LABELS, device="cpu")
     assert np.array_equal(again.predict(TEXTS).logits, classifier.predict(TEXTS).logits)
     assert not list((tmp_path / "saved").glob("*.bin"))
 
@@ -113,7 +113,7 @@ def test_half_precision_weights_predict_in_float32(classifier: Classifier, tiny_
     half = tmp_path / "half"
     shutil.copytree(tiny_model, half)
     AutoModelForSequenceClassification.from_pretrained(tiny_model, dtype=torch.bfloat16).save_pretrained(half)
-    narrow = Classifier.load(half, device="cpu")
+    narrow = Classifier.load(half, LABELS, device="cpu")
     assert np.allclose(narrow.predict(TEXTS[:1]).logits, narrow.predict(TEXTS).logits[:1], atol=1e-5)
 
 
@@ -126,8 +126,8 @@ def test_probabilities_sum_to_one_even_for_extreme_logits() -> None:
 def test_a_record_names_the_likeliest_label_and_its_margin() -> None:
     logits = np.log(np.array([[0.2, 0.3, 0.5]], dtype=np.float32))
     when = datetime(2024, 5, 1, tzinfo=UTC)
-    (record,) = to_predictions(Predicted(logits, softmax(logits)), "7", when)
-    assert (record.label, record.model_version, record.predicted_at) == (Sentiment.NEGATIVE, "7", when)
+    (record,) = to_predictions(Predicted(LABELS, logits, softmax(logits)), "7", when)
+    assert (record.label, record.model_version, record.predicted_at) == ("negative", "7", when)
     assert record.confidence == pytest.approx(0.5)
     assert record.margin == pytest.approx(0.2)
-    assert dict(zip(LABELS, record.scores, strict=True))[Sentiment.NEUTRAL] == pytest.approx(0.3)
+    assert record.scores["neutral"] == pytest.approx(0.3)

@@ -13,15 +13,16 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from storage.errors import BadInput
-from storage.records import LABELS, Row, Sentiment, Split
+from storage.records import Row, Split
 from storage.text import text_id
 from tests.fixtures_models import write_tiny_model
+from tests.schemes import LABELS
 from training.model.base_model import BaseModel
 from training.model.classifier import Classifier
 from training.model.finetune import Finetuned, Recipe, _label_weight, _training_rows, finetune
 from training.model.head import with_our_labels
 
-WORDS = {Sentiment.POSITIVE: "rose", Sentiment.NEUTRAL: "meeting", Sentiment.NEGATIVE: "fell"}
+WORDS = {"positive": "rose", "neutral": "meeting", "negative": "fell"}
 QUICK = Recipe(epochs=20, learning_rate=3e-3, batch_size=8, seed=1)
 
 
@@ -43,12 +44,12 @@ def told() -> list[tuple[float, str]]:
 @pytest.fixture(scope="module")
 def trained(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory, told: list[tuple[float, str]]) -> Finetuned:
     output = tmp_path_factory.mktemp("trained") / "model"
-    return finetune(rows(), tiny_base, QUICK, output, lambda share, message: told.append((share, message)))
+    return finetune(rows(), tiny_base, QUICK, output, LABELS, lambda share, message: told.append((share, message)))
 
 
 def test_a_trained_model_has_learnt_its_rows_and_names_its_labels(trained: Finetuned) -> None:
     texts = [f"company 99 {word} in the quarter" for word in WORDS.values()]
-    answers = Classifier.load(trained.folder, device="cpu").predict(texts)
+    answers = Classifier.load(trained.folder, LABELS, device="cpu").predict(texts)
     assert [LABELS[index] for index in answers.probabilities.argmax(axis=1)] == list(WORDS)
     assert trained.metrics["validation_macro_f1"] > 0.9
     assert trained.metrics["train_rows"] == 45
@@ -76,18 +77,20 @@ def test_the_best_epoch_is_kept_not_the_last(tiny_base: BaseModel, tmp_path: Pat
     """With a learning rate that destroys what was learnt, the kept model still scores what its metrics say."""
     wild = Recipe(epochs=4, learning_rate=1e-2, batch_size=8, warmup=0.0, seed=1)
     all_rows = rows()
-    made = finetune(all_rows, tiny_base, wild, tmp_path / "wild")
+    made = finetune(all_rows, tiny_base, wild, tmp_path / "wild", LABELS)
     validation = [row for row in all_rows if row.split is Split.VALIDATION]
-    answers = Classifier.load(made.folder, device="cpu").predict([row.text for row in validation])
-    right = np.mean([LABELS[i] is row.label for i, row in zip(answers.logits.argmax(axis=1), validation, strict=True)])
+    answers = Classifier.load(made.folder, LABELS, device="cpu").predict([row.text for row in validation])
+    right = np.mean([LABELS[i] == row.label for i, row in zip(answers.logits.argmax(axis=1), validation, strict=True)])
     assert right == pytest.approx(made.metrics["validation_accuracy"], abs=0.07)  # bf16 evaluates, float32 predicts
 
 
 def test_the_same_rows_in_any_order_train_the_same_model(tiny_base: BaseModel, tmp_path: Path) -> None:
     short = Recipe(epochs=1, batch_size=8)
-    one = finetune(rows(), tiny_base, short, tmp_path / "one")
-    other = finetune(rows()[::-1], tiny_base, short, tmp_path / "other")
-    answers = [Classifier.load(made.folder, device="cpu").predict(["profit rose"]).logits for made in (one, other)]
+    one = finetune(rows(), tiny_base, short, tmp_path / "one", LABELS)
+    other = finetune(rows()[::-1], tiny_base, short, tmp_path / "other", LABELS)
+    answers = [
+        Classifier.load(made.folder, LABELS, device="cpu").predict(["profit rose"]).logits for made in (one, other)
+    ]
     assert np.allclose(answers[0], answers[1], atol=1e-5)
 
 
@@ -96,9 +99,11 @@ def test_what_starts_from_nothing_learns_at_its_own_rate(tiny_base: BaseModel, t
 
     def moved(head_rate: int) -> tuple[float, float]:
         recipe = Recipe(epochs=1, learning_rate=1e-5, head_rate=head_rate, weight_decay=0, seed=1)
-        after = load_file(finetune(rows(), tiny_base, recipe, tmp_path / str(head_rate)).folder / "model.safetensors")
+        after = load_file(
+            finetune(rows(), tiny_base, recipe, tmp_path / str(head_rate), LABELS).folder / "model.safetensors"
+        )
         torch.manual_seed(1)
-        before = with_our_labels(tiny_base.folder)[0].state_dict()
+        before = with_our_labels(tiny_base.folder, LABELS)[0].state_dict()
         head, body = (float((after[name] - before[name]).abs().max()) for name in names)
         return head, body
 
@@ -113,24 +118,24 @@ def test_a_base_that_cannot_pad_is_refused_by_name(tiny_base: BaseModel, tmp_pat
     tokenizer.pad_token = None
     tokenizer.save_pretrained(folder)
     with pytest.raises(BadInput, match=r"unpadded.*no padding token"):
-        finetune(rows(), BaseModel("unpadded", folder, False), QUICK, tmp_path / "model")
+        finetune(rows(), BaseModel("unpadded", folder, False), QUICK, tmp_path / "model", LABELS)
 
 
 def test_a_head_with_our_names_is_kept_by_name(tmp_path: Path) -> None:
     finbert = write_tiny_model(tmp_path / "finbert", names=("positive", "negative", "neutral"))
     barely = Recipe(epochs=1, learning_rate=1e-6)
-    made = finetune(rows(4), BaseModel("finbert", finbert, exposed=True), barely, tmp_path / "model")
-    before, after = (Classifier.load(folder, device="cpu").predict(["profit rose"]).logits
+    made = finetune(rows(4), BaseModel("finbert", finbert, exposed=True), barely, tmp_path / "model", LABELS)
+    before, after = (Classifier.load(folder, LABELS, device="cpu").predict(["profit rose"]).logits
                      for folder in (finbert, made.folder))  # fmt: skip
     assert np.allclose(before, after, atol=1e-2)
-    assert made.labels == (Sentiment.POSITIVE, Sentiment.NEGATIVE, Sentiment.NEUTRAL)
+    assert made.labels == ("positive", "negative", "neutral")
 
 
 def test_a_killed_training_does_not_stand_in_the_way(tiny_base: BaseModel, tmp_path: Path) -> None:
     left_over = tmp_path / ".model.training" / "model"
     left_over.mkdir(parents=True)
     (left_over / "old").touch()
-    made = finetune(rows(4), tiny_base, Recipe(epochs=1), tmp_path / "model")
+    made = finetune(rows(4), tiny_base, Recipe(epochs=1), tmp_path / "model", LABELS)
     assert not (made.folder / "old").exists()
     assert not (tmp_path / ".model.training").exists()
 
@@ -140,17 +145,17 @@ def test_a_folder_in_use_and_missing_splits_are_refused_before_training(tiny_bas
     taken.mkdir()
     (taken / "file").touch()
     with pytest.raises(BadInput, match="not empty"):
-        finetune(rows(4), tiny_base, QUICK, taken)
+        finetune(rows(4), tiny_base, QUICK, taken, LABELS)
     only_train = [row for row in rows(4) if row.split is Split.TRAIN]
     with pytest.raises(BadInput, match="validation"):
-        finetune(only_train, tiny_base, QUICK, tmp_path / "none")
+        finetune(only_train, tiny_base, QUICK, tmp_path / "none", LABELS)
     assert not (tmp_path / "none").exists()
 
 
 def test_test_rows_are_never_trained_on_and_labels_are_repeated_by_weight() -> None:
-    label = Row("b", "b", Sentiment.NEGATIVE, Split.TRAIN, "label", "b")
-    test = Row("c", "c", Sentiment.NEGATIVE, Split.TEST, "phrasebank", "c")
-    bank = Row("a", "a", Sentiment.POSITIVE, Split.TRAIN, "phrasebank", "a")
+    label = Row("b", "b", "negative", Split.TRAIN, "label", "b")
+    test = Row("c", "c", "negative", Split.TEST, "phrasebank", "c")
+    bank = Row("a", "a", "positive", Split.TRAIN, "phrasebank", "a")
     recipe = Recipe(label_weight=3, label_share=0.9)
     assert _training_rows([test, label, bank], recipe) == [bank, label, label, label]
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.schemes import LABELS
 from training.model.base_model import BaseModel
 from training.model.head import with_our_labels
 from training.model.optimizer import parameter_groups
@@ -20,7 +21,7 @@ def settings(groups: list[dict[str, Any]], model: Any) -> Settings:
 
 @pytest.fixture
 def given(tiny_base: BaseModel) -> tuple[Settings, frozenset[str]]:
-    model, new = with_our_labels(tiny_base.folder)
+    model, new = with_our_labels(tiny_base.folder, LABELS)
     return settings(parameter_groups(model, new, 1e-4, head_rate=10, weight_decay=0.01), model), new
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.records import Sentiment
 from storage.text import text_id
 from training.data.clusters import THRESHOLD, grams
 from training.data.phrasebank import AGREEMENTS, GROUPS_FILE
@@ -23,7 +22,7 @@ _SEED = 20240602
 """The first of this month that puts fifty sentences of every label among the test rows: splits go by template, and
 templates differ so much in rows that other seeds leave twenty."""
 _TRIES = 200
-_SIGNS = {1: Sentiment.POSITIVE, -1: Sentiment.NEGATIVE}
+_SIGNS = {1: "positive", -1: "negative"}
 _SHARE_OF_AGREEMENT = {50: 1.0, 66: 0.87, 75: 0.71, 100: 0.47}
 """How much of the real PhraseBank is in each level; here the share of rows, drawn at random."""
 
@@ -33,7 +32,7 @@ class SampleText:
     """A text, its label, and the template that it was made from."""
 
     text: str
-    label: Sentiment
+    label: str
     template: str
 
 
@@ -79,9 +78,7 @@ def _texts(grammar: Grammar, spelled: Callable[[str], str]) -> list[SampleText]:
     return texts
 
 
-def _made(
-    grammar: Grammar, section: str, template: str, count: int, draw: random.Random
-) -> Iterator[tuple[str, Sentiment]]:
+def _made(grammar: Grammar, section: str, template: str, count: int, draw: random.Random) -> Iterator[tuple[str, str]]:
     """`count` texts of one template, none a near-duplicate of another; texts of unlike templates are unlike anyway."""
     accepted: list[set[str]] = []
     for _ in range(count * _TRIES):
@@ -90,7 +87,7 @@ def _made(
         if any(_alike(grams(text), other) for other in accepted):
             continue
         accepted.append(grams(text))
-        yield text, _SIGNS[sign] if section == "signed" else Sentiment(section.partition("-")[0])
+        yield text, _SIGNS[sign] if section == "signed" else section.partition("-")[0]
         if len(accepted) == count:
             return
     raise AssertionError(f"the template gives too few texts that differ: {template}")

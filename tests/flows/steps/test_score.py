@@ -4,24 +4,24 @@ from pathlib import Path
 
 import pytest
 
-from flows.score import PAGE, score_texts
+from flows.steps.score import PAGE, score_texts
 from flows.wiring.parts import Parts
-from flows.wiring.policies import ScorePolicy
 from storage.clock import now
 from storage.errors import CorruptModel
 from storage.records import Text
 from storage.text import text_id
 from tests.deployments.serving.models import flip_a_bit
 from tests.fixtures_home import put_text, register, sentence
+from tests.schemes import LABELS
 from training.model.classifier import Classifier
 
 
 def test_every_text_gets_the_champions_prediction_and_only_once(parts: Parts, tiny_model: Path) -> None:
     texts = [put_text(parts, sentence(index, "rose"), audit=index % 2 == 0) for index in range(7)]
     champion = register(parts, tiny_model)
-    assert score_texts(parts, champion, ScorePolicy(batch_size=2)) == 7
-    assert score_texts(parts, champion, ScorePolicy()) == 0
-    offline = Classifier.load(parts.registry.folder(champion.version)).predict([text.text for text in texts])
+    assert score_texts(parts.texts, parts.registry, champion, LABELS, 2) == 7
+    assert score_texts(parts.texts, parts.registry, champion, LABELS, 32) == 0
+    offline = Classifier.load(parts.registry.folder(champion.version), LABELS).predict([text.text for text in texts])
     stored = parts.texts.get([text.text_id for text in texts])
     for text, expected in zip(texts, offline.probabilities, strict=True):
         prediction = stored[text.text_id].prediction
@@ -32,17 +32,17 @@ def test_every_text_gets_the_champions_prediction_and_only_once(parts: Parts, ti
 
 def test_a_new_champion_scores_all_texts_anew(parts: Parts, tiny_model: Path) -> None:
     put_text(parts, sentence(1, "rose"))
-    score_texts(parts, register(parts, tiny_model, "one"), ScorePolicy())
+    score_texts(parts.texts, parts.registry, register(parts, tiny_model, "one"), LABELS, 32)
     second = register(parts, tiny_model, "two", shift=2.0)
     put_text(parts, sentence(2, "fell"))
-    assert score_texts(parts, second, ScorePolicy()) == 2
+    assert score_texts(parts.texts, parts.registry, second, LABELS, 32) == 2
     assert parts.texts.counts().predicted == {second.version: 2}
 
 
 def test_more_texts_than_a_page_are_all_scored(parts: Parts, tiny_model: Path) -> None:
     words = [f"company {number}" for number in range(PAGE + 3)]
     parts.texts.add(Text(text_id(word), word, "feed", False, now()) for word in words)
-    assert score_texts(parts, register(parts, tiny_model), ScorePolicy(batch_size=512)) == PAGE + 3
+    assert score_texts(parts.texts, parts.registry, register(parts, tiny_model), LABELS, 512) == PAGE + 3
 
 
 def test_a_damaged_champion_scores_nothing(parts: Parts, tiny_model: Path) -> None:
@@ -50,5 +50,5 @@ def test_a_damaged_champion_scores_nothing(parts: Parts, tiny_model: Path) -> No
     champion = register(parts, tiny_model)
     flip_a_bit(parts.registry.folder(champion.version) / "model.safetensors")
     with pytest.raises(CorruptModel):
-        score_texts(parts, champion, ScorePolicy())
+        score_texts(parts.texts, parts.registry, champion, LABELS, 32)
     assert parts.texts.get([text.text_id])[text.text_id].prediction is None

@@ -1,0 +1,45 @@
+"""Puts production texts from a file into the text store; labels that came with them are handed back to the caller."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from storage.clock import now
+from storage.text import text_id
+from storage.texts.bad_lines import Problem
+from storage.texts.csv import CsvReading
+from storage.texts.intake import Intake
+from storage.texts.store import Added, TextStore
+
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What an ingest did; `problems` names the lines that were left out, `labelled` counts texts with a label."""
+
+    new: int
+    known: int
+    audit: int
+    labelled: int
+    problems: tuple[Problem, ...]
+
+
+def ingest(
+    reading: CsvReading,
+    source: str,
+    texts: TextStore,
+    intake: Intake,
+    keep: Callable[[Mapping[str, str]], None],
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Ingested:
+    """Store the texts of a file, each once. `keep` is given the file's labels by text id, before any text is stored."""
+    moment = now()
+    found = {text.text_id: text for text in (intake.text(row.text, source, moment) for row in reading.rows)}
+    labels = {text_id(row.text): row.label for row in reading.rows if row.label is not None}
+    keep(labels)
+    coming, new, known = list(found.values()), 0, 0
+    for start in range(0, len(coming), CHUNK):
+        added: Added = texts.add(coming[start : start + CHUNK])
+        new, known = new + added.new, known + added.known
+        progress(min(1.0, (start + CHUNK) / len(coming)))
+    return Ingested(new, known, sum(text.audit for text in coming), len(labels), reading.problems)

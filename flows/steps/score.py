@@ -1,0 +1,36 @@
+"""Gives every text its prediction by the champion."""
+
+from collections.abc import Callable, Sequence
+
+from storage.clock import now
+from storage.models.registry import ModelVersion, Registry
+from storage.texts.paging import batches
+from storage.texts.store import TextStore
+
+NO_CHAMPION = "there is no champion yet: `finloop retrain` trains the first, from the seed data alone"
+PAGE = 1024
+"""Texts between two writes: sorted by length inside, so that little is padding."""
+
+
+def score_texts(
+    texts: TextStore,
+    registry: Registry,
+    champion: ModelVersion,
+    labels: Sequence[str],
+    batch_size: int,
+    progress: Callable[[float, str], None] | None = None,
+) -> int:
+    """Write a prediction for each text whose newest is not by the champion; returns how many."""
+    from training.model.classifier import Classifier, to_predictions
+
+    model = Classifier.load(registry.folder(champion.version), labels)
+    counts = texts.counts()
+    due = max(1, counts.texts - counts.predicted.get(champion.version, 0))
+    done = 0
+    for page in batches(texts.unscored(champion.version), PAGE):
+        predicted = model.predict([text.text for text in page], batch_size=batch_size)
+        predictions = to_predictions(predicted, champion.version, now())
+        done += texts.record_predictions(zip((text.text_id for text in page), predictions, strict=True))
+        if progress is not None:
+            progress(done / due, f"{done:,} of {due:,}")
+    return done

@@ -1,0 +1,30 @@
+"""The label scheme that a home was begun with: its labels, datasets and models are worth nothing under another."""
+
+from typing import Any
+
+from sqlalchemy import Engine, Row, select
+
+from storage.scheme import Scheme
+from storage.sql.database import reading
+from storage.sql.schema import HomeRow
+from storage.sql.upsert import insert_new
+
+
+def keep_scheme(engine: Engine, scheme: Scheme) -> str | None:
+    """Keep the scheme of a new home; returns the kept one, name and labels, where the home keeps another.
+
+    Of two processes that begin a home at once, the first one's scheme is kept.
+    """
+    row = {"id": 1, "scheme": scheme.name, "hash": scheme.hash, "labels": list(scheme.names)}
+    if (kept := _kept(engine)) is None:
+        with engine.begin() as connection:
+            connection.execute(insert_new(connection, HomeRow).values(row))
+        kept = _kept(engine)
+    if kept is None or kept.hash == scheme.hash:
+        return None
+    return f"{kept.scheme} ({', '.join(kept.labels)})"
+
+
+def _kept(engine: Engine) -> Row[Any] | None:
+    with reading(engine).connect() as connection:
+        return connection.execute(select(HomeRow.__table__)).one_or_none()

@@ -1,0 +1,20 @@
+"""How a production text comes in: its id and its audit flag are decided here, the same for every way in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from storage.records import Text
+from storage.text import in_audit, normalise, text_id
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Puts a fixed share of the texts aside for the audit, by a salted hash of the text id."""
+
+    salt: str
+    share: float
+
+    def text(self, words: str, source: str, moment: datetime) -> Text:
+        """The text as the store takes it."""
+        identity = text_id(words)
+        return Text(identity, normalise(words), source, in_audit(identity, self.salt, self.share), moment)

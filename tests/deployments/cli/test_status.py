@@ -1,0 +1,63 @@
+"""What a person reads in `finloop status`: a sentence for every kind of problem, part and number."""
+
+import pytest
+
+from deployments.cli.status import said_accuracy, said_problem, show_standing
+from flows.steps.standing import Accuracy, Counts, Part, Problem, ProblemKind, Serving, Standing, State
+
+KINDS = ProblemKind
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (Problem(KINDS.INTENT, "deploy:2:1", "refused", 1), "deploy:2:1: refused (tried 1 times)"),
+        (Problem(KINDS.TRAINING, "unfinished:0", "3 runs ended", 1), "unfinished:0: 3 runs ended"),
+        (
+            Problem(KINDS.WEBHOOKS, "inbox", None, 2),
+            "2 webhooks could not be understood; their rows in the inbox say why",
+        ),
+        (
+            Problem(KINDS.TASKS_GONE, "Label Studio", None, 1),
+            "1 task is gone from Label Studio; their labels are kept",
+        ),
+        (
+            Problem(KINDS.TASKS_GONE, "Label Studio", None, 3),
+            "3 tasks are gone from Label Studio; their labels are kept",
+        ),
+        (
+            Problem(KINDS.TASKS_ELSEWHERE, "http://old", "http://new", 4),
+            "4 tasks wait at http://old, not at today's Label Studio (FINLOOP_LABEL_STUDIO_URL=http://new): "
+            "nobody reads what is answered there",
+        ),
+        (Problem(KINDS.SERVING, "http://here", "version 2: damaged", 1), "serving: version 2: damaged"),
+    ],
+)
+def test_every_kind_of_problem_is_a_sentence(problem: Problem, said: str) -> None:
+    assert said_problem(problem) == said
+
+
+def test_production_accuracy_is_said_with_its_interval_or_with_what_makes_it_known() -> None:
+    assert said_accuracy(Accuracy(2, 3, 0.2077, 0.9385)) == "0.667 (0.208 to 0.939) on 3 audit answers"
+    assert said_accuracy(None).startswith("unknown") and "finloop score" in said_accuracy(None)
+
+
+@pytest.mark.parametrize(
+    ("served", "said"),
+    [
+        (Serving(State.NOT_STARTED, None), "not started"),
+        (Serving(State.DOWN, "http://here"), "down at http://here"),
+        (Serving(State.UP, "http://here"), "no model yet"),
+        (Serving(State.UP, "http://here", "7"), "version 7"),
+    ],
+)
+def test_the_table_says_what_is_served(served: Serving, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = Counts("sqlite", {"all": 4, "audit": 1}, {}, {"audit sent": 2}, {}, 1)
+    part = Part(State.UP, "http://there")
+    show_standing(Standing(counts, 3, None, {"champion": "7"}, served, part, part, ()))
+    rows = [line.split("│")[1:3] for line in capsys.readouterr().out.splitlines() if line.count("│") == 3]
+    lines = {name.strip(): value.strip() for name, value in rows}
+    assert lines["served"] == said
+    assert (lines["texts"], lines["tasks"], lines["models"]) == ("all 4, audit 1", "audit sent 2", "champion 7")
+    assert (lines["until the next retrain"], lines["prefect"]) == ("1 of 3 labels", "up at http://there")
+    assert lines["problems"] == "none"

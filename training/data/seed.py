@@ -1,0 +1,84 @@
+"""The seed data: labelled texts that exist before anyone is asked. The first model trains on them, and they test all.
+
+Seed data are the Financial PhraseBank or a user's own CSV. Either is frozen by the hash of its file.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.errors import BadInput
+from storage.records import Parent, ParentKind
+from storage.scheme import Scheme
+from storage.text import checked
+from storage.texts.bad_lines import Problem
+from storage.texts.csv import read_texts
+from training.data.phrasebank import CURE, read_sentences, split_line
+
+
+@dataclass(frozen=True, slots=True)
+class SeedRow:
+    """A labelled text and its 1-based line in the file."""
+
+    line: int
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeedData:
+    """One file as read: `source` is how people name it, `sha256` its hash.
+
+    `groups` maps text ids to the group that must stay in one split; only the sample has groups.
+    """
+
+    rows: tuple[SeedRow, ...]
+    bad_lines: tuple[Problem, ...]
+    sha256: str
+    source: str
+    groups: Mapping[str, str]
+    kind: ParentKind
+
+    def parent(self, policy: str) -> Parent:
+        """This data as a parent of datasets that are split by this policy."""
+        return Parent(self.kind, self.source, self.sha256, policy, origin=self.kind)
+
+
+def read_seed(path: Path, agreement: int, scheme: Scheme) -> SeedData:
+    """Read the PhraseBank at an agreement level from a folder, or a CSV with the columns text and label from a file.
+
+    A line that cannot be used becomes a bad line. Raises BadInput for a file that is missing, that has another format,
+    or whose usable rows have fewer than two labels.
+    """
+    is_csv = path.is_file() or path.suffix.lower() == ".csv"
+    read = _read_csv(path, scheme) if is_csv else _read_phrasebank(path, agreement, scheme)
+    present = sorted({row.label for row in read.rows})
+    if len(present) < 2:
+        form = "columns text,label" if is_csv else "lines sentence@label, in latin-1"
+        only = f"only rows of the label {present[0]}" if present else f"no labelled row that can be used ({form})"
+        first = f" Line {read.bad_lines[0].line}: {read.bad_lines[0].reason}." if read.bad_lines else ""
+        raise BadInput(f"{path} holds {only}; a training needs two labels.{first}\n{CURE}")
+    return read
+
+
+def _read_phrasebank(folder: Path, agreement: int, scheme: Scheme) -> SeedData:
+    file = read_sentences(folder, agreement)
+    rows: list[SeedRow] = []
+    bad_lines: list[Problem] = []
+    for number, line in file.lines:
+        try:
+            sentence, said = split_line(line)
+            rows.append(SeedRow(number, checked(sentence), scheme.label(said)))
+        except BadInput as reason:
+            bad_lines.append(Problem(number, str(reason)))
+    source = f"{file.path.parent.name}/{file.path.name}, agreement {agreement}"
+    return SeedData(tuple(rows), tuple(bad_lines), file.sha256, source, file.groups, ParentKind.PHRASEBANK)
+
+
+def _read_csv(path: Path, scheme: Scheme) -> SeedData:
+    reading = read_texts(path, scheme)
+    unlabelled = [Problem(row.line, "the label is empty") for row in reading.rows if row.label is None]
+    rows = tuple(SeedRow(row.line, row.text, row.label) for row in reading.rows if row.label is not None)
+    bad_lines = tuple(sorted([*reading.problems, *unlabelled], key=lambda problem: problem.line))
+    return SeedData(rows, bad_lines, hashlib.sha256(path.read_bytes()).hexdigest(), path.name, {}, ParentKind.CSV)
