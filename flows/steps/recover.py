@@ -76,7 +76,7 @@ def restart_training(
 ) -> list[str]:
     """Intend the next run for a dataset without a verdict, or for enough labels whose run built none; in words.
 
-    Nothing is started while a run holds the lease, and the PhraseBank is not even read then.
+    Nothing is started while a run holds the lease, and the seed data are not even read then.
     """
     if leases.held(RETRAIN_LEASE):
         return []

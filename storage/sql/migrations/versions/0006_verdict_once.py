@@ -13,8 +13,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("dataset") as table:
-        table.drop_column("verdict")
+    # SQLite would make the table anew for a batch, and refuses to drop one that other tables refer to.
+    op.drop_column("dataset", "verdict")
 
 
 def downgrade() -> None:
