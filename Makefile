@@ -1,8 +1,8 @@
 # Two environments: finloop's own, and Label Studio's, whose pins clash with ours. Everything else is `finloop`.
-# Needs Python 3.11 or 3.12 and pip; no root. pip takes its indexes and caches from its own settings.
+# Needs Python 3.11, 3.12 or 3.13 and pip; no root. pip takes its indexes and caches from its own settings.
 
-PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
-	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$python && break; done)
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
 OURS := .venv
 THEIRS := .venv-label-studio
 ARGS ?=
@@ -64,5 +64,5 @@ clean: ## Remove both environments and the caches; never .finloop, where the lab
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define require-python
-test -n "$(PYTHON)" || { echo "finloop needs Python 3.11 or 3.12: install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+test -n "$(PYTHON)" || { echo "finloop needs Python 3.11, 3.12 or 3.13: install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 endef

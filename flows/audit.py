@@ -18,6 +18,6 @@ def audit(policy: AuditPolicy = AuditPolicy()) -> State[None]:  # noqa: B008 (a 
     """Send a random part of the audit share to annotators."""
     with open_parts() as parts:
         project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-        sent = asking.ask_audit(parts.studio, project, parts.texts, parts.tasks, policy.size, policy.seed)
+        sent = asking.ask_audit(parts.studio, project, parts.texts, parts.tasks, parts.scheme, policy.size, policy.seed)
         artifacts.show_sent(Purpose.AUDIT, sent, project.url)
     return Completed(message=f"{len(sent)} texts sent to {project.url}")

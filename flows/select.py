@@ -19,7 +19,9 @@ def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 
         if champion is None:
             return Completed(message=NO_CHAMPION)
         project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-        sent = asking.ask_uncertain(parts.studio, project, parts.texts, parts.tasks, champion.version, policy.size)
+        sent = asking.ask_uncertain(
+            parts.studio, project, parts.texts, parts.tasks, parts.scheme, champion.version, policy.size
+        )
         artifacts.show_sent(Purpose.SELECT, sent, project.url)
         nothing = None if sent else asking.why_nothing(parts.texts, champion.version)
     return Completed(message=nothing or f"{len(sent)} texts sent to {project.url}")

@@ -17,7 +17,7 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
     with open_parts() as parts:
         try:
             project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-            found = asking.catch_up(parts.studio, project, parts.tasks, parts.labels)
+            found = asking.catch_up(parts.studio, project, parts.tasks, parts.labels, parts.scheme)
         finally:  # what was cut short does not wait for a Label Studio that is away
             asking.announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
             outbox, leases, datasets = parts.outbox, parts.leases, parts.datasets

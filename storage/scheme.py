@@ -13,7 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from storage.errors import BadInput
+from storage.errors import BadInput, Part
 
 DEFAULT = "sentiment"
 PACKAGED = Path(__file__).parent / "schemes"
@@ -116,7 +116,9 @@ def find_scheme(name: str) -> Scheme:
     path = Path(name).expanduser()
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in PACKAGED.glob("*.toml")))
-        raise BadInput(f"there is no label scheme {name!r}: it is no file, and the packaged ones are {known}")
+        raise BadInput(
+            f"there is no label scheme {name!r}: it is no file, and the packaged ones are {known}", Part.SCHEME
+        )
     return load_scheme(path)
 
 
@@ -125,14 +127,15 @@ def load_scheme(path: Path) -> Scheme:
     try:
         return Scheme.model_validate(tomllib.loads(path.read_text("utf-8-sig")))
     except OSError as error:
-        raise BadInput(f"the label scheme {path} cannot be read: {error.strerror}") from error
+        raise BadInput(f"the label scheme {path} cannot be read: {error.strerror}", Part.SCHEME) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"the label scheme {path} is not TOML in UTF-8: {error}") from error
+        raise BadInput(f"the label scheme {path} is not TOML in UTF-8: {error}", Part.SCHEME) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
-        raise BadInput(f"the label scheme {path} cannot be used: {f'{place}: ' if place else ''}{reason}") from error
+        why = f"{place}: {reason}" if place else reason
+        raise BadInput(f"the label scheme {path} cannot be used: {why}", Part.SCHEME) from error
 
 
 def _spelling(word: str) -> str:

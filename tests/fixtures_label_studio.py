@@ -31,6 +31,13 @@ def label_studio_executable() -> Path:
     return Path(os.environ.get("FINLOOP_LABEL_STUDIO") or REPOSITORY / ".venv-label-studio/bin/label-studio")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses the real server is slow."""
+    for item in items:
+        if "label_studio" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioServer]:
     """One server for all tests: each makes a project of its own, and none deletes another's."""

@@ -15,20 +15,21 @@ from labeling.answer.consensus import consensus
 from labeling.ask.batch import Batch, choose, choose_audit
 from labeling.ask.send import send_batch
 from labeling.studio.client import Studio
-from labeling.studio.interface import CONTROL
+from labeling.studio.interface import choice
 from labeling.studio.project import ensure_project
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
-from storage.labels.projects import ProjectIds, Projects
+from storage.labels.projects import Project, Projects
 from storage.labels.tasks import Tasks
 from storage.records import LabelTask, Prediction, Purpose, Text
+from storage.scheme import Scheme
 from storage.sql.database import migrate, open_database
 from storage.text import text_id
 from storage.texts.sql import SqlTextStore
 from storage.work.leases import Leases
 from storage.work.outbox import Outbox
 from tests.fixtures_label_studio import LabelStudioServer
-from tests.schemes import named
+from tests.schemes import SENTIMENT
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOWHERE = "http://127.0.0.1:9/webhooks/label-studio"
@@ -42,6 +43,7 @@ class LabelStore:
 
     home: Path
     engine: Engine
+    scheme: Scheme = SENTIMENT
     marker: str = field(default_factory=lambda: f"[finloop:{uuid.uuid4().hex}]")
 
     def __post_init__(self) -> None:
@@ -52,7 +54,7 @@ class LabelStore:
 
     def ingest(self, count: int, audit: bool = False) -> list[Text]:
         """New texts, those outside the audit with margins that rise in the order of the list."""
-        texts = [a_text(index, audit) for index in range(count)]
+        texts = [a_text(index, audit, self.scheme) for index in range(count)]
         self.texts.add(texts)
         self.texts.record_predictions((text.text_id, text.prediction) for text in texts if text.prediction)
         return texts
@@ -72,41 +74,43 @@ class Loop(LabelStore):
     studio: Studio = field(kw_only=True)
     token: str = field(kw_only=True)
 
-    def project(self, webhook_url: str = NOWHERE) -> ProjectIds:
+    def project(self, webhook_url: str = NOWHERE) -> Project:
         """The test's own project; its webhooks go nowhere unless an address is given."""
-        return ensure_project(self.studio, self.projects, self.leases, webhook_url, SECRET, self.marker)
+        return ensure_project(self.studio, self.projects, self.leases, self.scheme, webhook_url, SECRET, self.marker)
 
-    def sent(self, ids: ProjectIds, count: int, purpose: Purpose = Purpose.SELECT) -> list[LabelTask]:
+    def sent(self, project: Project, count: int, purpose: Purpose = Purpose.SELECT) -> list[LabelTask]:
         """New texts, put before annotators."""
         batch = self.reserve(count, purpose)
-        return send_batch(self.studio, ids, self.tasks, batch.batch_id, batch.owner)
+        return send_batch(self.studio, project, self.tasks, self.scheme, batch.batch_id, batch.owner)
 
     def answer(self, task: LabelTask, label: str | None) -> int:
         """What an annotator's click does; None skips. Returns the annotation's id."""
-        result = [] if label is None else [a_choice(label)]
-        body = {"result": result, "was_cancelled": label is None}
-        return int(self.studio.post(f"/api/tasks/{task.task_id}/annotations/", body)["id"])
+        result = [] if label is None else [choice(self.scheme, label)]
+        assert task.task_id is not None
+        return int(self.studio.api.annotations.create(task.task_id, result=result, was_cancelled=label is None).id)
 
     def delete(self, path: str) -> None:
         """What a person may delete there; finloop itself never does."""
         headers = {"Authorization": f"Token {self.token}"}
         httpx.delete(self.studio.url + path, headers=headers, trust_env=False, timeout=30).raise_for_status()
 
-    def there(self, ids: ProjectIds) -> list[dict[str, Any]]:
+    def there(self, project: Project) -> list[dict[str, Any]]:
         """Every task of the project as Label Studio has it, with predictions and annotations."""
         fields = "id,data,annotations,predictions,result,model_version,score"
-        return list(self.studio.tasks(ids.project_id, fields, answers=True))
+        return list(self.studio.tasks(project.id, fields, answers=True))
 
 
 def a_choice(label: str) -> dict[str, Any]:
     """An answer as Label Studio keeps it."""
-    return {**CONTROL, "value": {"choices": [str(label)]}}
+    return choice(SENTIMENT, label)
 
 
-def a_text(index: int, audit: bool = False) -> Text:
+def a_text(index: int, audit: bool, scheme: Scheme) -> Text:
     """A text of its own, with a prediction whose margin grows with the index."""
     margin = min(0.9, index / 1000)
-    prediction = Prediction("neutral", named(0.3, 0.4, 0.3), named(0.0, 0.3, 0.0), 0.4, margin, VERSION, NOON)
+    scores = dict.fromkeys(scheme.names, 0.6 / (len(scheme.names) - 1)) | {scheme.names[1]: 0.4}
+    logits = dict.fromkeys(scheme.names, 0.0) | {scheme.names[1]: 0.3}
+    prediction = Prediction(scheme.names[1], scores, logits, 0.4, margin, VERSION, NOON)
     text = f"Shares of {uuid.uuid4().hex} moved by {index} per cent"
     return Text(text_id(text), text, "feed", audit, NOON, prediction=prediction)
 

@@ -103,7 +103,7 @@ def annotate(
     with open_parts() as parts, bar("annotate") as move:
         project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
         key = AnswerKey(parts.settings.home, parts.scheme).read()
-        done = answer(parts.studio, project.ids.project_id, key, limit=limit, progress=move)
+        done = answer(parts.studio, project, key, parts.scheme, limit=limit, progress=move)
     if as_json:
         print_json({"answered": done.answered, "skipped": done.skipped, "unknown": done.unknown})
         return

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.prefect_api.runs import Run, Runs
+from flows.wiring.cures import name_setting
 from storage.errors import Failed, FinloopError
 
 console = Console()
@@ -28,6 +29,7 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except FinloopError as error:
+        name_setting(error)
         errors.print(f"finloop: {error}", style="red", markup=False, highlight=False)
         raise SystemExit(FAILED if isinstance(error, Failed) else USER_ERROR) from error
 

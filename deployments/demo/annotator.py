@@ -14,10 +14,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from labeling.studio.client import NotThere, Studio
-from labeling.studio.interface import CONTROL
+from labeling.studio.client import Studio
+from labeling.studio.connection import NotThere
+from labeling.studio.interface import choice
 from storage.errors import BadInput
+from storage.labels.projects import Project
 from storage.scheme import Scheme
 
 FILE = "answer-key.csv"
@@ -74,8 +77,9 @@ class Annotated:
 
 def annotate(
     studio: Studio,
-    project_id: int,
+    project: Project,
     key: Mapping[str, str],
+    scheme: Scheme,
     *,
     limit: int | None = None,
     threads: int = 2,
@@ -91,13 +95,17 @@ def annotate(
     """
     query = {"filters": OPEN_TASKS}
     tasks = [
-        task for task in studio.tasks(project_id, "id,data", query) if isinstance(task["data"].get("text_id"), str)
+        task for task in studio.tasks(project.id, "id,data", query) if isinstance(task["data"].get("text_id"), str)
     ]
     known = [task for task in tasks if task["data"]["text_id"] in key]
     work = _within(limit, known, skip_share, seed)
+
+    def answer(task_id: int, text_id: str, skip: bool) -> str:
+        return _answer(studio, task_id, [] if skip else [choice(scheme, key[text_id])])
+
     answered = skipped = 0
     with ThreadPoolExecutor(threads, thread_name_prefix="annotator") as pool:
-        for done, label in enumerate(_given(pool, studio, work, key, threads, stop), 1):
+        for done, label in enumerate(_given(pool, answer, work, threads, stop), 1):
             answered += label == "answered"
             skipped += label == "skipped"
             progress(done / len(work))
@@ -123,9 +131,8 @@ def _within(
 
 def _given(
     pool: ThreadPoolExecutor,
-    studio: Studio,
+    answer: Callable[[int, str, bool], str],
     work: list[tuple[int, str, bool]],
-    key: Mapping[str, str],
     threads: int,
     stop: threading.Event | None,
 ) -> Iterator[str]:
@@ -135,17 +142,16 @@ def _given(
     while True:
         if stop is None or not stop.is_set():
             fresh = islice(waiting, max(0, 2 * threads - len(running)))
-            running |= {pool.submit(_answer, studio, task, None if skip else key[text]) for task, text, skip in fresh}
+            running |= {pool.submit(answer, *task) for task in fresh}
         if not running:
             return
         done, running = wait(running, return_when=FIRST_COMPLETED)
         yield from (future.result() for future in done)
 
 
-def _answer(studio: Studio, task_id: int, label: str | None) -> str:
-    result = [] if label is None else [{**CONTROL, "value": {"choices": [label]}}]
+def _answer(studio: Studio, task_id: int, result: list[dict[str, Any]]) -> str:
     try:
-        studio.post(f"/api/tasks/{task_id}/annotations/", {"result": result, "was_cancelled": label is None})
+        studio.api.annotations.create(task_id, result=result, was_cancelled=not result)
     except NotThere:
         return "gone"
-    return "skipped" if label is None else "answered"
+    return "answered" if result else "skipped"

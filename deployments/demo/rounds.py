@@ -16,11 +16,11 @@ from deployments.demo.console import Step, Steps
 from deployments.supervisor.stack import Stack
 from flows.prefect_api.connection import RunFailed
 from flows.prefect_api.runs import Run, Runs
-from flows.steps.asking import Project
 from flows.steps.standing import production_accuracy
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Failed
+from storage.labels.projects import Project
 from storage.models.registry import ModelVersion
 from storage.records import Purpose
 
@@ -168,9 +168,15 @@ class Rounds:
             step.say(f"{purpose} answers: {fraction:4.0%} {message}")
             self.stack.check()
 
-        project_id = self.project.ids.project_id
         done = annotate(
-            self.parts.studio, project_id, key, limit=limit, skip_share=SKIP_SHARE, seed=self.seed, progress=progress
+            self.parts.studio,
+            self.project,
+            key,
+            self.parts.scheme,
+            limit=limit,
+            skip_share=SKIP_SHARE,
+            seed=self.seed,
+            progress=progress,
         )
         given = done.answered + done.skipped
 
@@ -189,7 +195,7 @@ class Rounds:
 
     def _open(self, purpose: Purpose) -> list[str]:
         """The text ids of the tasks of a purpose that wait for an answer."""
-        waiting = self.parts.tasks.open(self.project.server, self.project.ids.project_id)
+        waiting = self.parts.tasks.open(self.project.server, self.project.id)
         return [task.text_id for task in waiting if task.purpose is purpose]
 
     def _make_up_for(self, missing: int) -> None:

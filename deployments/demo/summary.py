@@ -113,7 +113,7 @@ def summarise(
 def text_ids_in_studio(parts: Parts) -> list[str]:
     """The text id of every task that Label Studio holds for us: one that comes twice was sent twice."""
     ours = parts.projects.get(parts.studio.url)
-    tasks = parts.studio.tasks(ours.project_id, "id,data") if ours else ()
+    tasks = parts.studio.tasks(ours.id, "id,data") if ours else ()
     return [str(task["data"]["text_id"]) for task in tasks]
 
 

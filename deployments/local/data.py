@@ -3,19 +3,17 @@
 from pathlib import Path
 
 from flows.wiring.parts import Parts
-from training.data.sample.writer import write_sample
+from training.data.sample.writer import TEXTS_FILE, write_sample
 
 
 def seed_path(parts: Parts) -> Path:
     """The folder or file of the seed data, made ready: fetched from the hub, or the sample written into the home."""
-    path = parts.seed_path()
     if parts.settings.seed_data == "sample":
-        write_sample(path)
-    return path
+        write_sample(parts.sample_folder, parts.scheme)
+    return parts.seed_path()
 
 
 def sample_texts(parts: Parts) -> Path:
     """The sample's production texts, a CSV with an answer key."""
-    folder = parts.settings.home.resolve() / "sample"
-    write_sample(folder)
-    return folder / "texts.csv"
+    write_sample(parts.sample_folder, parts.scheme)
+    return parts.sample_folder / TEXTS_FILE

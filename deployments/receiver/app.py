@@ -151,7 +151,7 @@ def work(parts: "Parts") -> None:
 
     settings, labels = parts.settings, parts.labels
     server = settings.needed("label_studio_url")
-    if work_on_inbox(parts.inbox, parts.projects, parts.tasks, labels, server) is None:
+    if work_on_inbox(parts.inbox, parts.projects, parts.tasks, labels, parts.scheme, server) is None:
         return
     announce(labels, parts.datasets, parts.outbox, settings.retrain_after)
     deliver(parts.outbox, settings.needed("prefect_url"))

@@ -3,7 +3,8 @@
 import hmac
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, HTTPException
+from fastapi import APIRouter, Depends, HTTPException
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
 from deployments.serving.service import TheService
@@ -24,12 +25,15 @@ class Done(BaseModel):
     served: bool
 
 
-def require_token(service: TheService, authorization: Annotated[str, Header()] = "") -> None:
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+
+
+def require_token(service: TheService, bearer: Bearer) -> None:
     """401 unless the bearer token is the configured one, compared in constant time; without one, nobody is let in."""
-    given = authorization.removeprefix("Bearer ").encode(errors="surrogateescape")
+    given = bearer.credentials if bearer else ""
     if not service.admin_token:
         reason = "admin calls are closed: no admin token is configured (FINLOOP_ADMIN_TOKEN)"
-    elif not authorization.startswith("Bearer ") or not hmac.compare_digest(given, service.admin_token.encode()):
+    elif not hmac.compare_digest(given.encode(errors="surrogateescape"), service.admin_token.encode()):
         reason = "the admin token is missing or wrong (Authorization: Bearer ...)"
     else:
         return

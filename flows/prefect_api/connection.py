@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from storage.addresses import public_address
-from storage.errors import Failed, Unreachable
+from storage.errors import Failed, Part, Unreachable
 
 POLL_SECONDS = 0.25
 FIRST_ANSWER = 8.0
@@ -89,5 +89,4 @@ class Connection:
         return isinstance(error, httpx.ReadTimeout) and self._is_prefect
 
     def _unreachable(self, reason: str) -> Unreachable:
-        cure = "Start it with `finloop up`, or correct the address."
-        return Unreachable("Prefect", self.url, "FINLOOP_PREFECT_URL", reason, cure)
+        return Unreachable(Part.PREFECT, self.url, reason)

@@ -12,7 +12,7 @@ import httpx
 
 from flows import intents
 from storage.clock import now
-from storage.errors import Unreachable
+from storage.errors import Part, Unreachable
 from storage.work.outbox import Entry, Outbox
 
 NAMESPACE = uuid.UUID("6f1b2f0e-6f0e-5d0b-9d0a-66696e6c6f70")
@@ -51,7 +51,7 @@ def deliver(outbox: Outbox, prefect_url: str) -> int:
 
 
 def _unreachable(prefect_url: str, reason: str) -> Unreachable:
-    return Unreachable("Prefect", prefect_url, "FINLOOP_PREFECT_URL", reason, "The event is kept; sync sends it later.")
+    return Unreachable(Part.PREFECT, prefect_url, f"{reason}; the event is kept, and sync sends it later")
 
 
 def _post(prefect_url: str, entry: Entry, event: intents.Event) -> httpx.Response:

@@ -7,13 +7,14 @@ from labeling.answer.enough import new_labels
 from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.ask.batch import Batch, choose, choose_audit
 from labeling.ask.send import recover_batches, send_batch
-from labeling.studio import project as studio_project
 from labeling.studio.client import Studio
+from labeling.studio.project import WEBHOOK_PATH, ensure_project, marker_of
 from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
-from storage.labels.projects import ProjectIds, Projects
+from storage.labels.projects import Project, Projects
 from storage.labels.tasks import Tasks
 from storage.records import LabelTask
+from storage.scheme import Scheme
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
 from storage.work.outbox import Outbox
@@ -21,50 +22,40 @@ from storage.work.outbox import Outbox
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What our project must have: the receiver that its webhook calls, the secret of the webhook, and a name."""
+    """What our project must have: the receiver that its webhook calls, the webhook's secret, a name, and the labels."""
 
     receiver_url: str
     webhook_secret: str
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """Our project on a Label Studio server."""
-
-    server: str
-    ids: ProjectIds
-
-    @property
-    def url(self) -> str:
-        """Where annotators work."""
-        return f"{self.server}/projects/{self.ids.project_id}/data"
+    scheme: Scheme
 
 
 def our_project(studio: Studio, projects: Projects, leases: Leases, tasks: Tasks, wanted: Wanted) -> Project:
     """Our project and its webhook, made or healed; the tasks of one that was deleted there are marked as missing."""
-    webhook, marker = wanted.receiver_url + studio_project.WEBHOOK_PATH, studio_project.marker_of(wanted.name)
-    ids = studio_project.ensure_project(studio, projects, leases, webhook, wanted.webhook_secret, marker)
-    tasks.mark_left_behind(studio.url, ids.project_id)
-    return Project(studio.url, ids)
+    webhook, marker = wanted.receiver_url + WEBHOOK_PATH, marker_of(wanted.name)
+    ours = ensure_project(studio, projects, leases, wanted.scheme, webhook, wanted.webhook_secret, marker)
+    tasks.mark_left_behind(ours.server, ours.id)
+    return ours
 
 
 def ask_uncertain(
-    studio: Studio, where: Project, texts: TextStore, tasks: Tasks, champion: str, size: int
+    studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, champion: str, size: int
 ) -> list[LabelTask]:
     """Send the texts of lowest margin by the champion's scores; batches whose sender was killed are sent first."""
-    recover_batches(studio, where.ids, tasks)
-    return _send(studio, where, tasks, choose(texts, tasks, champion, size))
+    recover_batches(studio, where, tasks, scheme)
+    return _send(studio, where, tasks, scheme, choose(texts, tasks, champion, size))
 
 
-def ask_audit(studio: Studio, where: Project, texts: TextStore, tasks: Tasks, size: int, seed: int) -> list[LabelTask]:
+def ask_audit(
+    studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, size: int, seed: int
+) -> list[LabelTask]:
     """Send a random part of the audit share; batches whose sender was killed are sent first."""
-    recover_batches(studio, where.ids, tasks)
-    return _send(studio, where, tasks, choose_audit(texts, tasks, size, seed))
+    recover_batches(studio, where, tasks, scheme)
+    return _send(studio, where, tasks, scheme, choose_audit(texts, tasks, size, seed))
 
 
-def _send(studio: Studio, where: Project, tasks: Tasks, batch: Batch) -> list[LabelTask]:
-    return send_batch(studio, where.ids, tasks, batch.batch_id, batch.owner)
+def _send(studio: Studio, where: Project, tasks: Tasks, scheme: Scheme, batch: Batch) -> list[LabelTask]:
+    return send_batch(studio, where, tasks, scheme, batch.batch_id, batch.owner)
 
 
 def why_nothing(texts: TextStore, champion: str) -> str:
@@ -74,10 +65,10 @@ def why_nothing(texts: TextStore, champion: str) -> str:
     return "no text sent: every text that may be asked about was sent before"
 
 
-def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels) -> Reconciled:
+def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels, scheme: Scheme) -> Reconciled:
     """Finish the batches whose sender was killed, then read from Label Studio what the webhooks missed."""
-    recover_batches(studio, where.ids, tasks)
-    return reconcile(studio, where.ids, tasks, labels)
+    recover_batches(studio, where, tasks, scheme)
+    return reconcile(studio, where, tasks, labels, scheme)
 
 
 def announce(labels: Labels, datasets: Datasets, outbox: Outbox, threshold: int) -> bool:

@@ -7,7 +7,7 @@ from storage.clock import now
 from storage.datasets.parents import annotators
 from storage.datasets.rows import dataset_hash
 from storage.datasets.versions import Datasets
-from storage.errors import BadInput
+from storage.errors import BadInput, Part
 from storage.labels.annotations import Labels
 from storage.records import DatasetVersion, Split
 from storage.texts.store import TextStore
@@ -54,6 +54,6 @@ def _check_trainable(dataset: DatasetVersion) -> None:
     if not rows[Split.TRAIN] or not rows[Split.VALIDATION]:
         raise BadInput(
             f"the seed data {dataset.parents[0].name} and the labels so far give {rows[Split.TRAIN]} train and "
-            f"{rows[Split.VALIDATION]} validation rows (FINLOOP_SEED_DATA); a training needs both.\n"
-            "Add labelled texts to that file, or set it to `sample`, to `hub`, or to another folder or CSV."
+            f"{rows[Split.VALIDATION]} validation rows; a training needs both",
+            Part.SEED_DATA,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from flows.intents import Promote, read
-from storage.errors import Refused, Unreachable
+from storage.errors import Part, Refused, Unreachable
 from storage.models.registry import Registry
 from storage.work.outbox import Outbox
 
@@ -43,8 +43,7 @@ class Service:
         try:
             answer = httpx.post(f"{self.url}/admin/{action}", json=body, headers=headers, timeout=LOAD_SECONDS)
         except httpx.HTTPError as error:
-            cure = "Start it with `finloop up`, or correct the address."
-            raise Unreachable("serving app", self.url, "FINLOOP_SERVING_URL", str(error), cure) from error
+            raise Unreachable(Part.SERVING, self.url, str(error)) from error
         if answer.is_error:
             raise Refused(f"the serving app will not {action} version {version}: {_detail(answer)}")
 

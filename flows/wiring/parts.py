@@ -1,13 +1,14 @@
 """The one composition root: settings in, parts out. No Prefect here, and nothing is opened before it is asked for."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from flows.wiring.cures import settings_named
 from flows.wiring.settings import Settings, load_settings
 from labeling.answer.consensus import consensus
 from storage.datasets.versions import Datasets
@@ -43,10 +44,7 @@ class Parts:
     @cached_property
     def scheme(self) -> Scheme:
         """The labels and what is said of them."""
-        try:
-            return find_scheme(self.settings.scheme)
-        except BadInput as error:
-            raise BadInput(f"{error}.\nCorrect FINLOOP_SCHEME.") from error
+        return find_scheme(self.settings.scheme)
 
     @cached_property
     def engine(self) -> Engine:
@@ -135,7 +133,7 @@ class Parts:
         from flows.steps.asking import Wanted
 
         needed = self.settings.needed
-        return Wanted(needed("receiver_url"), needed("webhook_secret"), self.settings.label_studio_project)
+        return Wanted(needed("receiver_url"), needed("webhook_secret"), self.settings.label_studio_project, self.scheme)
 
     @cached_property
     def base_model(self) -> "BaseModel":
@@ -163,8 +161,15 @@ class Parts:
 
             return fetch_phrasebank(self.downloads)
         if self.settings.seed_data == "sample":
-            return self.settings.home.resolve() / "sample"
+            from training.data.sample.writer import sample_seed
+
+            return sample_seed(self.sample_folder, self.scheme)
         return Path(self.settings.seed_data)
+
+    @property
+    def sample_folder(self) -> Path:
+        """Where the project's own sample lies, once it was written."""
+        return self.settings.home.resolve() / "sample"
 
     def close(self) -> None:
         """Close what was opened."""
@@ -189,7 +194,5 @@ class Parts:
 def open_parts(settings: Settings | None = None) -> Iterator[Parts]:
     """The parts of these settings (by default those of the environment), closed at the end of the block."""
     made = Parts(settings or load_settings())
-    try:
+    with settings_named(), closing(made):
         yield made
-    finally:
-        made.close()

@@ -6,13 +6,15 @@ here. Our own state is read before Label Studio is asked: what comes in between 
 
 from dataclasses import asdict, dataclass
 
-from labeling.studio.client import NotThere, Studio
+from labeling.studio.client import Studio
+from labeling.studio.connection import NotThere
 from labeling.studio.payloads import saved
 from storage.errors import BadInput
 from storage.labels.annotations import Labels
-from storage.labels.projects import ProjectIds
+from storage.labels.projects import Project
 from storage.labels.tasks import Tasks
 from storage.records import Annotation, AnnotationKey
+from storage.scheme import Scheme
 
 LISTED = "id,total_annotations,cancelled_annotations"
 ANSWERS = "id,annotations,result,was_cancelled,completed_by,updated_at,task"
@@ -35,27 +37,27 @@ class Reconciled:
         return asdict(self)
 
 
-def reconcile(studio: Studio, ids: ProjectIds, tasks: Tasks, labels: Labels) -> Reconciled:
+def reconcile(studio: Studio, project: Project, tasks: Tasks, labels: Labels, scheme: Scheme) -> Reconciled:
     """Make the label store agree with Label Studio about every task that we sent.
 
     An annotation that is gone while its task exists was deleted; of a task that is gone, every label stays.
     Raises Unreachable or Refused.
     """
-    found, server, project = Reconciled(), studio.url, ids.project_id
-    here = labels.on_task(server, project)
-    sent = {task.task_id: task.text_id for task in tasks.on_server(server, project) if task.task_id is not None}
+    found, server, number = Reconciled(), project.server, project.id
+    here = labels.on_task(server, number)
+    sent = {task.task_id: task.text_id for task in tasks.on_server(server, number) if task.task_id is not None}
     try:
-        listed = {int(task["id"]): _answers(task) for task in studio.tasks(project, LISTED)}
+        listed = {int(task["id"]): _answers(task) for task in studio.tasks(number, LISTED)}
         asked = {task_id for task_id in sent if listed.get(task_id, 1) or here.get(task_id)}
-        there = {int(task["id"]): task["annotations"] for task in studio.chosen_tasks(project, ANSWERS, asked)}
+        there = {int(task["id"]): task["annotations"] for task in studio.chosen_tasks(number, ANSWERS, asked)}
     except NotThere:
         found.project_gone = 1
         return found
     for task_id, annotations in there.items():
-        _compare(annotations, here.get(task_id, {}), sent[task_id], ids, studio, labels, found)
+        _compare(annotations, here.get(task_id, {}), sent[task_id], project, labels, scheme, found)
     gone = asked - there.keys()
-    tasks.mark_missing(server, project, gone)
-    tasks.mark_found(server, project, sent.keys() - gone)
+    tasks.mark_missing(server, number, gone)
+    tasks.mark_found(server, number, sent.keys() - gone)
     found.tasks, found.missing = len(sent), len(gone)
     return found
 
@@ -68,23 +70,23 @@ def _compare(
     there: list[dict[str, object]],
     here: dict[int, Annotation],
     text_id: str,
-    ids: ProjectIds,
-    studio: Studio,
+    project: Project,
     labels: Labels,
+    scheme: Scheme,
     found: Reconciled,
 ) -> None:
-    for answer in there:
+    for annotation in there:
         try:
-            event = saved(answer)
+            event = saved(annotation, scheme)
         except BadInput:
             found.unusable += 1
             continue
         known = here.get(event.annotation_id)
         if known is not None and known.updated_at >= event.updated_at:
             continue
-        if labels.record(event.of_text(studio.url, ids.project_id, text_id)).new:
+        if labels.record(event.of_text(project, text_id)).new:
             found.updates += known is not None
             found.answers += known is None
-    for annotation_id in here.keys() - {answer["id"] for answer in there}:
-        labels.bury(AnnotationKey(studio.url, ids.project_id, annotation_id))
+    for annotation_id in here.keys() - {annotation["id"] for annotation in there}:
+        labels.bury(AnnotationKey(project.server, project.id, annotation_id))
         found.deletions += 1

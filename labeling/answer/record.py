@@ -11,8 +11,10 @@ from labeling.studio.payloads import AnnotationDeleted, AnnotationSaved, Event, 
 from storage.errors import BadInput
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Delivery, Inbox, InboxState
+from storage.labels.projects import Project
 from storage.labels.tasks import Tasks
 from storage.records import AnnotationKey, LabelTask
+from storage.scheme import Scheme
 from storage.text import text_id as identity_of
 
 
@@ -26,12 +28,12 @@ class Outcome:
     labels_changed: int = 0
 
 
-def record_waiting(inbox: Inbox, tasks: Tasks, labels: Labels, server: str, project_id: int) -> Outcome:
+def record_waiting(inbox: Inbox, tasks: Tasks, labels: Labels, scheme: Scheme, project: Project) -> Outcome:
     """Work on every waiting webhook, oldest first. A row that says nonsense is kept as failed, with its reason."""
     outcome = Outcome()
     while rows := inbox.waiting():
         for row in rows:
-            state, reason = _record_one(row, tasks, labels, server, project_id, outcome)
+            state, reason = _record_one(row, tasks, labels, scheme, project, outcome)
             inbox.close(row.id, state, reason)
             outcome.done += state is InboxState.DONE
             outcome.ignored += state is InboxState.IGNORED
@@ -40,41 +42,41 @@ def record_waiting(inbox: Inbox, tasks: Tasks, labels: Labels, server: str, proj
 
 
 def _record_one(
-    row: Delivery, tasks: Tasks, labels: Labels, server: str, project_id: int, outcome: Outcome
+    row: Delivery, tasks: Tasks, labels: Labels, scheme: Scheme, project: Project, outcome: Outcome
 ) -> tuple[InboxState, str | None]:
-    if project_of(row.payload) != project_id:
+    if project_of(row.payload) != project.id:
         return InboxState.IGNORED, f"project {project_of(row.payload)} is not ours"
     try:
-        happened = events(row.action, row.payload)
+        happened = events(row.action, row.payload, scheme)
     except BadInput as error:
         return InboxState.FAILED, str(error)
     if not happened:
         return InboxState.IGNORED, f"{row.action} says nothing about answers"
-    foreign = [reason for event in happened if (reason := _apply(event, tasks, labels, server, project_id, outcome))]
+    foreign = [reason for event in happened if (reason := _apply(event, tasks, labels, project, outcome))]
     if len(foreign) == len(happened):
         return InboxState.IGNORED, foreign[0]
     return InboxState.DONE, foreign[0] if foreign else None
 
 
-def _apply(event: Event, tasks: Tasks, labels: Labels, server: str, project_id: int, outcome: Outcome) -> str | None:
+def _apply(event: Event, tasks: Tasks, labels: Labels, project: Project, outcome: Outcome) -> str | None:
     """Record an event; returns why it is none of our business, if it is."""
     match event:
         case AnnotationDeleted(annotation_id):
-            recorded = labels.bury(AnnotationKey(server, project_id, annotation_id))
+            recorded = labels.bury(AnnotationKey(project.server, project.id, annotation_id))
         case TasksDeleted(task_ids):
-            tasks.mark_missing(server, project_id, task_ids)
+            tasks.mark_missing(project.server, project.id, task_ids)
             return None
         case AnnotationSaved():
-            text_id = _text_of(event, tasks, server, project_id)
+            text_id = _text_of(event, tasks, project)
             if text_id is None:
                 return f"task {event.task_id} is not one of ours"
-            recorded = labels.record(event.of_text(server, project_id, text_id))
+            recorded = labels.record(event.of_text(project, text_id))
     outcome.labels_changed += recorded.label_changed
     return None
 
 
-def _text_of(event: AnnotationSaved, tasks: Tasks, server: str, project_id: int) -> str | None:
-    task = tasks.by_task_id(server, project_id, event.task_id)
+def _text_of(event: AnnotationSaved, tasks: Tasks, project: Project) -> str | None:
+    task = tasks.by_task_id(project.server, project.id, event.task_id)
     if task is not None:
         return task.text_id
     if event.text_id is None or event.text is None or identity_of(event.text) != event.text_id:
@@ -83,8 +85,8 @@ def _text_of(event: AnnotationSaved, tasks: Tasks, server: str, project_id: int)
     if task is None:
         return None
     # The sender may have noted the id since we asked for it.
-    return task.text_id if task.task_id is None or _is_at(task, server, project_id, event.task_id) else None
+    return task.text_id if task.task_id is None or _is_at(task, project, event.task_id) else None
 
 
-def _is_at(task: LabelTask, server: str, project_id: int, task_id: int) -> bool:
-    return (task.server, task.project_id, task.task_id) == (server, project_id, task_id)
+def _is_at(task: LabelTask, project: Project, task_id: int) -> bool:
+    return (task.server, task.project_id, task.task_id) == (project.server, project.id, task_id)

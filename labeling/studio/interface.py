@@ -1,32 +1,117 @@
-"""What an annotator sees: the text, three buttons with keys 1 to 3, and what each of them means."""
+"""What an annotator sees of a label scheme: the question, the text, and a button with a key for each label.
 
-FROM_NAME = "sentiment"
-CONTROL = {"from_name": FROM_NAME, "to_name": "text", "type": "choices"}
-"""How answers and predictions say which buttons and which text they belong to."""
+Built and checked by the SDK's LabelInterface, so that what a user writes into a scheme is never XML or HTML.
+"""
 
-LABEL_CONFIG = """<View>
-  <Style>.finloop-text { font-size: 1.25em; line-height: 1.5; padding: 1em 0 }</Style>
-  <Header value="What does this mean for the price of the company, share or market that it is about?" size="5"/>
-  <View className="finloop-text"><Text name="text" value="$text" selectionEnabled="false"/></View>
-  <Text name="source" value="From: $feed" selectionEnabled="false"/>
-  <Choices name="sentiment" toName="text" choice="single" showInline="true" required="true"
-           requiredMessage="Choose one, or skip.">
-    <Choice value="positive" hotkey="1"/>
-    <Choice value="neutral" hotkey="2"/>
-    <Choice value="negative" hotkey="3"/>
-  </Choices>
-</View>"""
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-INSTRUCTIONS = """<h3>How would an investor read this?</h3>
-<p>Judge only what the text says, not what you know of the company or what happened later.</p>
-<ul>
-<li><b>positive</b> (key 1): good for the price. <i>"Operating profit rose to EUR 13.1 mn from EUR 8.7 mn."</i>
-A loss that narrows is positive too.</li>
-<li><b>neutral</b> (key 2): no direction, or facts without news for the price.
-<i>"The company will publish its report on 24 July."</i></li>
-<li><b>negative</b> (key 3): bad for the price. <i>"Net sales fell by a tenth, and the outlook was cut."</i></li>
-</ul>
-<p>Good and bad news in one text: choose what weighs more; if neither does, choose neutral.
-<b>Skip</b> a text that is not about finance, not in a language that you read, or cut off.</p>
-<p>A choice may be made already: it is the model's answer, it is often wrong, and these texts are those it is least
-sure of. Submit with Ctrl+Enter.</p>"""
+from storage.errors import BadInput
+from storage.scheme import Scheme, SchemeLabel
+
+if TYPE_CHECKING:
+    from label_studio_sdk.label_interface.interface import LabelInterface
+
+TEXT, SOURCE = "text", "source"
+"""The names of what is shown; `source` in a labelling config is the whole task, so its value is called `feed`."""
+
+TEXT_STYLE = "font-size: 1.25em; line-height: 1.5; padding: 1em 0"
+TINT = "33"
+"""How much of a label's colour its button shows (alpha in hexadecimal): any colour leaves the text readable."""
+
+VARIABLE = re.compile(r"\$(?=[\w\[{.])")
+"""What Label Studio replaces by task data, wherever it stands; `$` and a word joiner look the same and are kept."""
+
+
+def control_name(scheme: Scheme) -> str:
+    """The name of the buttons, by which answers and predictions refer to them: the scheme's own."""
+    return f"{scheme.name}-label" if scheme.name in {TEXT, SOURCE} else scheme.name
+
+
+def choice(scheme: Scheme, label: str) -> dict[str, Any]:
+    """The choice of a label, as answers and predictions hold it."""
+    return {
+        "from_name": control_name(scheme),
+        "to_name": TEXT,
+        "type": "choices",
+        "value": {"choices": [label]},
+    }
+
+
+def instructions(scheme: Scheme) -> str:
+    """The scheme's instructions as HTML; HTML in them is shown as it is written."""
+    from markdown_it import MarkdownIt
+
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(scheme.instructions)).strip()
+
+
+def label_config(scheme: Scheme) -> str:
+    """The labelling config. Raises BadInput where Label Studio could not show the scheme."""
+    return str(_interface(scheme).config)
+
+
+def check_tasks(scheme: Scheme, tasks: Sequence[Mapping[str, Any]]) -> None:
+    """Raises BadInput naming the first task or prediction that does not fit the labelling config."""
+    interface = _interface(scheme)
+    for task in tasks:
+        # Each on its own: `validate_task` calls `validate_prediction` without a prediction.
+        data: Any = {"data": task["data"]}
+        faults = [] if interface.validate_task(data) else ["its data lack what the config shows"]
+        for prediction in task.get("predictions", []):
+            faults += interface.validate_prediction(prediction, return_errors=True)
+        if faults:
+            raise BadInput(f"the task of text {task['data'].get('text_id')} does not fit the config: {faults[0]}")
+
+
+def choices_of(config: str) -> dict[str, set[str]]:
+    """The choices of each group of buttons in a labelling config, by its name; none where it is no config."""
+    from label_studio_sdk.label_interface.control_tags import ChoicesTag
+    from label_studio_sdk.label_interface.interface import LabelInterface
+
+    try:
+        found = LabelInterface(config).find_tags_by_class(ChoicesTag)
+    except Exception:  # noqa: BLE001 - the SDK names no error of its own for each kind of nonsense
+        return {}
+    return {str(tag.name): set(tag.labels) for tag in found}
+
+
+@lru_cache(maxsize=8)
+def _interface(scheme: Scheme) -> "LabelInterface":
+    from label_studio_sdk.label_interface.interface import LabelInterface
+
+    variable = [name for name in scheme.names if VARIABLE.search(name)]
+    if variable:
+        raise BadInput(f"Label Studio would take the label {variable[0]!r} of {scheme.name} for a variable: drop the $")
+    try:
+        above, style = {TEXT: _shown(scheme.question)}, {TEXT: TEXT_STYLE}
+        made = LabelInterface(LabelInterface.create(_tags(scheme), title=above, style=style, pretty=False))
+        made.validate()
+    except Exception as error:
+        raise BadInput(f"Label Studio cannot show the label scheme {scheme.name}: {error}") from error
+    return made
+
+
+def _tags(scheme: Scheme) -> dict[str, tuple[str, dict[str, str], tuple[Any, ...]]]:
+    buttons = {
+        "toName": TEXT,
+        "choice": "single",
+        "showInline": "true",
+        "required": "true",
+        "requiredMessage": "Choose one, or skip.",
+    }
+    return {
+        TEXT: ("Text", {"value": "$text", "selectionEnabled": "false"}, ()),
+        SOURCE: ("Text", {"value": "From: $feed", "selectionEnabled": "false"}, ()),
+        control_name(scheme): ("Choices", buttons, tuple(_button(label) for label in scheme.labels)),
+    }
+
+
+def _button(label: SchemeLabel) -> tuple[str, dict[str, str], tuple[()]]:
+    look = {"value": label.name, "hint": _shown(label.meaning), "style": f"background-color: {label.colour}{TINT}"}
+    return ("Choice", look | ({"hotkey": label.hotkey} if label.hotkey else {}), ())
+
+
+def _shown(prose: str) -> str:
+    return VARIABLE.sub("$\u2060", prose)

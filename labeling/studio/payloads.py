@@ -3,18 +3,18 @@ one of ours by whoever reads the label store. Label Studio takes answers that it
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
 
-from labeling.studio.interface import FROM_NAME
+from labeling.studio.interface import control_name
 from storage.errors import BadInput
+from storage.labels.projects import Project
 from storage.records import Annotation, AnnotationKey
-from storage.scheme import DEFAULT, find_scheme
+from storage.scheme import Scheme
 
-LABELS = find_scheme(DEFAULT).names
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 FAR = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ Identity = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
-class Answer(BaseModel):
+class AnnotationPayload(BaseModel):
     """The part of Label Studio's annotation that matters here."""
 
     id: Identity
@@ -52,9 +52,9 @@ class AnnotationSaved:
     text_id: str | None = None
     text: str | None = None
 
-    def of_text(self, server: str, project_id: int, text_id: str) -> Annotation:
+    def of_text(self, project: Project, text_id: str) -> Annotation:
         """The record, once the label store has said which text the task is about."""
-        key = AnnotationKey(server, project_id, self.annotation_id)
+        key = AnnotationKey(project.server, project.id, self.annotation_id)
         return Annotation(key, self.task_id, text_id, self.label, self.annotator, self.updated_at)
 
 
@@ -82,12 +82,12 @@ def project_of(payload: Mapping[str, Any]) -> int | None:
     return identity if isinstance(identity, int) and not isinstance(identity, bool) else None
 
 
-def events(action: str, payload: Mapping[str, Any]) -> list[Event]:
+def events(action: str, payload: Mapping[str, Any], scheme: Scheme) -> list[Event]:
     """The events in a webhook; none for an action that is not about answers. Raises BadInput saying what is wrong."""
     if action in {"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED"}:
-        answers, tasks = _list(payload.get("annotation")), _list(payload.get("task"))
+        annotations, tasks = _list(payload.get("annotation")), _list(payload.get("task"))
         data = {task["id"]: task.get("data") for task in tasks if isinstance(task, Mapping) and _whole(task.get("id"))}
-        return [_saved(answer, data) for answer in answers]
+        return [_saved(annotation, data, scheme) for annotation in annotations]
     if action == "ANNOTATIONS_DELETED":
         return [AnnotationDeleted(identity) for identity in _ids(payload.get("annotations"))]
     if action == "TASKS_DELETED":
@@ -95,49 +95,47 @@ def events(action: str, payload: Mapping[str, Any]) -> list[Event]:
     return []
 
 
-def saved(answer: object) -> AnnotationSaved:
+def saved(annotation: object, scheme: Scheme) -> AnnotationSaved:
     """An annotation as Label Studio's API and webhooks give it. Raises BadInput where its answer is not one of ours."""
     try:
-        parsed = Answer.model_validate(answer)
+        parsed = AnnotationPayload.model_validate(annotation)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"an annotation's {place or 'form'}: {first['msg']}") from error
     by = parsed.completed_by
     annotator = str(by.get("id", "unknown") if isinstance(by, dict) else "unknown" if by is None else by)
-    return AnnotationSaved(parsed.id, parsed.task, _label(parsed), annotator, parsed.updated_at.astimezone(UTC))
+    return AnnotationSaved(
+        parsed.id, parsed.task, _answer(parsed, scheme), annotator, parsed.updated_at.astimezone(UTC)
+    )
 
 
-def _saved(answer: object, data_of_tasks: Mapping[int, object]) -> AnnotationSaved:
-    plain = saved(answer)
+def _saved(annotation: object, data_of_tasks: Mapping[int, object], scheme: Scheme) -> AnnotationSaved:
+    plain = saved(annotation, scheme)
     data = data_of_tasks.get(plain.task_id)
     if not isinstance(data, Mapping):
         return plain
     text_id, text = data.get("text_id"), data.get("text")
-    return AnnotationSaved(
-        plain.annotation_id,
-        plain.task_id,
-        plain.label,
-        plain.annotator,
-        plain.updated_at,
-        text_id if isinstance(text_id, str) else None,
-        text if isinstance(text, str) else None,
+    return replace(
+        plain, text_id=text_id if isinstance(text_id, str) else None, text=text if isinstance(text, str) else None
     )
 
 
-def _label(answer: Answer) -> str | None:
-    if answer.was_cancelled:
+def _answer(annotation: AnnotationPayload, scheme: Scheme) -> str | None:
+    """The label that the annotator chose; None for a skip."""
+    if annotation.was_cancelled:
         return None
     choices: list[object] = []
-    for region in answer.result:
+    for region in annotation.result:
         value = region.get("value")
-        if region.get("from_name") == FROM_NAME and isinstance(value, dict):
+        if region.get("from_name") == control_name(scheme) and isinstance(value, dict):
             choices += _list(value.get("choices"))
     if len(choices) != 1:
-        raise BadInput(f"annotation {answer.id} has {len(choices)} choices, not one: {choices[:5]!r}")
-    if choices[0] not in LABELS:
-        raise BadInput(f"annotation {answer.id} chose {str(choices[0])[:60]!r}, which is none of {', '.join(LABELS)}")
-    return str(choices[0])
+        raise BadInput(f"annotation {annotation.id} has {len(choices)} choices, not one: {choices[:5]!r}")
+    try:
+        return scheme.label(str(choices[0]))
+    except BadInput as error:
+        raise BadInput(f"annotation {annotation.id}: {error}") from error
 
 
 def _ids(things: object) -> list[int]:

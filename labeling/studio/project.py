@@ -3,17 +3,24 @@
 Label Studio makes two of whatever is asked for twice, so making happens under a lease, and what was made is known by
 its stored id, or by a marker in its description where the id was lost. A server that answers at another address than
 before (our own, whose port was taken) keeps its tasks and labels. Names and colours are left to the people there.
+A project that asks for the labels of another scheme is never changed: its answers belong to another home.
 """
 
 import hashlib
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from labeling.studio.client import NotThere, Studio
-from labeling.studio.interface import INSTRUCTIONS, LABEL_CONFIG
-from storage.labels.projects import ProjectIds, Projects
+from labeling.studio.client import Studio
+from labeling.studio.connection import NotThere
+from labeling.studio.interface import choices_of, control_name, instructions, label_config
+from storage.errors import BadInput
+from storage.labels.projects import Project, Projects
+from storage.scheme import Scheme
 from storage.work.leases import Leases
+
+if TYPE_CHECKING:
+    from label_studio_sdk.types import LseProjectCreate, LseProjectResponse
 
 TITLE = "finloop"
 MODEL_NAME = "finloop"
@@ -32,43 +39,44 @@ def ensure_project(
     studio: Studio,
     projects: Projects,
     leases: Leases,
+    scheme: Scheme,
     webhook_url: str,
     webhook_secret: str,
     marker: str,
-) -> ProjectIds:
+) -> Project:
     """Our project there, with its webhook, as they should be; made if there is none yet.
 
     Raises Unreachable or Refused within 10 s where the server does not play along, Busy where another process holds
-    the lease for longer than a minute.
+    the lease for longer than a minute, BadInput where our project asks for the labels of another scheme.
     """
     studio.check()
     lease = "project:" + hashlib.sha256(studio.url.encode()).hexdigest()[:16]
     with leases.hold(lease, PROJECT_LEASE, wait=PROJECT_LEASE):
         if projects.get(studio.url) is None and (before := _address_before(studio, projects, webhook_secret)):
             projects.move(before, studio.url)
-        project = _find(studio, projects.get(studio.url), marker) or _make(studio, marker)
-        # Remembered at once: whoever comes after a crash here finds this project, and makes only its webhook.
         known = projects.get(studio.url)
-        if known is None or known.project_id != project["id"]:
-            known = ProjectIds(project["id"], None)
-            projects.put(studio.url, known)
-        _heal(studio, project, marker)
-        ids = ProjectIds(project["id"], _webhook(studio, known, webhook_url, webhook_secret))
-        projects.put(studio.url, ids)
-    return ids
+        there = _find(studio, known, scheme, marker) or _make(studio, scheme, marker)
+        # Remembered at once: whoever comes after a crash here finds this project, and makes only its webhook.
+        if known is None or known.id != _number(there):
+            known = Project(studio.url, _number(there))
+            projects.put(known)
+        _heal(studio, there, scheme, marker)
+        ours = replace(known, webhook_id=_webhook(studio, known, webhook_url, webhook_secret))
+        projects.put(ours)
+    return ours
 
 
 def _address_before(studio: Studio, projects: Projects, webhook_secret: str) -> str | None:
     """The address that this server had when we were here last, known by our webhook, whose secret is nobody else's."""
-    for address, ids in projects.elsewhere(studio.url).items():
-        if ids.webhook_id is None:
+    for project in projects.elsewhere(studio.url):
+        if project.webhook_id is None:
             continue
         try:
-            hook = studio.get(f"/api/webhooks/{ids.webhook_id}/")
+            hook = studio.api.webhooks.get(project.webhook_id)
         except NotThere:
             continue
-        if hook["project"] == ids.project_id and hook["headers"].get(SECRET_HEADER) == webhook_secret:
-            return address
+        if hook.project == project.id and hook.headers.get(SECRET_HEADER) == webhook_secret:
+            return project.server
     return None
 
 
@@ -77,31 +85,51 @@ def marker_of(name: str) -> str:
     return f"[finloop:{name}]"
 
 
-def _find(studio: Studio, known: ProjectIds | None, marker: str) -> dict[str, Any] | None:
+def _find(studio: Studio, known: Project | None, scheme: Scheme, marker: str) -> "LseProjectResponse | None":
     if known is not None:
         try:
-            return dict(studio.get(f"/api/projects/{known.project_id}/"))
+            there = studio.api.projects.get(known.id)
         except NotThere:
             pass
-    page, marked, more = 1, [], True
-    while more:
-        params = {"include": "id,description", "page_size": 100, "page": page}
-        answer = studio.get("/api/projects/", params)
-        marked += [one["id"] for one in answer["results"] if marker in (one.get("description") or "")]
-        page, more = page + 1, bool(answer["next"])
-    return dict(studio.get(f"/api/projects/{min(marked)}/")) if marked else None
+        else:
+            _refuse_another_scheme(there, scheme)
+            return there
+    marked = [one for one in studio.projects("id,description,label_config") if marker in (one.description or "")]
+    ours = [one.id for one in marked if not _other_choices(one.label_config, scheme)]
+    return studio.api.projects.get(min(ours)) if ours else None
 
 
-def _make(studio: Studio, marker: str) -> dict[str, Any]:
-    description = f"Sentiment of financial news, asked by finloop. {marker}"
-    return dict(studio.post("/api/projects/", {"title": TITLE, "description": description, **_settings()}))
+def _other_choices(config: str | None, scheme: Scheme) -> dict[str, set[str]]:
+    """The buttons of a labelling config that are not this scheme's; fewer choices than the scheme has are."""
+    ours = {control_name(scheme): set(scheme.names)}
+    return {name: choices for name, choices in choices_of(config or "").items() if not choices <= ours.get(name, set())}
 
 
-def _settings() -> dict[str, Any]:
+def _refuse_another_scheme(there: "LseProjectResponse", scheme: Scheme) -> None:
+    for name, choices in _other_choices(there.label_config, scheme).items():
+        raise BadInput(
+            f"project {there.id} ({there.title}) of Label Studio asks for {name}: {', '.join(sorted(choices))}. The "
+            f"label scheme here is {scheme.name}: {', '.join(scheme.names)}.\n"
+            "Use the scheme that the project was made with, or name another project."
+        )
+
+
+def _make(studio: Studio, scheme: Scheme, marker: str) -> "LseProjectResponse":
+    description = f"{scheme.question} Label scheme {scheme.name}, asked by finloop. {marker}"
+    made = studio.api.projects.create(title=TITLE, description=description, **_settings(scheme))
+    return studio.api.projects.get(_number(made))
+
+
+def _number(project: "LseProjectResponse | LseProjectCreate") -> int:
+    """The id: the SDK's models say of every field that it may be missing."""
+    return int(str(project.id))
+
+
+def _settings(scheme: Scheme) -> dict[str, Any]:
     """What must hold for answers to be usable; the rest is the annotators' own."""
     return {
-        "label_config": LABEL_CONFIG,
-        "expert_instruction": INSTRUCTIONS,
+        "label_config": label_config(scheme),
+        "expert_instruction": instructions(scheme),
         "show_instruction": True,
         "show_skip_button": True,
         "enable_empty_annotation": False,
@@ -109,26 +137,25 @@ def _settings() -> dict[str, Any]:
     }
 
 
-def _heal(studio: Studio, project: Mapping[str, Any], marker: str) -> None:
-    changed = {name: value for name, value in _settings().items() if project.get(name) != value}
-    description = project.get("description") or ""
+def _heal(studio: Studio, there: "LseProjectResponse", scheme: Scheme, marker: str) -> None:
+    changed = {name: value for name, value in _settings(scheme).items() if getattr(there, name) != value}
+    description = there.description or ""
     if marker not in description:
         changed["description"] = f"{description} {marker}".strip()
     # Label Studio sets the version at the first import of predictions, and takes only one that predictions have.
-    if project.get("model_version") != MODEL_NAME and _has_ours(studio, project["id"]):
+    if there.model_version != MODEL_NAME and _has_ours(studio, _number(there)):
         changed["model_version"] = MODEL_NAME
-    elif project.get("model_version") not in (MODEL_NAME, "", None):
+    elif there.model_version not in (MODEL_NAME, "", None):
         changed["model_version"] = ""
     if changed:
-        studio.patch(f"/api/projects/{project['id']}/", changed)
+        studio.api.projects.update(_number(there), **changed)
 
 
 def _has_ours(studio: Studio, project_id: int) -> bool:
-    versions = studio.get(f"/api/projects/{project_id}/model-versions/", {"extended": "false"})
-    return MODEL_NAME in versions
+    return MODEL_NAME in studio.get(f"/api/projects/{project_id}/model-versions/", {"extended": "false"})
 
 
-def _webhook(studio: Studio, known: ProjectIds, url: str, secret: str) -> int:
+def _webhook(studio: Studio, known: Project, url: str, secret: str) -> int:
     wanted: dict[str, Any] = {
         "url": url,
         "headers": {SECRET_HEADER: secret},
@@ -137,12 +164,12 @@ def _webhook(studio: Studio, known: ProjectIds, url: str, secret: str) -> int:
         "send_for_all_actions": False,
         "is_active": True,
     }
-    there = studio.get("/api/webhooks/", {"project": known.project_id})
-    ours = [hook for hook in there if hook["id"] == known.webhook_id] or [hook for hook in there if hook["url"] == url]
+    there = studio.api.webhooks.list(project=str(known.id))
+    ours = [hook for hook in there if hook.id == known.webhook_id] or [hook for hook in there if hook.url == url]
     if not ours:
-        return int(studio.post("/api/webhooks/", {"project": known.project_id, **wanted})["id"])
-    found = ours[0]
-    if any((sorted(found[name]) if name == "actions" else found[name]) != value for name, value in wanted.items()):
+        return int(studio.api.webhooks.create(project=known.id, **wanted).id)
+    found = {**dict(ours[0]), "actions": sorted(ours[0].actions)}
+    if any(found[name] != value for name, value in wanted.items()):
         # All of it: a change that leaves the actions out takes them away.
-        studio.patch(f"/api/webhooks/{found['id']}/", wanted)
+        studio.api.webhooks.update(found["id"], **wanted)
     return int(found["id"])

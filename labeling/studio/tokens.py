@@ -1,93 +1,112 @@
-"""Label Studio's two kinds of API token: a legacy one is sent as it is, a personal one buys access for five minutes."""
+"""Label Studio's two kinds of API token: a legacy one is sent as it is, a personal one buys access for five minutes.
+
+Not the SDK's own handling. That one judges an access token by this machine's clock and never renews it after a 401: a
+clock an hour behind, or an access token that was withdrawn, stops every request, and a silent server is waited for
+without an end.
+"""
 
 import base64
 import binascii
 import json
 import threading
 import time
-from typing import Any, Protocol
+from collections.abc import Generator
+from typing import Any
 
 import httpx
 
-from storage.errors import Refused
+from storage.errors import Part, Refused
 
 EARLY = 30.0
 """Seconds before its end at which an access token is renewed, so that none expires on the way."""
 
+LIFETIME = 60.0
+"""Seconds for which an access token is kept that does not say how long it lives."""
+
 CONNECT_SECONDS, CHECK_SECONDS = 3.0, 8.0
 """How long a server may take to be there, and over what it can answer at once: a silent one is named within ten."""
 
-
-class Token(Protocol):
-    """What a request must carry."""
-
-    def header(self, http: httpx.Client) -> str:
-        """The value of `Authorization`."""
-
-    def renew(self) -> bool:
-        """After a 401: whether another header may help."""
+Flow = Generator[httpx.Request, httpx.Response, None]
 
 
-def token_of(token: str, url: str, setting: str) -> Token:
-    """The token by its looks. Raises Refused, naming the setting, for one that cannot be a token."""
+def token_of(token: str, url: str) -> httpx.Auth:
+    """The token by its looks. Raises Refused for one that cannot be a token."""
     if not token or not token.isascii() or any(character.isspace() for character in token):
-        raise Refused(f"{setting} is not a token for {url}: copy one from Account & Settings there")
-    return Personal(token, url, setting) if _claims(token).get("token_type") == "refresh" else Legacy(token)
+        raise Refused(f"that is not a token for {url}", Part.LABEL_STUDIO_TOKEN)
+    return Personal(token, url) if _claims(token).get("token_type") == "refresh" else Legacy(token)
 
 
-class Legacy:
+class Legacy(httpx.Auth):
     """A fixed token of 40 characters (an access token of one's own is sent in the same way, and is not renewed)."""
 
     def __init__(self, token: str) -> None:
         kind = "Bearer" if _claims(token).get("token_type") == "access" else "Token"
         self._header = f"{kind} {token}"
 
-    def header(self, http: httpx.Client) -> str:
-        """Always the same."""
-        return self._header
-
-    def renew(self) -> bool:
-        """A legacy token that is refused once stays refused."""
-        return False
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        """Send the token, which is always the same: a legacy token that is refused once stays refused."""
+        request.headers["Authorization"] = self._header
+        yield request
 
 
-class Personal:
+class Personal(httpx.Auth):
     """A refresh token (JWT): access is bought with it when needed, by one thread for all."""
 
-    def __init__(self, token: str, url: str, setting: str) -> None:
-        self._refresh, self._url, self._setting = token, url, setting
+    def __init__(self, token: str, url: str) -> None:
+        self._refresh, self._url = token, url
         self._lock = threading.Lock()
         self._access: str | None = None
         self._until = 0.0
 
-    def header(self, http: httpx.Client) -> str:
-        """With an access token that is good for a while. Raises Refused where the server gives none."""
-        with self._lock:
-            if self._access is None or time.time() > self._until - EARLY:
-                self._buy(http)
-            return f"Bearer {self._access}"
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        """Send an access token that is good for a while; a new one after a 401. Raises Refused where none is given."""
+        used = yield from self._authorize(request)
+        response = yield request
+        if response.status_code == 401:
+            with self._lock:
+                if self._access == used:
+                    self._access = None
+            yield from self._authorize(request)
+            yield request
 
-    def renew(self) -> bool:
-        """Forget the access token: it was withdrawn, or the clocks disagree."""
+    def _authorize(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, str]:
         with self._lock:
-            self._access = None
-        return True
+            access = self._access
+            if access is None or time.monotonic() > self._until - EARLY:
+                response = yield self._purchase()
+                access = self._access = self._bought(response)
+                self._until = time.monotonic() + _lifetime(access)
+        request.headers["Authorization"] = f"Bearer {access}"
+        return access
 
-    def _buy(self, http: httpx.Client) -> None:
-        answer = http.post(
-            "/api/token/refresh/",
-            json={"refresh": self._refresh},
-            timeout=httpx.Timeout(CHECK_SECONDS, connect=CONNECT_SECONDS),
-        )
-        if answer.status_code >= 500 or answer.status_code == 429:
-            answer.raise_for_status()
-        if answer.status_code != 200:
+    def _purchase(self) -> httpx.Request:
+        timeout = httpx.Timeout(CHECK_SECONDS, connect=CONNECT_SECONDS)
+        address, body = f"{self._url}/api/token/refresh/", {"refresh": self._refresh}
+        return httpx.Request("POST", address, json=body, extensions={"timeout": timeout.as_dict()})
+
+    def _bought(self, response: httpx.Response) -> str:
+        response.read()
+        if response.status_code >= 500 or response.status_code == 429:
+            response.raise_for_status()
+        if response.status_code != 200:
             raise Refused(
-                f"Label Studio at {self._url} refuses the personal token ({self._setting}): {answer.status_code}.\n"
-                "It was revoked or has expired, or personal tokens are disabled there: make another."
+                f"Label Studio at {self._url} refuses the personal token: {response.status_code}.\n"
+                "It was revoked or has expired, or personal tokens are disabled there.",
+                Part.LABEL_STUDIO_TOKEN,
             )
-        self._access = str(answer.json()["access"])
-        self._until = float(_claims(self._access).get("exp", time.time() + 60))
+        try:
+            return str(response.json()["access"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise httpx.DecodingError("what answers there is not Label Studio", request=response.request) from error
+
+
+def _lifetime(access: str) -> float:
+    """How long the server lets an access token live, whatever the clocks on both sides say."""
+    claims = _claims(access)
+    try:
+        return float(claims["exp"]) - float(claims["iat"])
+    except (KeyError, TypeError, ValueError):
+        return LIFETIME
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -10,32 +10,32 @@ from storage.sql.upsert import insert_or_update
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectIds:
-    """Ids on one Label Studio server."""
+class Project:
+    """Our project on a Label Studio server, and its webhook where one was made."""
 
-    project_id: int
-    webhook_id: int | None
+    server: str
+    id: int
+    webhook_id: int | None = None
+
+    @property
+    def url(self) -> str:
+        """Where annotators work."""
+        return f"{self.server}/projects/{self.id}/data"
 
 
 class Projects:
-    """Project ids by server address."""
+    """Our projects by server address."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._reader = engine, reading(engine)
 
-    def get(self, server: str) -> ProjectIds | None:
-        """Our ids on that server, if we ever made a project there."""
-        query = select(ProjectRow.project_id, ProjectRow.webhook_id).where(ProjectRow.server == server)
-        with self._reader.connect() as connection:
-            row = connection.execute(query).first()
-            return None if row is None else ProjectIds(*row)
+    def get(self, server: str) -> Project | None:
+        """Our project on that server, if we ever made one there."""
+        return next((project for project in self._all() if project.server == server), None)
 
-    def elsewhere(self, server: str) -> dict[str, ProjectIds]:
-        """Our ids on every other server, by address."""
-        query = select(ProjectRow.server, ProjectRow.project_id, ProjectRow.webhook_id)
-        with self._reader.connect() as connection:
-            rows = connection.execute(query.where(ProjectRow.server != server).order_by(ProjectRow.server))
-            return {row.server: ProjectIds(row.project_id, row.webhook_id) for row in rows}
+    def elsewhere(self, server: str) -> list[Project]:
+        """Our projects on every other server."""
+        return [project for project in self._all() if project.server != server]
 
     def move(self, old: str, new: str) -> None:
         """A server has another address now: whatever is known of it goes by the new one, all at once."""
@@ -43,11 +43,16 @@ class Projects:
             for table in (ProjectRow, TaskRow, AnnotationRow, TombstoneRow):
                 connection.execute(update(table).where(table.server == old).values(server=new))
 
-    def put(self, server: str, ids: ProjectIds) -> None:
-        """Remember our ids on that server."""
+    def put(self, project: Project) -> None:
+        """Remember our project on its server, in place of the one that was remembered there."""
         with self._engine.begin() as connection:
             connection.execute(
                 insert_or_update(connection, ProjectRow, ["server"], ["project_id", "webhook_id"]).values(
-                    server=server, project_id=ids.project_id, webhook_id=ids.webhook_id
+                    server=project.server, project_id=project.id, webhook_id=project.webhook_id
                 )
             )
+
+    def _all(self) -> list[Project]:
+        query = select(ProjectRow.server, ProjectRow.project_id, ProjectRow.webhook_id).order_by(ProjectRow.server)
+        with self._reader.connect() as connection:
+            return [Project(*row) for row in connection.execute(query)]

@@ -14,15 +14,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from storage.errors import BadInput, Unreachable
+from storage.errors import BadInput, Part, Unreachable
 
-GIVEN, EMBEDDED = "FINLOOP_DATABASE_URL", "FINLOOP_HOME"
-"""The setting that a database comes from: its address, or the folder in which its file lies."""
-
-CURES = {
-    GIVEN: "Start it, correct the address, or unset the variable to keep labels in the embedded database.",
-    EMBEDDED: "Make folder and file writable, put a sound copy of a damaged file back, or name another folder.",
-}
 CONNECT_SECONDS = 4
 """For each address of a host: a name that stands for two (IPv6 and IPv4) is given up within 10 s."""
 
@@ -34,14 +27,14 @@ def open_database(url: str, *, embedded: bool = False) -> Engine:
     """An engine for SQLite or PostgreSQL (`postgresql+psycopg://` is chosen for a bare `postgresql://`).
 
     Nothing is connected yet; whoever connects while no database answers gets Unreachable. Raises BadInput for any
-    other database and for a folder that cannot be made. `embedded` says that nobody gave the address: errors then
-    name the home that the file lies in.
+    other database and for a folder that cannot be made. `embedded` says that nobody gave the address: errors are then
+    about the file.
     """
-    setting = EMBEDDED if embedded else GIVEN
+    part = Part.EMBEDDED_DATABASE if embedded else Part.DATABASE
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise BadInput(f"{GIVEN} is not a database URL: {error}") from error
+        raise BadInput(f"that is not a database URL: {error}", part) from error
     if parsed.get_backend_name() == "postgresql":
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
@@ -52,14 +45,14 @@ def open_database(url: str, *, embedded: bool = False) -> Engine:
             execution_options={"preserve_rowcount": True},
         )
     elif parsed.get_backend_name() == "sqlite":
-        _make_folder(parsed.database, setting)
+        _make_folder(parsed.database, part)
         engine = create_engine(parsed, connect_args={"timeout": 30})
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        raise BadInput(f"{GIVEN} names {parsed.get_backend_name()}; finloop keeps labels in sqlite or postgresql")
-    engine.update_execution_options(finloop_setting=setting)
-    _name_the_setting(engine)
+        raise BadInput(f"a {parsed.get_backend_name()} database cannot be used, only sqlite or postgresql", part)
+    engine.update_execution_options(finloop_part=part)
+    _name_the_part(engine)
     return engine
 
 
@@ -104,20 +97,19 @@ def migrate(engine: Engine, to: str = "head") -> None:
         try:
             command.upgrade(config, to)
         except CommandError as error:
-            where = f"the database at {_address(engine)} ({_setting(engine)})"
-            raise BadInput(f"{where} is not one that this finloop can read: {error}") from error
+            where = f"the database at {_address(engine)}"
+            raise BadInput(f"{where} is not one that this finloop can read: {error}", _part(engine)) from error
 
 
-def _make_folder(database: str | None, setting: str) -> None:
+def _make_folder(database: str | None, part: Part) -> None:
     if database:
         try:
             Path(database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            where = f"the folder of {database} ({setting})"
-            raise BadInput(f"{where} cannot be made: {error.strerror}.\n{CURES[setting]}") from error
+            raise BadInput(f"the folder of {database} cannot be made: {error.strerror}", part) from error
 
 
-def _name_the_setting(engine: Engine) -> None:
+def _name_the_part(engine: Engine) -> None:
     """Turn every failure to connect, and every file that cannot be used, into Unreachable.
 
     A failed ping is only the pool's reason to connect anew.
@@ -129,8 +121,8 @@ def _name_the_setting(engine: Engine) -> None:
             return None
         if context.connection is not None and not _is_unusable(error.orig):
             return None
-        reason, setting = str(error.orig).strip().partition("\n")[0], _setting(engine)
-        return Unreachable("database", _address(engine), setting, reason, CURES[setting])
+        reason = str(error.orig).strip().partition("\n")[0]
+        return Unreachable(_part(engine), _address(engine), reason, name="database")
 
     event.listen(engine, "handle_error", unreachable)
 
@@ -140,13 +132,13 @@ def _is_unusable(error: BaseException | None) -> bool:
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in UNUSABLE
 
 
-def _setting(engine: Engine) -> str:
-    return str(engine.get_execution_options()["finloop_setting"])
+def _part(engine: Engine) -> Part:
+    return Part(engine.get_execution_options()["finloop_part"])
 
 
 def _address(engine: Engine) -> str:
     """As messages may show it: the path of a file that nobody gave an address for."""
-    if _setting(engine) == EMBEDDED:
+    if _part(engine) is Part.EMBEDDED_DATABASE:
         return str(engine.url.database)
     return engine.url.render_as_string(hide_password=True)
 

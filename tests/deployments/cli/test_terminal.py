@@ -4,9 +4,9 @@ import pytest
 
 from deployments.cli.terminal import exit_codes, print_json, show
 from flows.prefect_api.connection import RunFailed
-from storage.errors import BadInput, Busy, CorruptModel, FinloopError, Refused, UnknownVersion, Unreachable
+from storage.errors import BadInput, Busy, CorruptModel, FinloopError, Part, Refused, UnknownVersion, Unreachable
 
-UNREACHABLE = Unreachable("Prefect", "http://127.0.0.1:9", "FINLOOP_PREFECT_URL", "refused", "Start it.")
+UNREACHABLE = Unreachable(Part.PREFECT, "http://127.0.0.1:9", "refused")
 
 
 @pytest.mark.parametrize(

@@ -213,8 +213,8 @@ def label(loop: Loop, task: LabelTask) -> str | None:
 
 def test_a_click_becomes_a_label_and_what_came_while_nobody_listened_is_found(loop: Loop) -> None:
     port = choose_port()
-    ids = loop.project(f"http://127.0.0.1:{port}{PATH}")
-    first, second, third = loop.sent(ids, 3)
+    project = loop.project(f"http://127.0.0.1:{port}{PATH}")
+    first, second, third = loop.sent(project, 3)
     with receiver(loop, port):
         kept = loop.answer(first, POSITIVE)
         removed = loop.answer(second, NEGATIVE)
@@ -223,19 +223,21 @@ def test_a_click_becomes_a_label_and_what_came_while_nobody_listened_is_found(lo
         assert eventually(lambda: loop.labels.current(second.text_id) == [])
         # Its effect is seen before the row is marked, so that the three are waited for.
         assert eventually(lambda: loop.inbox.counts() == {"done": 3})
-        loop_post(port, {**HOOK, "project": {"id": ids.project_id + 1000}})
+        loop_post(port, {**HOOK, "project": {"id": project.id + 1000}})
         assert eventually(lambda: loop.inbox.counts() == {"done": 3, "ignored": 1})
-    loop.studio.patch(f"/api/annotations/{kept}/", {"result": [a_choice("neutral")]})
+    loop.studio.api.annotations.update(kept, result=[a_choice("neutral")])
     loop.answer(third, NEGATIVE)
     assert (label(loop, first), label(loop, third)) == (POSITIVE, None)
-    assert reconcile(loop.studio, ids, loop.tasks, loop.labels) == Reconciled(tasks=3, answers=1, updates=1)
+    assert reconcile(loop.studio, project, loop.tasks, loop.labels, loop.scheme) == Reconciled(
+        tasks=3, answers=1, updates=1
+    )
     assert [label(loop, task) for task in (first, second, third)] == [NEUTRAL, None, NEGATIVE]
 
 
 def test_a_webhook_that_was_acknowledged_survives_sigkill_before_it_was_worked_on(loop: Loop) -> None:
     port = choose_port()
-    ids = loop.project(f"http://127.0.0.1:{port}{PATH}")
-    (task,) = loop.sent(ids, 1)
+    project = loop.project(f"http://127.0.0.1:{port}{PATH}")
+    (task,) = loop.sent(project, 1)
     url = f"sqlite:///{loop.home / 'finloop.db'}"
     with a_process(["-c", NEVER_WORKING, url, SECRET, str(port)], {}, port, loop.home) as process:
         loop.answer(task, NEGATIVE)

@@ -138,10 +138,13 @@ def test_a_malformed_body_is_the_callers_fault(client: httpx.Client, content: by
     assert isinstance(response.json()["detail"], str)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"Authorization": f"Basic {TOKEN}"}]
+)
 @pytest.mark.parametrize("path", ["/admin/load", "/admin/swap"])
 def test_admin_calls_need_the_token(client: httpx.Client, home: Home, headers: dict[str, str], path: str) -> None:
-    assert client.post(path, json={"version": home.two}, headers=headers).status_code == 401
+    response = client.post(path, json={"version": home.two}, headers=headers)
+    assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert client.get("/model").json()["version"] == home.one
 
 

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from deployments.serving.app import create_app
 from deployments.serving.prediction_log import LogPolicy, PredictionLog
-from storage.errors import Unreachable
+from storage.errors import Part, Unreachable
 from storage.models.registry import Registry
 from storage.records import Prediction, Text
 from storage.sql.database import migrate, open_database
@@ -118,9 +118,7 @@ def test_a_store_that_is_away_at_the_start_is_opened_by_a_later_try(store: TextS
         nonlocal asked
         asked += 1
         if asked < QUICK.tries:
-            raise Unreachable(
-                "Elasticsearch", "http://127.0.0.1:9", "FINLOOP_ELASTICSEARCH_URL", "refused", "Start it."
-            )
+            raise Unreachable(Part.ELASTICSEARCH, "http://127.0.0.1:9", "refused")
         return store
 
     log = PredictionLog(away_at_first, Intake("salt", 0.1), QUICK)

@@ -1,6 +1,5 @@
 """The labeling room with its parts filled in; what needs a real Label Studio is tested in tests/labeling."""
 
-import dataclasses
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,7 +16,7 @@ from flows.wiring.parts import Parts
 from labeling.ask.batch import choose
 from labeling.studio import project
 from storage.clock import now
-from storage.labels.projects import ProjectIds
+from storage.labels.projects import Project
 from storage.records import Prediction, Purpose, TaskState
 from storage.sql.schema import TaskRow
 from tests.fixtures_home import answer, problems, put_text, sentence
@@ -55,8 +54,7 @@ def test_a_select_that_found_nothing_says_why(parts: Parts) -> None:
 
 
 def test_a_project_says_where_annotators_work() -> None:
-    ids = ProjectIds(**{field.name: 7 for field in dataclasses.fields(ProjectIds)})
-    assert asking.Project("http://labels", ids).url == "http://labels/projects/7/data"
+    assert Project("http://labels", 7).url == "http://labels/projects/7/data"
 
 
 @pytest.fixture
@@ -70,7 +68,7 @@ def own(parts: Parts, label_studio: LabelStudioServer) -> Iterator[Parts]:
     made.close()
 
 
-def found(own: Parts) -> asking.Project:
+def found(own: Parts) -> Project:
     return asking.our_project(own.studio, own.projects, own.leases, own.tasks, own.wanted_project)
 
 
@@ -79,7 +77,9 @@ def test_the_least_sure_texts_of_the_champion_are_sent_once(own: Parts) -> None:
     predicted(own, 3, "0")
     predicted(own, 3, "1", audit=True)
     project = found(own)
-    first, second = (asking.ask_uncertain(own.studio, project, own.texts, own.tasks, "1", size) for size in (2, 100))
+    first, second = (
+        asking.ask_uncertain(own.studio, project, own.texts, own.tasks, own.scheme, "1", size) for size in (2, 100)
+    )
     assert {task.text_id for task in first} == set(ids[:2])
     assert {task.text_id for task in second} == set(ids[2:])
     assert all(task.purpose is Purpose.SELECT and task.state is TaskState.SENT for task in first)
@@ -88,7 +88,7 @@ def test_the_least_sure_texts_of_the_champion_are_sent_once(own: Parts) -> None:
 def test_an_audit_is_drawn_from_the_audit_share_without_the_models_answer(own: Parts) -> None:
     aside = predicted(own, 5, "1", audit=True)
     predicted(own, 5, "1")
-    sent = asking.ask_audit(own.studio, found(own), own.texts, own.tasks, size=50, seed=0)
+    sent = asking.ask_audit(own.studio, found(own), own.texts, own.tasks, own.scheme, size=50, seed=0)
     assert {task.text_id for task in sent} == set(aside)
     assert all(task.prediction is None and task.purpose is Purpose.AUDIT for task in sent)
 
@@ -98,21 +98,23 @@ def test_what_a_killed_sender_left_is_sent_before_anything_else_is_asked(own: Pa
     choose(own.texts, own.tasks, "1", 2)
     with own.engine.begin() as connection:
         connection.execute(update(TaskRow).values(lease_until=now() - timedelta(minutes=1)))
-    asking.ask_audit(own.studio, found(own), own.texts, own.tasks, size=1, seed=0)
+    asking.ask_audit(own.studio, found(own), own.texts, own.tasks, own.scheme, size=1, seed=0)
     assert {task.state for task in map(own.tasks.get, left) if task} == {TaskState.SENT}
 
 
 def test_a_deleted_project_is_made_again_and_its_tasks_are_told(own: Parts, label_studio: LabelStudioServer) -> None:
     predicted(own, 3, "1")
     first = found(own)
-    sent = asking.ask_uncertain(own.studio, first, own.texts, own.tasks, "1", 3)
+    sent = asking.ask_uncertain(own.studio, first, own.texts, own.tasks, own.scheme, "1", 3)
     assert len(sent) == 3 and problems(own) == []
     token = {"Authorization": f"Token {label_studio.token}"}
-    httpx.delete(f"{label_studio.url}/api/projects/{first.ids.project_id}/", headers=token).raise_for_status()
+    httpx.delete(f"{label_studio.url}/api/projects/{first.id}/", headers=token).raise_for_status()
     hook = own.wanted_project.receiver_url + project.WEBHOOK_PATH
     marker = project.marker_of(own.settings.label_studio_project)
-    project.ensure_project(own.studio, own.projects, own.leases, hook, "secret", marker)  # then its process dies
+    project.ensure_project(
+        own.studio, own.projects, own.leases, own.scheme, hook, "secret", marker
+    )  # then its process dies
     second = found(own)
-    assert second.ids.project_id != first.ids.project_id
-    assert asking.catch_up(own.studio, second, own.tasks, own.labels).missing == 0
+    assert second.id != first.id
+    assert asking.catch_up(own.studio, second, own.tasks, own.labels, own.scheme).missing == 0
     assert problems(own) == ["3 tasks are gone from Label Studio; their labels are kept"]

@@ -12,7 +12,7 @@ from storage.records import Text
 from storage.text import text_id
 from tests.deployments.serving.models import flip_a_bit
 from tests.fixtures_home import put_text, register, sentence
-from tests.schemes import LABELS
+from tests.schemes import LABELS, named
 from training.model.classifier import Classifier
 
 
@@ -27,7 +27,7 @@ def test_every_text_gets_the_champions_prediction_and_only_once(parts: Parts, ti
         prediction = stored[text.text_id].prediction
         assert prediction is not None
         assert prediction.model_version == champion.version
-        assert prediction.scores == pytest.approx(expected, abs=1e-5)
+        assert prediction.scores == pytest.approx(named(*expected.tolist()), abs=1e-5)
 
 
 def test_a_new_champion_scores_all_texts_anew(parts: Parts, tiny_model: Path) -> None:

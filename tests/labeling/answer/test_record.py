@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling.answer.record import Outcome, record_waiting
+from storage.labels.projects import Project
 from storage.records import LabelTask, TaskState
 from tests.fixtures_labeling import NOON, LabelStore, a_choice
 from tests.schemes import LABELS
@@ -62,7 +63,7 @@ class Hooks:
 
     def record(self) -> Outcome:
         store = self.store
-        return record_waiting(store.inbox, store.tasks, store.labels, SERVER, PROJECT)
+        return record_waiting(store.inbox, store.tasks, store.labels, store.scheme, Project(SERVER, PROJECT))
 
     def label(self, task: LabelTask) -> str | None:
         found = self.store.labels.get(task.text_id)
@@ -156,7 +157,7 @@ def test_a_task_that_is_not_ours_is_ignored(hooks: Hooks) -> None:
 
 def test_an_impossible_answer_is_kept_as_failed_and_stops_nobody(hooks: Hooks) -> None:
     bad, good = hooks.sent(), hooks.sent()
-    hooks.answer(bad, "bullish")
+    hooks.answer(bad, "sideways")
     hooks.answer(good, POSITIVE)
     assert hooks.record() == Outcome(done=1, failed=1, labels_changed=1)
     assert hooks.store.inbox.counts() == {"done": 1, "failed": 1}

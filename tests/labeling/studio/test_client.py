@@ -12,7 +12,8 @@ from typing import ClassVar
 
 import pytest
 
-from labeling.studio.client import NotThere, Studio
+from labeling.studio.client import Studio
+from labeling.studio.connection import NotThere
 from labeling.studio.tokens import Personal
 from storage.errors import Refused, Unreachable
 from tests.fixtures_label_studio import LabelStudioServer
@@ -21,7 +22,7 @@ Reply = Callable[[BaseHTTPRequestHandler, int], None]
 
 
 @contextmanager
-def answering(reply: Reply) -> Iterator[tuple[str, list[str]]]:
+def answering(reply: Reply, port: int = 0) -> Iterator[tuple[str, list[str]]]:
     """A server that answers request number n by `reply`; yields its address and the requests it saw."""
     seen: list[str] = []
 
@@ -36,7 +37,7 @@ def answering(reply: Reply) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -58,19 +59,15 @@ class TestRealServer:
     def test_a_legacy_token_opens_it(self, label_studio: LabelStudioServer) -> None:
         assert Studio(label_studio.url + "/", label_studio.token).check() == "1.23.2"
 
-    def test_a_personal_token_opens_it_and_is_renewed_when_access_ends(
-        self, label_studio: LabelStudioServer, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    def test_a_personal_token_opens_it_and_access_that_was_withdrawn_is_bought_again(
+        self, label_studio: LabelStudioServer, studio: Studio
     ) -> None:
-        personal = Studio(label_studio.url, studio.post("/api/token/", {})["token"])
-        assert isinstance(personal._token, Personal)
+        made = studio.connection.post("/api/token/", json={}).json()
+        personal = Studio(label_studio.url, made["token"])
         assert personal.check() == "1.23.2"
-        first = personal._token._access
-        assert personal.check() == "1.23.2"
-        assert personal._token._access == first
-        personal._token._until = time.time() + 1
-        assert personal.check() == "1.23.2"
-        personal._token._access = "withdrawn"
-        personal._token._until = time.time() + 1000
+        assert personal.api.projects.list(page_size=1).response.count is not None
+        assert isinstance(personal.connection.auth, Personal)
+        personal.connection.auth._access = "withdrawn"
         assert personal.check() == "1.23.2"
 
     def test_a_wrong_token_is_refused_by_the_name_of_its_setting(self, label_studio: LabelStudioServer) -> None:
@@ -82,9 +79,11 @@ class TestRealServer:
         with pytest.raises(NotThere):
             studio.get("/api/projects/999999/")
         with pytest.raises(NotThere):
+            studio.api.projects.get(999999)
+        with pytest.raises(NotThere):
             list(studio.tasks(999999, "id"))
         with pytest.raises(Refused, match="at least 3 characters"):
-            studio.post("/api/projects/", {"title": "x"})
+            studio.api.projects.create(title="x")
 
 
 @pytest.mark.parametrize("token", ["", "two words", "tökén"])
@@ -93,10 +92,14 @@ def test_what_cannot_be_a_token_is_refused_before_anything_is_sent(token: str) -
         Studio("http://127.0.0.1:9", token)
 
 
+def a_jwt(**claims: object) -> str:
+    """A token by its looks; nobody has signed it."""
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.e30"
+
+
 def a_refresh_token() -> str:
-    """A personal token by its looks; nobody has signed it."""
-    claims = base64.urlsafe_b64encode(json.dumps({"token_type": "refresh"}).encode()).decode().rstrip("=")
-    return f"e30.{claims}.e30"
+    """A personal token."""
+    return a_jwt(token_type="refresh")
 
 
 class TestAbsentServer:
@@ -134,11 +137,24 @@ def test_a_busy_server_is_asked_again() -> None:
         assert len(seen) == 3
 
 
-def test_a_post_whose_answer_was_lost_is_not_sent_again() -> None:
+def test_a_busy_server_is_asked_again_by_the_sdk_too() -> None:
+    with answering(lambda handler, n: say(handler, 503 if n < 3 else 200, b'{"id": 7}')) as (url, seen):
+        assert Studio(url, "a" * 40).api.projects.get(7).id == 7
+        assert len(seen) == 3
+
+
+def test_an_import_whose_answer_was_lost_is_not_sent_again() -> None:
     def hang_up(handler: BaseHTTPRequestHandler, _number: int) -> None:
         handler.connection.shutdown(socket.SHUT_RDWR)
 
     with answering(hang_up) as (url, seen):
         with pytest.raises(Unreachable):
-            Studio(url, "a" * 40).post("/api/projects/1/import", [])
-        assert seen == ["POST /api/projects/1/import"]
+            Studio(url, "a" * 40).import_tasks(1, [])
+        assert seen == ["POST /api/projects/1/import?return_task_ids=true"]
+
+
+def test_an_import_on_an_ailing_server_is_not_sent_again() -> None:
+    with answering(lambda handler, _: say(handler, 500, b'{"detail": "out of order"}')) as (url, seen):
+        with pytest.raises(Refused, match="out of order"):
+            Studio(url, "a" * 40).import_tasks(1, [])
+        assert len(seen) == 1

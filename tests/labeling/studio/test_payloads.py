@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.studio.payloads import AnnotationDeleted, AnnotationSaved, TasksDeleted, events, project_of
+from labeling.studio import payloads
+from labeling.studio.payloads import AnnotationDeleted, AnnotationSaved, Event, TasksDeleted, project_of
 from storage.errors import BadInput
 from tests.fixtures_labeling import a_choice
+from tests.schemes import SENTIMENT
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -21,6 +23,10 @@ JSON = st.recursive(
     max_leaves=15,
 )
 ACTIONS = ["ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED", "TASKS_DELETED"]
+
+
+def events(action: str, payload: dict[str, Any]) -> list[Event]:
+    return payloads.events(action, payload, SENTIMENT)
 
 
 def an_answer(number: int = 3, task: int = 5, **changed: Any) -> dict[str, Any]:
@@ -73,16 +79,23 @@ def test_deletions_carry_ids_only() -> None:
 @pytest.mark.parametrize(
     ("result", "said"),
     [
-        ([a_choice("bullish")], "bullish"),
+        ([a_choice("sideways")], "sideways"),
         ([{**a_choice("x"), "value": {"choices": ["positive", "negative"]}}], "2 choices"),
         ([a_choice("positive"), a_choice("negative")], "2 choices"),
         ([], "0 choices"),
         ([{**a_choice("positive"), "from_name": "other"}], "0 choices"),
     ],
 )
-def test_an_answer_that_is_not_one_of_the_three_is_refused_by_name(result: list[Any], said: str) -> None:
+def test_an_answer_that_is_not_one_of_the_scheme_is_refused_by_name(result: list[Any], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         events("ANNOTATION_CREATED", created(result=result))
+
+
+@pytest.mark.parametrize("said", ["neutral", "Neutral", " NEU"])
+def test_an_answer_in_another_spelling_is_the_schemes_label(said: str) -> None:
+    (event,) = events("ANNOTATION_CREATED", created(result=[a_choice(said)]))
+    assert isinstance(event, AnnotationSaved)
+    assert event.label == "neutral"
 
 
 @pytest.mark.parametrize("field", ["id", "task", "updated_at"])

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from elasticsearch import ApiError, Elasticsearch
 
-from storage.errors import BadInput, Unreachable
+from storage.errors import BadInput, Part, Unreachable
 from storage.records import Prediction, Text
 from storage.text import text_id
 from storage.texts.elastic import ElasticTextStore
@@ -114,8 +114,9 @@ def test_a_killed_server_costs_time_and_no_text(tmp_path: Path) -> None:
         pool = stack.enter_context(ThreadPoolExecutor(1))
         added = pool.submit(store.add, feed())
         first.process.wait(timeout=60)
-        with pytest.raises(Unreachable, match=r"FINLOOP_ELASTICSEARCH_URL"):
+        with pytest.raises(Unreachable) as caught:
             impatient.counts()
+        assert caught.value.part is Part.ELASTICSEARCH
         with running_node(tmp_path / "node", port=urlsplit(first.url).port or 0):
             assert added.result(timeout=300) == Added(new=1_500, known=1_100)
             seen += [text.text_id for text in reader]
@@ -144,11 +145,12 @@ def test_readers_leave_no_point_in_time_open(store: ElasticTextStore, elasticsea
 def test_an_index_that_is_not_ours_is_refused(elasticsearch_url: str, elasticsearch_index: str) -> None:
     with Elasticsearch(elasticsearch_url) as client:
         client.index(index=elasticsearch_index, document={"message": "somebody's log"})
-    with pytest.raises(BadInput, match=f"the index {elasticsearch_index} .*FINLOOP_ELASTICSEARCH_URL"):
+    with pytest.raises(BadInput, match=f"the index {elasticsearch_index} ") as caught:
         ElasticTextStore(elasticsearch_url, elasticsearch_index)
+    assert caught.value.part is Part.ELASTICSEARCH
 
 
-def test_an_index_that_was_deleted_is_named_with_the_setting(
+def test_an_index_that_was_deleted_is_named(
     store: ElasticTextStore, elasticsearch_url: str, elasticsearch_index: str
 ) -> None:
     store.add(some_texts(0, 3))
@@ -156,8 +158,9 @@ def test_an_index_that_was_deleted_is_named_with_the_setting(
     with contextlib.closing(Elasticsearch(elasticsearch_url)) as client:
         client.indices.delete(index=elasticsearch_index)
     for read in (store.counts, lambda: list(reading)):
-        with pytest.raises(Unreachable, match=r"FINLOOP_ELASTICSEARCH_URL.*index_not_found"):
+        with pytest.raises(Unreachable, match="index_not_found") as caught:
             read()
+        assert caught.value.part is Part.ELASTICSEARCH
 
 
 def test_many_processes_may_make_the_index_at_once(elasticsearch_url: str, elasticsearch_index: str) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from storage.errors import Busy, Unreachable
+from storage.errors import Busy, Part, Unreachable
 from storage.work.leases import Leases
 from tests.storage.processes import REPOSITORY, at_once
 
@@ -111,7 +111,7 @@ def test_the_heartbeat_does_not_win_back_a_lease_that_another_had(leases: Leases
 
 
 def test_the_heartbeat_outlives_a_database_that_is_away_for_a_moment(engine: Engine, leases: Leases) -> None:
-    failures = [Unreachable("database", "here", "FINLOOP_DATABASE_URL", "away", "wait")]
+    failures = [Unreachable(Part.DATABASE, "here", "away")]
 
     def away(*_: object) -> None:
         if failures:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from storage.errors import BadInput, Refused, Unreachable
+from storage.errors import BadInput, Part, Refused, Unreachable
 from tests.schemes import LABELS
 from training.model.base_model import BaseModel, find_base_model
 from training.model.classifier import Classifier
@@ -200,17 +200,19 @@ def test_what_is_left_of_another_revision_is_not_gone_on_with(hub: Hub, tmp_path
     assert not list(folder.glob("*.part"))
 
 
-def test_no_hub_and_an_unknown_name_tell_the_setting_and_the_cure(hub: Hub, tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match=r"FINLOOP_BASE_MODEL(.|\n)*minilm"):
+def test_no_hub_and_an_unknown_name_are_told_as_faults_of_the_base_model(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match=f"no Hugging Face hub answers at {NOWHERE}") as away:
         find_base_model("owner/model", tmp_path, endpoint=NOWHERE)
-    with pytest.raises(Refused, match=r"owner/unknown \(FINLOOP_BASE_MODEL\)"):
+    with pytest.raises(Refused, match="owner/unknown") as unknown:
         find_base_model("owner/unknown", tmp_path, endpoint=hub.url)
+    assert away.value.part is unknown.value.part is Part.BASE_MODEL
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "a/b/c", " "])
 def test_a_path_that_is_no_folder_is_not_asked_of_the_hub(name: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="FINLOOP_BASE_MODEL"):
+    with pytest.raises(BadInput, match="no directory") as caught:
         find_base_model(name, tmp_path, endpoint=NOWHERE)
+    assert caught.value.part is Part.BASE_MODEL
 
 
 def test_a_folder_of_safetensors_is_used_where_it_is(tiny_base_folder: Path, tmp_path: Path) -> None:

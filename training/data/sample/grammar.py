@@ -24,20 +24,34 @@ _NUMBER = re.compile(r"(\d+(?:\.\d)?)\.\.(\d+(?:\.\d)?)")
 class Grammar:
     """Rules (lists of alternatives by name), templates by section, and how many texts each section gives.
 
-    A section is named by the label of its texts, with a word after a hyphen where a label has two; texts of `signed`
-    have the label of the sign that they were made with.
+    A section is named by the label of its texts, with a word after a hyphen where a label has two. Texts of the section
+    `signed` have the label of the sign that they were made with, as `signs` names it. `seed` fixes every draw; `files`
+    says how the seed data is written (phrasebank or csv).
     """
 
     rules: Mapping[str, Sequence[str]]
     templates: Mapping[str, Sequence[str]]
     rows: Mapping[str, int]
+    signs: Mapping[int, str]
+    seed: int
+    files: str
+
+    @property
+    def labels(self) -> set[str]:
+        """The labels that texts of this grammar can have."""
+        return {self.label(section, sign) for section in self.templates for sign in self.signs}
+
+    def label(self, section: str, sign: int) -> str:
+        """The label of a text that was made for a section with a sign."""
+        return self.signs[sign] if section == "signed" else section.partition("-")[0]
 
 
-def load_grammar(*paths: Path) -> Grammar:
-    """One grammar from TOML files with the tables rules, templates and rows; the last file's templates count."""
-    parts = [tomllib.loads(path.read_text("utf-8")) for path in paths]
-    rules = {name: alternatives for part in parts for name, alternatives in part["rules"].items()}
-    return Grammar(rules, parts[-1]["templates"], parts[-1]["rows"])
+def load_grammar(vocabulary: Path, style: Path) -> Grammar:
+    """One grammar from two TOML files: what both styles of a sample share, and the templates of one style."""
+    shared, own = (tomllib.loads(path.read_text("utf-8")) for path in (vocabulary, style))
+    signs = {int(sign): label for sign, label in shared["signs"].items()}
+    rules = shared["rules"] | own["rules"]
+    return Grammar(rules, own["templates"], own["rows"], signs, shared["sample"]["seed"], shared["sample"]["files"])
 
 
 class Expansion:

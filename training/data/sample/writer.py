@@ -1,7 +1,9 @@
-"""The sample: PhraseBank-style sentences and traders' posts from the grammar, written as the files that users bring.
+"""The sample of a label scheme: seed sentences and production texts from a grammar, written as the files users bring.
 
-It lets the whole loop run with no data at hand, so it must not be a toy: templates of one kind are unlike those of the
-other, sentences of one template stay together in one split (clusters.csv), and no two texts are near-duplicates.
+A sample lets the whole loop run with no data at hand, so it must not be a toy: templates of one kind are unlike those
+of the other, sentences of one template stay together in one split (a file of clusters), and no two texts are
+near-duplicates. A scheme has a sample where a folder here has the scheme's name. Label names stand in that folder,
+never in this code.
 """
 
 import csv
@@ -11,18 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.errors import BadInput
+from storage.scheme import Scheme
 from storage.text import text_id
 from training.data.clusters import THRESHOLD, grams
 from training.data.phrasebank import AGREEMENTS, GROUPS_FILE
 from training.data.sample.grammar import Expansion, Grammar, load_grammar
+from training.data.seed import CSV_GROUPS
 
+SEED_FILE = "seed.csv"
 TEXTS_FILE = "texts.csv"
 _HERE = Path(__file__).parent
-_SEED = 20240602
-"""The first of this month that puts fifty sentences of every label among the test rows: splits go by template, and
-templates differ so much in rows that other seeds leave twenty."""
 _TRIES = 200
-_SIGNS = {1: "positive", -1: "negative"}
 _SHARE_OF_AGREEMENT = {50: 1.0, 66: 0.87, 75: 0.71, 100: 0.47}
 """How much of the real PhraseBank is in each level; here the share of rows, drawn at random."""
 
@@ -36,28 +38,59 @@ class SampleText:
     template: str
 
 
-def sample_sentences() -> list[SampleText]:
-    """The sentences on company news, in the PhraseBank's spelling: punctuation stands apart."""
-    return _texts(load_grammar(_HERE / "vocabulary.toml", _HERE / "sentences.toml"), _spelled_as_phrasebank)
+def sample_sentences(scheme: Scheme) -> list[SampleText]:
+    """The seed sentences on company news; a PhraseBank's have its spelling, where punctuation stands apart."""
+    grammar = _grammar(scheme, "sentences")
+    return _texts(grammar, _spelled_as_phrasebank if grammar.files == "phrasebank" else _capitalised)
 
 
-def sample_posts() -> list[SampleText]:
+def sample_posts(scheme: Scheme) -> list[SampleText]:
     """The production texts, in the style of traders' posts."""
-    return _texts(load_grammar(_HERE / "vocabulary.toml", _HERE / "posts.toml"), lambda text: " ".join(text.split()))
+    return _texts(_grammar(scheme, "posts"), _spelled)
 
 
-def write_sample(folder: Path) -> None:
-    """Write Sentences_*Agree.txt, clusters.csv (each sentence's template) and texts.csv; the same bytes every time."""
+def sample_seed(folder: Path, scheme: Scheme) -> Path:
+    """What a sample in `folder` is read from as seed data: the folder of a PhraseBank, or a labelled CSV in it."""
+    return folder if _grammar(scheme, "sentences").files == "phrasebank" else folder / SEED_FILE
+
+
+def write_sample(folder: Path, scheme: Scheme) -> None:
+    """Write the seed data, the clusters (each sentence's template) and texts.csv; the same bytes every time.
+
+    The seed data are Sentences_*Agree.txt or seed.csv, as the sample's grammar says. Raises BadInput where the scheme
+    has no sample.
+    """
+    grammar = _grammar(scheme, "sentences")
+    sentences = sample_sentences(scheme)
     folder.mkdir(parents=True, exist_ok=True)
-    sentences = sample_sentences()
-    draw = random.Random(_SEED)
+    if grammar.files == "phrasebank":
+        groups = folder / GROUPS_FILE
+        _write_phrasebank(folder, sentences, random.Random(grammar.seed))
+    else:
+        groups = (folder / SEED_FILE).with_suffix(CSV_GROUPS)
+        _write_csv(folder / SEED_FILE, ("text", "label"), [(row.text, row.label) for row in sentences])
+    _write_csv(groups, ("text_id", "cluster"), [(text_id(row.text), row.template) for row in sentences])
+    _write_csv(folder / TEXTS_FILE, ("text", "label"), [(row.text, row.label) for row in sample_posts(scheme)])
+
+
+def _grammar(scheme: Scheme, style: str) -> Grammar:
+    place = _HERE / scheme.name
+    if (place / f"{style}.toml").is_file():
+        grammar = load_grammar(place / "vocabulary.toml", place / f"{style}.toml")
+        if grammar.labels == set(scheme.names):
+            return grammar
+    labels = ", ".join(scheme.names)
+    raise BadInput(
+        f"there is no sample for the label scheme {scheme.name} ({labels}): give a labelled CSV as seed data"
+    )
+
+
+def _write_phrasebank(folder: Path, sentences: Sequence[SampleText], draw: random.Random) -> None:
     agreed = [draw.random() for _ in sentences]
     for level, name in AGREEMENTS.items():
         rows = [row for row, each in zip(sentences, agreed, strict=True) if each < _SHARE_OF_AGREEMENT[level]]
         lines = "".join(f"{row.text}@{row.label}\n" for row in rows)
         (folder / f"Sentences_{name}Agree.txt").write_bytes(lines.encode("latin-1"))
-    _write_csv(folder / GROUPS_FILE, ("text_id", "cluster"), [(text_id(row.text), row.template) for row in sentences])
-    _write_csv(folder / TEXTS_FILE, ("text", "label"), [(row.text, row.label) for row in sample_posts()])
 
 
 def _write_csv(path: Path, header: tuple[str, str], rows: Sequence[tuple[str, str]]) -> None:
@@ -66,7 +99,7 @@ def _write_csv(path: Path, header: tuple[str, str], rows: Sequence[tuple[str, st
 
 
 def _texts(grammar: Grammar, spelled: Callable[[str], str]) -> list[SampleText]:
-    draw = random.Random(_SEED)
+    draw = random.Random(grammar.seed)
     texts: list[SampleText] = []
     for section, rows in grammar.rows.items():
         templates = grammar.templates[section]
@@ -87,7 +120,7 @@ def _made(grammar: Grammar, section: str, template: str, count: int, draw: rando
         if any(_alike(grams(text), other) for other in accepted):
             continue
         accepted.append(grams(text))
-        yield text, _SIGNS[sign] if section == "signed" else section.partition("-")[0]
+        yield text, grammar.label(section, sign)
         if len(accepted) == count:
             return
     raise AssertionError(f"the template gives too few texts that differ: {template}")
@@ -98,6 +131,13 @@ def _alike(one: set[str], other: set[str]) -> bool:
     return shared >= THRESHOLD * (len(one) + len(other) - shared)
 
 
-def _spelled_as_phrasebank(text: str) -> str:
-    text = re.sub(r"([,.;:])(\s|$)", r" \1\2", text).replace("'s ", " 's ")
+def _spelled(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _capitalised(text: str) -> str:
     return text[0].upper() + text[1:]
+
+
+def _spelled_as_phrasebank(text: str) -> str:
+    return _capitalised(re.sub(r"([,.;:])(\s|$)", r" \1\2", text).replace("'s ", " 's "))

@@ -1,0 +1,65 @@
+"""Which setting chooses each part, and what a person can do about an error of that part. Nothing else says so."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from storage.errors import FinloopError, Part, Refused
+
+CURES: dict[Part, tuple[str, str]] = {
+    Part.DATABASE: (
+        "FINLOOP_DATABASE_URL",
+        "Start it, correct the address, or unset the variable to keep labels in the embedded database.",
+    ),
+    Part.EMBEDDED_DATABASE: (
+        "FINLOOP_HOME",
+        "Make folder and file writable, put a sound copy of a damaged file back, or name another folder.",
+    ),
+    Part.ELASTICSEARCH: (
+        "FINLOOP_ELASTICSEARCH_URL",
+        "Start it, correct the address, or unset the variable to keep texts in the embedded store.",
+    ),
+    Part.LABEL_STUDIO: (
+        "FINLOOP_LABEL_STUDIO_URL",
+        "Start it, correct the address, or unset the variable to have `finloop up` start one.",
+    ),
+    Part.LABEL_STUDIO_TOKEN: (
+        "FINLOOP_LABEL_STUDIO_TOKEN",
+        "Copy a token from Account & Settings there, legacy or personal, of a user who may edit the project.",
+    ),
+    Part.PREFECT: ("FINLOOP_PREFECT_URL", "Start it with `finloop up`, or correct the address."),
+    Part.SERVING: ("FINLOOP_SERVING_URL", "Start it with `finloop up`, or correct the address."),
+    Part.BASE_MODEL: (
+        "FINLOOP_BASE_MODEL",
+        "Set it to `minilm`, to a model's directory, or to a name on the Hugging Face hub (owner/name).",
+    ),
+    Part.SEED_DATA: (
+        "FINLOOP_SEED_DATA",
+        "Set it to `sample`, to `hub`, to a folder with the Sentences_*Agree.txt files, or to a CSV with text,label.",
+    ),
+    Part.SCHEME: ("FINLOOP_SCHEME", "Set it to a packaged scheme, or to the TOML file of one of yours."),
+}
+
+REFUSED: dict[Part, tuple[str, str]] = {
+    Part.ELASTICSEARCH: (
+        "FINLOOP_ELASTICSEARCH_URL",
+        "Put user and password of an account that may write into the address.",
+    ),
+}
+"""Where a part answers and refuses us, another cure helps."""
+
+
+def name_setting(error: FinloopError) -> None:
+    """Add setting and cure to an error of a part; an error that has them, or is of no part, stays as it is."""
+    if error.part is not None and not error.setting:
+        refused = REFUSED.get(error.part) if isinstance(error, Refused) else None
+        error.setting, error.cure = refused or CURES[error.part]
+
+
+@contextmanager
+def settings_named() -> Iterator[None]:
+    """Every named error that leaves the block says which setting to look at."""
+    try:
+        yield
+    except FinloopError as error:
+        name_setting(error)
+        raise
