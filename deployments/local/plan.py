@@ -51,8 +51,8 @@ def check_given(given: Settings) -> None:
             parts.texts.counts()
         if given.label_studio_url is not None:
             parts.studio.check()
-    if given.prefect_url is not None:
-        Runs(given.prefect_url).check()
+        if given.prefect_url is not None:
+            Runs(given.prefect_url).check()
 
 
 def make_plan(given: Settings) -> LocalPlan:

@@ -159,7 +159,7 @@ def test_a_file_that_prefect_refuses_is_an_error_with_what_it_said(server: str, 
 
 def test_where_no_server_answers_the_setting_is_named(tmp_path: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(Unreachable, match="FINLOOP_PREFECT_URL"):
+    with pytest.raises(Unreachable, match="no Prefect answers"):
         apply(REPOSITORY, nowhere, {})
 
 
