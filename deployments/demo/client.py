@@ -81,7 +81,7 @@ class Client:
             body = response.json()
             version = str(body["model_version"])
             scores = {str(label): float(score) for label, score in body["scores"].items()}
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
             with self._lock:
                 self.traffic.failures.append(f"{type(error).__name__}: {error}")
             return

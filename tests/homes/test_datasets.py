@@ -1,29 +1,16 @@
 """Datasets of a home that earlier code wrote: what they were made from, and the retrain that was cut short in it."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from flows.steps.dataset import build_dataset
-from flows.wiring.parts import Parts, open_parts
+from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from storage.datasets.parents import annotators, in_words
 from storage.records import ParentKind
-from tests.homes.opening import HOME_1, PLACE, put_home
+from tests.homes.opening import HOME_1, PLACE
 
 EXPECTED: dict[str, Any] = json.loads((HOME_1 / "expected.json").read_text(encoding="utf-8"))
-pytestmark = pytest.mark.usefixtures("clean_environment")
-
-
-@pytest.fixture
-def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
-    """The parts of that home, by the settings that its `up` had written."""
-    monkeypatch.setenv("FINLOOP_HOME", str(put_home(tmp_path / "old")))
-    with open_parts() as parts:
-        yield parts
 
 
 def test_the_old_names_of_settings_are_read_from_what_an_old_up_wrote(old: Parts) -> None:

@@ -167,7 +167,7 @@ def _better(champion: Evaluation, candidate: Evaluation) -> Check:
 
 
 def _no_loss(champion: Evaluation, candidate: Evaluation, policy: GatePolicy) -> Check:
-    name = "PhraseBank kept"
+    name = "seed data kept"
     if not len(candidate):
         return Check(name=name, value=0.0, threshold=0.0, passed=False, why="there are no test rows of the seed data")
     before, after = champion.scores().macro_f1, candidate.scores().macro_f1

@@ -13,8 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # SQLite would make the table anew for a batch, and refuses to drop one that other tables refer to.
-    op.drop_column("dataset", "verdict")
+    op.drop_column("dataset", "verdict")  # not as a batch, which would drop a table that others refer to
 
 
 def downgrade() -> None:
