@@ -13,7 +13,7 @@ Keys and kinds are stored in every home: another spelling would intend again wha
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar
 
 from storage.work.outbox import Entry
 
@@ -50,11 +50,6 @@ class Retrain:
         """Since when, and how many: the run counts again."""
         return {"watermark": self.watermark, "labels": self.labels}
 
-    @classmethod
-    def of(cls, entry: Entry) -> Self:
-        """The value that an entry was made from."""
-        return cls(entry.payload["watermark"], entry.payload["labels"])
-
 
 @dataclass(frozen=True, slots=True)
 class Resume:
@@ -84,13 +79,6 @@ class Resume:
         """The labels that were read before."""
         return {"watermark": self.watermark}
 
-    @classmethod
-    def of(cls, entry: Entry) -> Self:
-        """The value that an entry was made from."""
-        _, subject, attempt = entry.key.split(":")
-        watermark: int = entry.payload["watermark"]
-        return cls(None if subject == f"{watermark}" else subject, watermark, int(attempt))
-
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
@@ -111,11 +99,6 @@ class Deploy:
     def payload(self) -> dict[str, Any]:
         """Which version the run puts into the service."""
         return {"version": self.version}
-
-    @classmethod
-    def of(cls, entry: Entry) -> Self:
-        """The value that an entry was made from."""
-        return cls(entry.payload["version"], int(entry.key.rsplit(":", 1)[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +121,6 @@ class Promote:
         """What is served, and whether in spite of the gate."""
         return {"version": self.version, "forced": self.forced}
 
-    @classmethod
-    def of(cls, entry: Entry) -> Self:
-        """The value that an entry was made from; the gate's own intents of older homes do not say `forced`."""
-        return cls(entry.payload["version"], bool(entry.payload.get("forced")))
-
 
 Known = Retrain | Resume | Deploy | Promote
 """Every intent there is."""
@@ -150,4 +128,16 @@ Known = Retrain | Resume | Deploy | Promote
 
 def read(entry: Entry) -> Known | None:
     """The intent that an entry of the outbox was made from; None for a kind that this code does not know."""
-    return next((known.of(entry) for known in get_args(Known) if known.kind == entry.kind), None)
+    said = entry.payload
+    match entry.kind:
+        case Retrain.kind:
+            return Retrain(said["watermark"], said["labels"])
+        case Resume.kind:
+            _, subject, attempt = entry.key.split(":")
+            dataset = None if subject == f"{said['watermark']}" else subject
+            return Resume(dataset, said["watermark"], int(attempt))
+        case Deploy.kind:
+            return Deploy(said["version"], int(entry.key.rpartition(":")[2]))
+        case Promote.kind:  # in older homes the gate's own do not say `forced`
+            return Promote(said["version"], bool(said.get("forced")))
+    return None

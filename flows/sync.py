@@ -20,16 +20,8 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
             found = asking.catch_up(parts.studio, project, parts.tasks, parts.labels, parts.scheme)
         finally:  # what was cut short does not wait for a Label Studio that is away
             asking.announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
-            restarted = [
-                *restart_promotions(parts.outbox, parts.leases, patience),
-                *restart_training(
-                    parts.outbox,
-                    parts.problems,
-                    parts.leases,
-                    parts.datasets,
-                    lambda: parts.seed,
-                    patience,
-                ),
-            ]
+            outbox, leases, datasets = parts.outbox, parts.leases, parts.datasets
+            restarted = restart_promotions(outbox, leases, patience)
+            restarted += restart_training(outbox, parts.problems, leases, datasets, lambda: parts.seed, patience)
             deliver(parts.outbox, parts.settings.needed("prefect_url"))
         artifacts.show_sync(found, restarted)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from flows.intents import Promote
+from flows.intents import Promote, read
 from storage.errors import Part, Refused, Unreachable
 from storage.models.registry import Registry
 from storage.work.outbox import Outbox
@@ -96,7 +96,7 @@ def promote(registry: Registry, outbox: Outbox, service: Service, name: str, *, 
 def _is_forced(outbox: Outbox, promote: Promote) -> bool:
     """Whether a promotion of the version that was forced is under way."""
     begun = outbox.get(promote.key)
-    return begun is not None and begun.closed_at is None and Promote.of(begun).forced
+    return begun is not None and begun.closed_at is None and read(begun) == Promote(promote.version, forced=True)
 
 
 def _overtake_others(outbox: Outbox, intent: Promote) -> None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from flows.intents import Deploy, Promote, Resume, Retrain
+from flows.intents import Deploy, Promote, Resume, Retrain, read
 from storage.clock import now
 from storage.datasets.versions import Datasets
 from storage.errors import FinloopError
 from storage.work.leases import Leases
-from storage.work.outbox import Outbox
+from storage.work.outbox import Entry, Outbox
 from storage.work.problems import Problems
 
 if TYPE_CHECKING:
@@ -46,25 +46,23 @@ def restart_promotions(outbox: Outbox, leases: Leases, patience: Patience) -> li
     if leases.held(DEPLOY_LEASE):
         return []
     return [
-        f"promotion of version {entry.payload['version']}"
+        f"promotion of version {promote.version}"
         for entry in outbox.open(Promote.kind)
-        if patience.is_over(entry.created_at) and _deploy_again(outbox, Promote.of(entry), patience)
+        if patience.is_over(entry.created_at) and isinstance(promote := read(entry), Promote)
+        if _deploy_again(outbox, entry, Deploy(promote.version, entry.attempts + 1), patience)
     ]
 
 
-def _deploy_again(outbox: Outbox, promote: Promote, patience: Patience) -> bool:
-    entry = outbox.get(promote.key)
-    attempt = 1 + (entry.attempts if entry else 0)
-    if attempt > patience.attempts:
-        outbox.give_up(promote, (entry.last_error if entry else None) or "no deploy run finished")
+def _deploy_again(outbox: Outbox, promotion: Entry, deploy: Deploy, patience: Patience) -> bool:
+    if deploy.attempt > patience.attempts:
+        outbox.give_up(promotion, promotion.last_error or "no deploy run finished")
         return False
-    deploy = Deploy(promote.version, attempt)
     if outbox.intend(deploy):
         return True
     sent = outbox.get(deploy.key)
     if sent is not None and sent.closed_at is not None and patience.is_over(sent.closed_at):
         # That attempt's run was started and neither promoted nor said why: it was killed. The next sync tries again.
-        outbox.failed(promote, "the deploy run ended without a word")
+        outbox.failed(promotion, "the deploy run ended without a word")
     return False
 
 
@@ -78,7 +76,7 @@ def restart_training(
 ) -> list[str]:
     """Intend the next run for a dataset without a verdict, or for enough labels whose run built none; in words.
 
-    Nothing is started while a run holds the lease, and the PhraseBank is not even read then.
+    Nothing is started while a run holds the lease, and the seed data are not even read then.
     """
     if leases.held(RETRAIN_LEASE):
         return []

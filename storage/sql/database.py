@@ -90,7 +90,8 @@ def migrate(engine: Engine, to: str = "head") -> None:
     config = Config()
     folder = Path(__file__).parent / "migrations"
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    with engine.connect() as connection:
+    # Begun here, or alembic would end a transaction after each step on SQLite, and another process would go on between.
+    with engine.begin() as connection:
         take_turn(connection, 4711)
         config.attributes["connection"] = connection
         try:
@@ -98,7 +99,6 @@ def migrate(engine: Engine, to: str = "head") -> None:
         except CommandError as error:
             where = f"the database at {_address(engine)}"
             raise BadInput(f"{where} is not one that this finloop can read: {error}", _part(engine)) from error
-        connection.commit()
 
 
 def _make_folder(database: str | None, part: Part) -> None:

@@ -127,13 +127,15 @@ def test_processes_that_start_at_once_migrate_once(empty_url: str) -> None:
     engine.dispose()
 
 
-def test_a_migration_that_is_cut_short_leaves_nothing(empty_url: str) -> None:
+@pytest.mark.parametrize("table", ["split", "problem"])
+def test_a_migration_that_is_cut_short_leaves_nothing(empty_url: str, table: str) -> None:
+    """Neither in its first step nor in a later one."""
     engine = open_database(empty_url)
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE split (unexpected INTEGER)"))
+        connection.execute(text(f"CREATE TABLE {table} (unexpected INTEGER)"))
     with pytest.raises(Exception, match="already exists"):
         migrate(engine)
-    assert inspect(engine).get_table_names() == ["split"]
+    assert inspect(engine).get_table_names() == [table]
     engine.dispose()
 
 
