@@ -115,7 +115,7 @@ def find_scheme(name: str) -> Scheme:
         return load_scheme(packaged)
     path = Path(name).expanduser()
     if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in PACKAGED.glob("*.toml")))
+        known = ", ".join(packaged_schemes())
         raise BadInput(
             f"there is no label scheme {name!r}: it is no file, and the packaged ones are {known}", Part.SCHEME
         )
