@@ -28,8 +28,8 @@ def test_without_labels_there_is_no_key(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_no_answer_is_named(tmp_path: Path) -> None:
-    (tmp_path / "answer-key.csv").write_text("text_id,label\na,bullish\n")
-    with pytest.raises(BadInput, match="bullish"):
+    (tmp_path / "answer-key.csv").write_text("text_id,label\na,soaring\n")
+    with pytest.raises(BadInput, match="soaring"):
         AnswerKey(tmp_path, SENTIMENT).read()
 
 

@@ -37,7 +37,6 @@ import sys, threading, uvicorn
 from deployments.receiver.app import create_app
 from storage.sql.database import migrate, open_database
 from storage.labels.inbox import Inbox
-from tests.schemes import LABELS
 engine = open_database(sys.argv[1])
 migrate(engine)
 uvicorn.run(create_app(Inbox(engine), sys.argv[2], threading.Event().wait), port=int(sys.argv[3]))
@@ -245,7 +244,7 @@ def test_a_webhook_that_was_acknowledged_survives_sigkill_before_it_was_worked_o
     assert label(loop, task) is None
     assert loop.inbox.counts() == {"new": 1}
     with receiver(loop, port):
-        assert eventually(lambda: label(loop, task) is NEGATIVE)
+        assert eventually(lambda: label(loop, task) == NEGATIVE)
     assert loop.inbox.counts() == {"done": 1}
 
 

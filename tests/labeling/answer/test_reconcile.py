@@ -41,7 +41,7 @@ def test_an_answer_that_was_replaced_while_nobody_looked_is_found(loop: Loop) ->
     loop.delete(f"/api/annotations/{old}/")
     loop.answer(task, NEGATIVE)
     assert found(loop, ids) == Reconciled(tasks=1, answers=1, deletions=1)
-    assert label(loop, task) is NEGATIVE
+    assert label(loop, task) == NEGATIVE
 
 
 def test_a_task_that_is_gone_is_reported_and_its_label_stays(loop: Loop) -> None:
@@ -62,7 +62,7 @@ def test_a_project_that_is_gone_is_reported_and_every_label_stays(loop: Loop) ->
     found(loop, ids)
     loop.delete(f"/api/projects/{ids.project_id}/")
     assert found(loop, ids) == Reconciled(project_gone=1)
-    assert label(loop, task) is POSITIVE
+    assert label(loop, task) == POSITIVE
 
 
 def test_an_answer_outside_the_three_is_counted_and_not_taken(loop: Loop) -> None:

@@ -78,7 +78,7 @@ def test_an_answer_becomes_the_label_of_its_text(hooks: Hooks) -> None:
     task = hooks.sent()
     hooks.answer(task, NEGATIVE)
     assert hooks.settle() == Settled(done=1, labels_changed=1)
-    assert hooks.label(task) is NEGATIVE
+    assert hooks.label(task) == NEGATIVE
     assert hooks.store.inbox.counts() == {"done": 1}
 
 
@@ -106,7 +106,7 @@ def test_an_older_answer_that_comes_later_changes_nothing(hooks: Hooks) -> None:
     hooks.answer(task, POSITIVE, second=2)
     hooks.answer(task, NEGATIVE, second=1)
     hooks.settle()
-    assert hooks.label(task) is POSITIVE
+    assert hooks.label(task) == POSITIVE
 
 
 def test_a_deletion_that_overtakes_its_creation_stands(hooks: Hooks) -> None:
@@ -134,7 +134,7 @@ def test_every_order_and_repetition_of_the_same_webhooks_gives_the_same_label(
         else:
             hooks.answer(task, labels[step], second=step)
     hooks.settle()
-    assert hooks.label(task) is (None if deleted else labels[-1])
+    assert hooks.label(task) == (None if deleted else labels[-1])
 
 
 def test_another_projects_webhook_is_ignored(hooks: Hooks) -> None:
@@ -166,7 +166,7 @@ def test_an_answer_that_comes_before_its_task_was_noted_as_sent_is_not_lost(hook
     (task,) = hooks.store.reserve(1).tasks
     hooks.answer(task, POSITIVE, task_id=555)
     assert hooks.settle() == Settled(done=1, labels_changed=1)
-    assert hooks.label(task) is POSITIVE
+    assert hooks.label(task) == POSITIVE
     hooks.store.tasks.mark_sent(SERVER, PROJECT, {task.text_id: 555})
     assert (hooks.task(task.text_id).state, hooks.task(task.text_id).task_id) == (TaskState.ANSWERED, 555)
 
@@ -192,5 +192,5 @@ def test_a_deleted_task_is_reported_and_its_label_stays(hooks: Hooks) -> None:
     hooks.answer(task, POSITIVE)
     hooks.put("TASKS_DELETED", tasks=[{"id": task.task_id}])
     hooks.settle()
-    assert hooks.label(task) is POSITIVE
+    assert hooks.label(task) == POSITIVE
     assert hooks.store.tasks.missing() == 1
