@@ -4,10 +4,12 @@
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.schemes import LABELS
 from training.model.base_model import BaseModel
 
 WORDS = """
@@ -41,15 +43,18 @@ def write_tiny_base(folder: Path) -> Path:
     return folder
 
 
-def write_tiny_model(folder: Path, names: tuple[str, str, str] = ("positive", "neutral", "negative")) -> Path:
-    """The tiny base with a seeded, untrained three-way head whose labels are `names`, in that order."""
+def write_tiny_model(folder: Path, names: Sequence[str] = LABELS) -> Path:
+    """The tiny base with a seeded, untrained head whose labels are `names`, in that order."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     base = write_tiny_base(folder.parent / f"{folder.name}-base")
     torch.manual_seed(11)
     model = AutoModelForSequenceClassification.from_pretrained(
-        base, num_labels=3, id2label=dict(enumerate(names)), label2id={name: index for index, name in enumerate(names)}
+        base,
+        num_labels=len(names),
+        id2label=dict(enumerate(names)),
+        label2id={name: index for index, name in enumerate(names)},
     )
     torch.nn.init.normal_(model.classifier.weight, std=1.0)
     model.save_pretrained(folder)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from storage.scheme import DEFAULT, find_scheme
+
 REPOSITORY = Path(__file__).parent.parent
 MAY_IMPORT = {
     "storage": set[str](),
@@ -48,6 +50,9 @@ PLACES = re.compile(
     r"\.\./shared|/work\b|/tmp/\w|/opt/|/home/\w|/root/|https?://[\w.-]*(pypi|artifactory|nexus|mirror)"
 )
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+OF_DEFAULT_SCHEME = re.compile(rf"\b({'|'.join(find_scheme(DEFAULT).names)})\b", re.IGNORECASE)
+MAY_NAME_LABELS = re.compile(r"^(training/data/sample|deployments/demo|storage/sql/migrations)/")
+"""The sample and the demo are of the default scheme, and a migration is history."""
 
 
 def sources(room: str) -> list[Path]:
@@ -90,6 +95,12 @@ def faults(room: str, path: str, source: str) -> list[str]:
         for number, line in enumerate(source.splitlines(), start=1)
         if PLACES.search(line)
     ]
+    if not MAY_NAME_LABELS.match(path):
+        found += [
+            f"{path}:{number} names a label of the default scheme, which is data"
+            for number, line in enumerate(source.splitlines(), start=1)
+            if OF_DEFAULT_SCHEME.search(line)
+        ]
     return sorted(set(found))
 
 
@@ -215,6 +226,8 @@ def test_the_rooms_are_the_packages_that_are_installed() -> None:
         ("deployments", "deployments/cli/a.py", "outbox.troubled(kind='promote')", "spells an intent"),
         ("flows", "flows/a.py", f"A = '..{'/'}shared/data'", "flows/a.py:1 names a place"),
         ("flows", "flows/a.py", f"# see {'/'}work/main", "flows/a.py:1 names a place"),
+        ("training", "training/a.py", "A = 1\nB = 'Positive'", "training/a.py:2 names a label"),
+        ("storage", "storage/a.py", '"""Whether a text is neutral."""', "storage/a.py:1 names a label"),
     ],
 )
 def test_the_checker_finds_a_broken_rule(room: str, path: str, source: str, fault: str) -> None:
@@ -236,6 +249,8 @@ def test_the_checker_finds_a_broken_rule(room: str, path: str, source: str, faul
             "deployments/supervisor/a.py",
             "from storage.errors import Failed\nfrom deployments.supervisor.ports import choose_port",
         ),
+        ("storage", "storage/a.py", "TOTAL = 'nonnegative positives'"),
+        ("training", "training/data/sample/a.py", "SIGNS = ('positive', 'negative')"),
         ("storage", "storage/a.py", "import os\nos.environ.setdefault('TELEMETRY', 'false')"),
     ],
 )

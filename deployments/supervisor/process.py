@@ -61,7 +61,7 @@ class ProcessFailed(Failed):
 
 
 def exit_reason(code: int) -> str:
-    """`exit code 3`, or `killed by SIGKILL` for the negative codes of subprocess."""
+    """`exit code 3`, or `killed by SIGKILL` for subprocess's codes below zero."""
     if code >= 0:
         return f"exit code {code}"
     try:

@@ -129,8 +129,8 @@ def _obvious(candidate: Evaluations) -> Check:
 def _beats_commonest(where: str, evaluation: Evaluation) -> Check:
     """Macro-F1 against always answering the rows' commonest label.
 
-    Macro-F1 and not accuracy: where three quarters of the rows are neutral, saying so every time is hard to beat in
-    accuracy and useless, and a model that finds the rare labels can be below it.
+    Macro-F1 and not accuracy: where three quarters of the rows have one label, saying that every time is hard to beat
+    in accuracy and useless, and a model that finds the rare labels can be below it.
     """
     name = f"better than the commonest label on the {where}"
     if not len(evaluation):

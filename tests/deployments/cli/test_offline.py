@@ -91,6 +91,25 @@ def test_predictions_have_these_columns_in_this_order(tiny_model: Path, tmp_path
         assert float(row["confidence"]) == max(scores.values())
 
 
+def test_four_labels_of_a_users_scheme_are_trained_and_predicted(
+    tmp_path: Path, tiny_base_folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"buy": "rose", "sell": "fell", "hold": "meeting held", "no view": "contract"}
+    labels = "".join(f'[[labels]]\nname = "{name}"\nmeaning = "So."\naliases = ["{name} it"]\n' for name in words)
+    (tmp_path / "advice.toml").write_text(f'name = "advice"\nquestion = "What?"\ninstructions = "Judge."\n{labels}')
+    monkeypatch.setenv("FINLOOP_SCHEME", str(tmp_path / "advice.toml"))
+    lines = [f"{sentence(index, word)},{label.upper()} it" for label, word in words.items() for index in range(30)]
+    (tmp_path / "data.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    trained = train_offline(tmp_path / "data.csv", tmp_path / "model", str(tiny_base_folder), POLICY.recipe, ignore)
+    assert [name for name in trained.report if name.startswith("recall")] == [f"recall {name}" for name in words]
+    manifest = check_manifest(tmp_path / "model")
+    assert (manifest.scheme, manifest.labels) == ("advice", tuple(words))
+    (row,) = predict_offline(["profit rose"], str(tmp_path / "model"), ignore)
+    assert list(row) == ["text", "label", *words, "confidence", "model_version"]
+    with pytest.raises(BadInput, match=r"positive, neutral, negative.*buy, sell, hold, no view"):
+        predict_offline(["profit rose"], str(tiny_model), ignore)
+
+
 def test_a_registered_model_answers_by_alias_and_by_number(parts: Parts, tiny_model: Path) -> None:
     one, two = (register(parts, tiny_model, f"data {shift}", shift=shift).version for shift in (0, 2))
     parts.registry.set_alias("champion", two)

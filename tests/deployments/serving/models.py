@@ -14,15 +14,25 @@ from fastapi import FastAPI
 
 from storage.models.manifest import Manifest, write_manifest
 from storage.models.registry import ModelVersion, Registry
+from tests.schemes import LABELS
 
 
-def register_model(registry: Registry, model: Path, folder: Path, dataset: str, *, shift: float = 0.0) -> ModelVersion:
+def register_model(
+    registry: Registry,
+    model: Path,
+    folder: Path,
+    dataset: str,
+    *,
+    shift: float = 0.0,
+    labels: tuple[str, ...] = LABELS,
+) -> ModelVersion:
     """Register a copy of `model` whose head is moved by `shift`, so that versions differ in what they answer."""
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(model, folder)
     weights = load_file(folder / "model.safetensors")
-    weights["classifier.bias"] = weights["classifier.bias"] + shift * weights["classifier.bias"].new_tensor([1, 0, -1])
+    bias = weights["classifier.bias"]
+    weights["classifier.bias"] = bias + shift * bias.new_tensor([1, *[0] * (len(labels) - 2), -1])
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     manifest = Manifest(
         base_model="tiny",
@@ -32,7 +42,7 @@ def register_model(registry: Registry, model: Path, folder: Path, dataset: str, 
         recipe_hash="recipe",
         metrics={"macro_f1": 0.5},
         scheme="sentiment",
-        labels=("positive", "neutral", "negative"),
+        labels=labels,
         created_at=datetime.now(UTC),
     )
     write_manifest(folder, manifest)

@@ -1,4 +1,5 @@
 import asyncio
+import html
 import os
 import re
 import signal
@@ -22,7 +23,8 @@ from flows.wiring.parts import Parts, open_parts
 from storage.models.registry import Registry
 from tests.deployments.serving.models import flip_a_bit, free_port, register_model, serve, wait_until
 from tests.fixtures_home import a_verdict, register
-from tests.schemes import LABELS, SENTIMENT
+from tests.fixtures_models import write_tiny_model
+from tests.schemes import LABELS, SENTIMENT, scheme_of
 from training.model.classifier import Classifier
 
 TOKEN = "let me in"
@@ -312,6 +314,41 @@ def test_the_page_answers_a_posted_form_and_escapes_what_was_asked(client: httpx
         assert shown is not None and shown[1] == f"{score:.3f}"
     assert "src=" not in page.text and "http" not in page.text, "the page must need nothing from elsewhere"
     assert client.post("/", data={"text": " "}).status_code == 422
+
+
+NAMES = ('Said "so" & confirmed', "rumour", "no claim", "other")
+HARD = scheme_of(*NAMES, name="claims", obvious=[("It is so.", "rumour")])
+
+
+@pytest.fixture
+def four(tiny_model: Path, tmp_path: Path) -> Iterator[TestClient]:
+    """A service for a scheme of four labels with names that need escaping."""
+    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "models", HARD.names)
+    model = write_tiny_model(tmp_path / "tiny", HARD.names[::-1])
+    made = register_model(registry, model, tmp_path / "m", "data", labels=HARD.names[::-1])
+    registry.set_alias("champion", made.version)
+    with TestClient(create_app(registry, HARD, admin_token=TOKEN, log=None)) as asking:
+        wait_until(lambda: asking.get("/readyz").status_code == 200, "ready service")
+        yield asking
+
+
+def test_a_scheme_of_other_labels_is_served_by_name_and_in_its_order(four: TestClient) -> None:
+    answer = four.post("/predict?logits=true", json={"text": TEXTS[0]}).json()
+    assert tuple(answer["scores"]) == tuple(answer["logits"]) == HARD.names
+    assert sum(answer["scores"].values()) == pytest.approx(1)
+    assert answer["label"] == max(answer["scores"], key=lambda name: answer["scores"][name])
+
+
+def test_the_page_and_the_documentation_are_of_the_scheme(four: TestClient) -> None:
+    page = four.post("/", data={"text": TEXTS[0]}).text
+    assert [html.unescape(name) for name in re.findall(r'data-label="([^"]*)"', page)] == list(HARD.names)
+    assert "claims" in page and "It is so." in page and "sentiment" not in page
+    assert page.count(HARD.labels[0].colour) >= 4
+    api = four.get("/openapi.json").json()
+    assert "claims" in api["info"]["summary"] and "entiment" not in str(api)
+    shown = api["paths"]["/predict"]["post"]["responses"]["200"]["content"]["application/json"]["example"]
+    assert tuple(shown["scores"]) == HARD.names and sum(shown["scores"].values()) == pytest.approx(1, abs=1e-3)
+    assert "$ref" in str(api["paths"]["/predict"]["post"]["requestBody"]), "the example stands beside the schema"
 
 
 def test_a_killed_service_serves_the_champion_again(home: Home, tmp_path: Path) -> None:

@@ -50,6 +50,32 @@ def test_a_database_that_is_away_leaves_nothing_open(parts: Parts) -> None:
     assert away._engines == []
 
 
+def test_a_home_keeps_its_scheme_and_refuses_another_in_one_sentence(parts: Parts, tmp_path: Path) -> None:
+    parts.labels.watermark()
+    other = tmp_path / "rumour.toml"
+    labels = "".join(f'[[labels]]\nname = "{name}"\nmeaning = "It is."\n' for name in ("confirmed", "rumour"))
+    other.write_text(f'name = "rumour"\nquestion = "Is it?"\ninstructions = "Judge."\n{labels}')
+    away = Parts(parts.settings.model_copy(update={"scheme": str(other)}))
+    with pytest.raises(BadInput) as caught:
+        away.labels.watermark()
+    said = str(caught.value)
+    for named in ("sentiment (positive, neutral, negative)", "rumour (confirmed, rumour)", "FINLOOP_SCHEME", "set it"):
+        assert named in said
+    assert "\n" not in said
+    away.close()
+    with open_parts(parts.settings) as again:
+        assert again.labels.watermark() == 0
+    fresh = Parts(away.settings.model_copy(update={"home": tmp_path / "another"}))
+    assert fresh.labels.watermark() == 0
+    assert fresh.scheme.names == ("confirmed", "rumour")
+    fresh.close()
+
+
+def test_a_scheme_that_there_is_not_is_named_with_its_setting(parts: Parts) -> None:
+    with pytest.raises(BadInput, match=r"gossip.*sentiment.*\n.*FINLOOP_SCHEME"):
+        _ = Parts(parts.settings.model_copy(update={"scheme": "gossip"})).scheme
+
+
 def test_label_studio_without_an_address_is_named(parts: Parts) -> None:
     with pytest.raises(BadInput, match="FINLOOP_LABEL_STUDIO_URL is not set"):
         _ = parts.studio

@@ -21,7 +21,7 @@ def answers(*labels: str | None) -> list[Annotation]:
 
 
 def test_the_majority_is_the_label() -> None:
-    assert consensus(answers(POSITIVE, NEGATIVE, POSITIVE)) is POSITIVE
+    assert consensus(answers(POSITIVE, NEGATIVE, POSITIVE)) == POSITIVE
 
 
 def test_a_tie_is_no_label() -> None:
@@ -29,7 +29,7 @@ def test_a_tie_is_no_label() -> None:
 
 
 def test_a_skip_does_not_vote() -> None:
-    assert consensus(answers(None, None, NEUTRAL)) is NEUTRAL
+    assert consensus(answers(None, None, NEUTRAL)) == NEUTRAL
 
 
 def test_skips_alone_and_no_answers_are_no_label() -> None:

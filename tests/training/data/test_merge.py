@@ -116,7 +116,7 @@ def test_a_label_near_a_test_row_is_dropped() -> None:
 def test_the_newer_answer_for_a_text_counts() -> None:
     answers = [label("text", NEGATIVE, sequence=7), label("text", POSITIVE, sequence=3)]
     for given_labels in (answers, answers[::-1]):
-        assert only(merge(bank(), given_labels, [], {}, POLICY)).label is NEGATIVE
+        assert only(merge(bank(), given_labels, [], {}, POLICY)).label == NEGATIVE
 
 
 def test_sentences_of_one_group_share_a_split() -> None:
