@@ -1,9 +1,9 @@
-"""Near-duplicate texts, so that a text and its rewording never stand on both sides of a split.
+"""Finds near-duplicate texts, so that a text and its rewording never land in two splits.
 
 Two texts are near-duplicates when the Jaccard similarity of their sets of character 5-grams is at least .8. The pairs
-are exact, not sampled: prefix filtering (AllPairs, Bayardo et al. 2007; PPJoin, Xiao et al. 2008) only leaves out pairs
-that cannot reach the threshold. The trap: real feeds repeat the same news with another link or a changed digit, so
-a split by row measures memory.
+are exact, not sampled: prefix filtering (AllPairs, Bayardo et al. 2007; PPJoin, Xiao et al. 2008) leaves out only pairs
+that cannot reach the threshold. The trap: real feeds repeat the same news with another link or digit, so that a test
+on a split by row measures memory.
 """
 
 import math
@@ -19,10 +19,10 @@ THRESHOLD = 0.8
 """The similarity from which two texts are near-duplicates."""
 
 _ROUNDING = 1e-9
-"""Taken off before rounding up: 0.7 * 10 is a little more than 7 in floating point, and no pair may be lost by it."""
+"""Subtracted before rounding up: 0.7 * 10 is a little more than 7 in floating point, which would lose a pair."""
 
 Grams = list[int]
-"""A text as numbers of its distinct grams, the rarest gram first: numbers ascend with document frequency."""
+"""The numbers of a text's distinct grams in ascending order; a gram that fewer texts have has a lower number."""
 
 
 def near_duplicates(
@@ -70,7 +70,7 @@ def _gram_numbers(texts: Sequence[str]) -> list[Grams]:
 
 
 def _join(texts: list[Grams], others: list[Grams] | None, threshold: float) -> Iterable[tuple[int, int]]:
-    """Index `texts` by the grams of their prefixes and look up each of the others (None: itself, as it grows)."""
+    """Index `texts` by the grams of their prefixes, and look `others` up there (None: each text before it is added)."""
     sets = [frozenset(each) for each in texts]
     index: defaultdict[int, list[int]] = defaultdict(list)
     if others is not None:
@@ -86,7 +86,7 @@ def _join(texts: list[Grams], others: list[Grams] | None, threshold: float) -> I
 
 
 def _prefix(each: Grams, threshold: float) -> Grams:
-    """Two sets of that similarity share at least one of these first (rarest) grams: |x| - ceil(t |x|) + 1 of them."""
+    """The first (rarest) |x| - ceil(t |x|) + 1 grams; two sets of a similarity of t share at least one of them."""
     return each[: len(each) - math.ceil(threshold * len(each) - _ROUNDING) + 1]
 
 

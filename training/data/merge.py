@@ -1,7 +1,7 @@
-"""Seed data and our own labels become one dataset, with every text in one split for ever.
+"""Merges seed data and annotators' labels into one dataset, in which every text has one split for ever.
 
-Splits go by cluster, since a reworded headline on both sides of a split measures memory. Nothing is stored here: what
-was decided before comes in as `known` and goes out in `splits`; the same input in any order gives the same rows.
+Near-duplicates share a split, because a test on the rewording of a train row measures memory. Nothing is stored here:
+earlier places come in as `known`, all places go out in `splits`. The same input in any order gives the same rows.
 """
 
 import hashlib
@@ -32,18 +32,18 @@ _STRICTNESS = {Split.TRAIN: 0, Split.VALIDATION: 1, Split.TEST: 2}
 
 
 class MergePolicy(BaseModel):
-    """How new clusters are shared out; clusters that were placed before stay where they are."""
+    """How new clusters are divided into splits. A cluster that has a split keeps it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    test_share: float = Field(default=0.15, ge=0.01, le=0.4, description="Of the seed data, frozen to test on.")
+    test_share: float = Field(default=0.15, ge=0.01, le=0.4, description="Share of the seed data kept for tests.")
     validation_share: float = Field(
-        default=0.10, ge=0.01, le=0.4, description="Of the seed data, to choose the checkpoint."
+        default=0.10, ge=0.01, le=0.4, description="Share of the seed data that chooses the best epoch."
     )
     label_validation_share: float = Field(
-        default=0.10, ge=0.0, le=0.4, description="Of our own labels, to choose the checkpoint; the rest trains."
+        default=0.10, ge=0.0, le=0.4, description="Share of annotators' labels that chooses the best epoch."
     )
-    salt: str = Field(default="finloop", min_length=1, max_length=40, description="Another salt, another split.")
+    salt: str = Field(default="finloop", min_length=1, max_length=40, description="Another salt gives another split.")
 
     def hash(self) -> str:
         """SHA-256 of the fields as canonical JSON."""
@@ -53,7 +53,7 @@ class MergePolicy(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The rows by text id; why and how many others are not among them; all places, those of `known` included."""
+    """The rows, sorted by text id; how many texts were dropped, by reason; all places, those of `known` included."""
 
     rows: tuple[Row, ...]
     dropped: dict[str, int]
@@ -62,7 +62,7 @@ class Merged:
 
 @dataclass(slots=True)
 class _Candidate:
-    """A text that may become a row: from the seed data, from our labels, or from both."""
+    """A text that may become a row: from the seed data, from annotators, or from both."""
 
     text: str
     seed: str | None = None
@@ -72,7 +72,7 @@ class _Candidate:
 
 @dataclass(slots=True)
 class _Ground:
-    """What the placing stands on: candidates in the order of their ids, near pairs of positions, clusters."""
+    """What the places depend on: candidates sorted by id, near-duplicates as pairs of positions, and clusters."""
 
     ids: list[str]
     candidates: list[_Candidate]
@@ -89,14 +89,14 @@ def merge(
     known: Mapping[str, Place],
     policy: MergePolicy,
 ) -> Merged:
-    """One dataset out of seed data and answered labels.
+    """One dataset from seed data and annotators' labels.
 
-    Only labels that were asked for to learn are used; audit labels and skips are left aside. Test rows come from the
-    seed data alone. Whatever shares a cluster with an audit text neither trains nor validates; a label that shares one
-    with a test row is dropped; a new text near texts of two different splits is dropped. Where annotators labelled a
-    text of the seed data that trains, theirs counts.
+    Labels of selected texts are used, not those of audit texts, and no skips. Test rows come from the seed data alone.
+    A text in the cluster of an audit text neither trains nor validates. A label in the cluster of a test row is
+    dropped, and so is a new text that is near texts of two splits. Where annotators labelled a train row of the seed
+    data, their label replaces the seed's.
     """
-    answered = sorted(labels, key=lambda label: label.sequence)  # of two answers for a text the newer is last and wins
+    answered = sorted(labels, key=lambda label: label.sequence)  # the newer of two labels of a text wins
     dropped: Counter[str] = Counter()
     candidates = _from_seed(seed, dropped)
     for label in answered:
@@ -131,9 +131,9 @@ def _from_seed(seed: SeedData, dropped: Counter[str]) -> dict[str, _Candidate]:
 
 
 def _ground(candidates: Mapping[str, _Candidate], audit: Iterable[str], known: Mapping[str, Place]) -> _Ground:
-    """Clusters by near-duplication, by the seed data's own groups and by the clusters of before.
+    """Clusters by near-duplication, by the groups of the seed data and by earlier clusters.
 
-    Audit texts take part only to find what must not train: they never join two clusters into one.
+    Audit texts only mark the texts that must not train: they never join two clusters into one.
     """
     ids = sorted(candidates)
     chosen = [candidates[identity] for identity in ids]
@@ -150,7 +150,7 @@ def _ground(candidates: Mapping[str, _Candidate], audit: Iterable[str], known: M
 
 
 def _chains(names: Sequence[str | None]) -> list[tuple[int, int]]:
-    """Pairs that link all positions of the same name."""
+    """Pairs that link all positions with the same name."""
     last: dict[str, int] = {}
     pairs = []
     for position, name in enumerate(names):
@@ -169,7 +169,7 @@ def _members(numbers: Sequence[int]) -> list[list[int]]:
 
 
 def _places(ground: _Ground, known: Mapping[str, Place], policy: MergePolicy) -> dict[int, Place]:
-    """The place of every candidate that has one; those without are counted as dropped."""
+    """The place of each candidate; a candidate without a place is counted as dropped."""
     places: dict[int, Place] = {}
     for members in ground.clusters:
         before = {known[ground.ids[member]] for member in members if ground.ids[member] in known}
@@ -188,10 +188,10 @@ def _places(ground: _Ground, known: Mapping[str, Place], policy: MergePolicy) ->
 
 
 def _new_place(ground: _Ground, members: Sequence[int], policy: MergePolicy) -> Place:
-    """A cluster without history is named by its first text of the seed data, so that later labels cannot rename it.
+    """The place of a new cluster, named by its first text of the seed data, so that later labels cannot rename it.
 
-    Our own texts draw from a hash of their own: those in the lowest share of the plain one may all be audit texts
-    already (`in_audit`), and then none would be left to validate.
+    A cluster of production texts alone is drawn by another hash: the lowest share of the plain hash may be audit texts
+    (`in_audit`), and then no label would be left to validate.
     """
     of_seed = [ground.ids[member] for member in members if ground.candidates[member].seed is not None]
     cluster = min(of_seed or [ground.ids[member] for member in members])
@@ -204,7 +204,7 @@ def _new_place(ground: _Ground, members: Sequence[int], policy: MergePolicy) -> 
 
 
 def _separate(ground: _Ground, places: dict[int, Place], one: int, other: int) -> None:
-    """Near texts that were placed apart before they met (a label that was gone meanwhile): the stricter split stays."""
+    """Drop the looser of two near texts that earlier datasets put into different splits, each without the other."""
     if one in places and other in places and places[one][1] is not places[other][1]:
         looser = min(one, other, key=lambda position: _STRICTNESS[places[position][1]])
         del places[looser]
@@ -212,7 +212,7 @@ def _separate(ground: _Ground, places: dict[int, Place], one: int, other: int) -
 
 
 def _row(ground: _Ground, position: int, place: Place, seed: str) -> Row | None:
-    """The row of a candidate at its place; `seed` is the origin of what comes from the seed data."""
+    """The row of a candidate at its place; `seed` is the origin of rows of the seed data."""
     candidate, (cluster, split) = ground.candidates[position], place
     if split is not Split.TEST and position in ground.near_audit:
         ground.dropped[NEAR_AUDIT] += 1

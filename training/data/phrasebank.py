@@ -1,8 +1,8 @@
-"""The Financial PhraseBank (Malo et al. 2014): the format of its files, and fetching them from the Hugging Face hub.
+"""Reads the files of the Financial PhraseBank (Malo et al. 2014), and downloads them from the Hugging Face hub.
 
-A file is latin-1, a sentence a line, `sentence@label`; sentences hold `@` themselves, so the last one splits. Python's
-`splitlines` is a trap here: it also splits at latin-1's 0x85 and at form feeds. The hub's copy has a loading script
-that is remote code; the zip beside it is not, so the zip is what is fetched.
+A file is latin-1, with a line `sentence@label` for each sentence. A sentence may hold `@`, so the last one separates.
+Python's `splitlines` is a trap here: it also splits at latin-1's 0x85 and at form feeds. The hub's loading script would
+be remote code, so only the zip beside the script is downloaded.
 """
 
 import csv
@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from storage.errors import BadInput, Part, Refused, Unreachable
 
 AGREEMENTS = {50: "50", 66: "66", 75: "75", 100: "All"}
-"""Per cent of annotators who agree at least, and how the file of that level is named."""
+"""The least per cent of annotators who agree, and how the file of this level is named."""
 
 GROUPS_FILE = "clusters.csv"
 """Optional, beside the sentences: `text_id,cluster`, for sentences that must stay together in one split."""
@@ -31,7 +31,7 @@ _LARGEST_MEMBER = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """The file of one agreement level: its lines by 1-based number, unread, and the hash of the whole.
+    """The file of one agreement level: its lines with their 1-based numbers, not yet split, and the file's hash.
 
     `groups` maps text ids to the group that must stay in one split; it is empty for the real PhraseBank.
     """
@@ -57,7 +57,7 @@ def read_sentences(folder: Path, agreement: int) -> Sentences:
 
 
 def split_line(line: str) -> tuple[str, str]:
-    """The sentence and the label of a line, as they stand there. Raises BadInput for a line without a label."""
+    """The sentence and the label of a line, unchanged. Raises BadInput for a line without a label."""
     sentence, at, label = line.rpartition("@")
     if not at:
         raise BadInput("no @label at its end: the line is empty or half-written")
@@ -65,10 +65,10 @@ def split_line(line: str) -> tuple[str, str]:
 
 
 def fetch_phrasebank(cache: Path, endpoint: str | None = None) -> Path:
-    """The folder of the PhraseBank's files under `cache`, downloaded at the first call, checked and offline afterwards.
+    """The folder of the PhraseBank's files under `cache`: downloaded at the first call, afterwards only checked.
 
     A download that breaks off is tried again. `endpoint` is the hub's address, by default huggingface_hub's own. Raises
-    Unreachable where no hub answers, Refused where it has no such file, BadInput where the zip is not the one.
+    Unreachable where no hub responds, Refused where the hub has no such file, BadInput where the zip is damaged.
     """
     folder = cache / _FOLDER
     if _intact(folder):
@@ -114,7 +114,7 @@ def read_groups(path: Path) -> dict[str, str]:
 
 
 def _download(cache: Path, endpoint: str | None) -> Path:
-    """The zip from the hub; where the hub names it by its SHA-256 (as it does large files), the sum is checked."""
+    """The zip from the hub. The sum is checked where the hub names the file by its SHA-256, as it does large files."""
     import httpx2  # what huggingface_hub raises when a download stops for good
     from huggingface_hub import constants, get_session, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
@@ -122,7 +122,7 @@ def _download(cache: Path, endpoint: str | None) -> Path:
     address = endpoint or constants.ENDPOINT
     try:
         if not isinstance(try_to_load_from_cache(REPOSITORY, ZIP, cache_dir=cache, repo_type="dataset"), str):
-            # The download itself tries for half a minute where no hub answers; any answer at all will do here.
+            # Without a hub the download would try for half a minute; any response shows that there is one.
             get_session().head(address, timeout=8)
         found = hf_hub_download(REPOSITORY, ZIP, repo_type="dataset", cache_dir=cache, endpoint=endpoint)
     except HfHubHTTPError as error:
@@ -142,7 +142,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Take the known files out by name, so that no member's path decides where something is written."""
+    """Unpack only files of known names, so that no path in the zip decides where a file is written."""
     wanted = {f"Sentences_{name}Agree.txt" for name in AGREEMENTS.values()}
     sums: dict[str, str] = {}
     folder.mkdir()

@@ -1,6 +1,7 @@
-"""The seed data: labelled texts that exist before anyone is asked. The first model trains on them, and they test all.
+"""Reads the seed data: labelled texts that exist before any annotator is asked.
 
-Seed data are the Financial PhraseBank or a user's own CSV. Either is frozen by the hash of its file.
+The first model trains on seed data alone, and their test rows test every model. Seed data are the Financial PhraseBank
+or a labelled CSV, identified by the hash of the file.
 """
 
 import hashlib
@@ -31,9 +32,9 @@ class SeedRow:
 
 @dataclass(frozen=True, slots=True)
 class SeedData:
-    """One file as read: `source` is how people name it, `sha256` its hash.
+    """The content of one file: `source` is its name for people, `sha256` its hash.
 
-    `groups` maps text ids to the group that must stay in one split; only the sample has groups.
+    `groups` maps text ids to the group that must stay in one split; the samples have groups.
     """
 
     rows: tuple[SeedRow, ...]
@@ -44,7 +45,7 @@ class SeedData:
     kind: ParentKind
 
     def parent(self, policy: str) -> Parent:
-        """This data as a parent of datasets that are split by this policy."""
+        """These data as a parent of the datasets that a merge policy (its hash) splits."""
         return Parent(self.kind, self.source, self.sha256, policy, origin=self.kind)
 
 

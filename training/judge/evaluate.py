@@ -1,6 +1,6 @@
-"""A model runs on rows whose truth is known; everything that judges it starts from its evaluation.
+"""Runs a model on rows whose true labels are known; every judgement starts from such an `Evaluation`.
 
-Nothing stored can enter: only running a model makes an `Evaluation`, so a judgement is of two models on the same rows.
+Only running a model makes an `Evaluation`, so that no stored metric gets into a judgement.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from storage.errors import BadInput
 from storage.records import Row
 from training.judge.metrics import Difference, Scores, paired_difference, score
 
-if TYPE_CHECKING:  # torch is behind it, and a form of the gate's policy must not pay for that
+if TYPE_CHECKING:  # it imports torch, which the form of the gate's policy does not need
     from training.model.classifier import Predicted, Probabilities
 
 
 class Model(Protocol):
     """What can be judged: anything that predicts, in practice a Classifier."""
 
-    def predict(self, texts: Sequence[str], batch_size: int = 32) -> Predicted:
+    def predict(self, texts: Sequence[str]) -> Predicted:
         """Logits and probabilities, a row for each text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Texts with what people say of them: the audit slice, or the test rows of the seed data."""
+    """Texts with their true labels: the audit slice, or the test rows of the seed data."""
 
     texts: tuple[str, ...]
     truth: tuple[str, ...]
@@ -43,7 +43,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a model said of some examples: a label for each, and probabilities (texts, labels).
+    """The predictions of a model for some examples: a label for each, and probabilities (texts, labels).
 
     The columns are in the order of `labels`.
     """
@@ -62,7 +62,7 @@ class Evaluation:
         return score(self.truth, self.predicted, self.labels)
 
     def against(self, champion: Evaluation) -> Difference:
-        """How much better this model is than the champion on the same examples."""
+        """How much better this model is than the champion. Raises BadInput where the examples differ."""
         if self.truth != champion.truth:
             raise BadInput("two models are compared on different rows")
         return paired_difference(self.truth, champion.predicted, self.predicted, self.labels)
@@ -79,8 +79,8 @@ def rows_as_examples(rows: Iterable[Row]) -> Examples:
     return examples((row.text, row.label) for row in rows)
 
 
-def evaluate(model: Model, given: Examples, batch_size: int = 32) -> Evaluation:
+def evaluate(model: Model, given: Examples) -> Evaluation:
     """Run the model on the examples."""
-    said = model.predict(given.texts, batch_size)
+    said = model.predict(given.texts)
     predicted = tuple(said.labels[index] for index in np.argmax(said.probabilities, axis=1))
     return Evaluation(given.texts, given.truth, predicted, said.labels, said.probabilities)

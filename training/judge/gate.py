@@ -1,11 +1,10 @@
-"""Whether a candidate may replace the champion, decided on what both predict now, on the same frozen rows.
+"""Decides whether a candidate may replace the champion, by the predictions of both on the same frozen rows.
 
-The gate is handed two loaded models and runs them itself: a number remembered from another day cannot enter. How the
-predictions become a decision is a `Rule` of its own, so that another (a statistical one) can take its place.
+The gate gets two loaded models and runs them itself, so that no metric of another day can decide.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,21 +16,21 @@ from training.judge.metrics import score
 
 
 class GatePolicy(BaseModel):
-    """What a candidate must show."""
+    """What a candidate must reach to replace the champion."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_seed_loss: float = Field(
-        default=0.02, ge=0.0, le=0.2, description="How much macro-F1 may be lost on the test rows of the seed data."
+        default=0.02, ge=0.0, le=0.2, description="Macro-F1 that may be lost on the test rows of the seed data."
     )
     min_audit_rows: int = Field(
-        default=50, ge=1, le=100_000, description="With fewer answered audit rows nothing is promoted."
+        default=50, ge=1, le=100_000, description="Answered audit rows that are needed to replace a champion."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A decision with the checks that it follows from."""
+    """A decision, its reason in words, and the checks that led to it."""
 
     decision: Decision
     reason: str
@@ -49,25 +48,44 @@ class Evaluations:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The ruling and the evaluations it came from, so that reports need not run a model again."""
+    """The ruling and the evaluations that led to it, so that reports need not run a model again."""
 
     ruling: Ruling
     champion: Evaluations | None
     candidate: Evaluations
 
 
-Rule = Callable[[Evaluations | None, Evaluations, GatePolicy], Ruling]
-"""Champion (None before the first), candidate and policy become a ruling."""
-
 AUDIT_ROWS = "audit rows"
 
 
-def point_estimates(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Ruling:
-    """Better in macro-F1 on the audit slice, not much worse on the seed data, and sound in itself.
+def judge(
+    champion: Model | None,
+    candidate: Model,
+    audit: Examples,
+    seed: Examples,
+    obvious: Sequence[ObviousCase],
+    policy: GatePolicy,
+) -> Judgement:
+    """Run both models on the audit slice, the seed data's test rows and the obvious cases, and decide.
 
-    The absolute conditions hold for a first champion too. They use the test rows of the seed data, which are there
-    before anyone has answered an audit, and the audit slice once it is large enough. Where nothing but audit rows
-    is missing, the candidate is undecided.
+    `champion` is None before the first. An empty `audit` or `seed` fails the checks that need it.
+    """
+    certain = examples((case.text, case.label) for case in obvious)
+    of_champion = None if champion is None else _run(champion, audit, seed, certain)
+    of_candidate = _run(candidate, audit, seed, certain)
+    return Judgement(_ruling(of_champion, of_candidate, policy), of_champion, of_candidate)
+
+
+def _run(model: Model, audit: Examples, seed: Examples, obvious: Examples) -> Evaluations:
+    return Evaluations(audit=evaluate(model, audit), seed=evaluate(model, seed), obvious=evaluate(model, obvious))
+
+
+def _ruling(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Ruling:
+    """Promote what is better in macro-F1 on the audit slice, not much worse on the seed data, and sound in itself.
+
+    A first champion need only be sound: the obvious cases are right, and the commonest label is beaten on the test rows
+    of the seed data, and on the audit slice once that is large enough. Where only audit rows are missing, the candidate
+    is undecided.
     """
     checks = [_obvious(candidate), _beats_commonest("test rows of the seed data", candidate.seed)]
     enough = len(candidate.audit) >= policy.min_audit_rows
@@ -85,27 +103,6 @@ def point_estimates(champion: Evaluations | None, candidate: Evaluations, policy
     unproven = all(check.name == AUDIT_ROWS for check in failed)
     decision = Decision.UNDECIDED if unproven else Decision.REFUSE
     return Ruling(decision, "; ".join(check.why for check in failed), tuple(checks))
-
-
-def judge(
-    champion: Model | None,
-    candidate: Model,
-    audit: Examples,
-    seed: Examples,
-    obvious: Sequence[ObviousCase],
-    policy: GatePolicy,
-    *,
-    rule: Rule = point_estimates,
-) -> Judgement:
-    """Run both models on the audit slice, the seed data's test rows and the obvious cases, and decide by `rule`."""
-    certain = examples((case.text, case.label) for case in obvious)
-    of_champion = None if champion is None else _run(champion, audit, seed, certain)
-    of_candidate = _run(candidate, audit, seed, certain)
-    return Judgement(rule(of_champion, of_candidate, policy), of_champion, of_candidate)
-
-
-def _run(model: Model, audit: Examples, seed: Examples, obvious: Examples) -> Evaluations:
-    return Evaluations(audit=evaluate(model, audit), seed=evaluate(model, seed), obvious=evaluate(model, obvious))
 
 
 def _obvious(candidate: Evaluations) -> Check:
@@ -127,10 +124,10 @@ def _obvious(candidate: Evaluations) -> Check:
 
 
 def _beats_commonest(where: str, evaluation: Evaluation) -> Check:
-    """Macro-F1 against always answering the rows' commonest label.
+    """Macro-F1 against always predicting the rows' commonest label.
 
-    Macro-F1 and not accuracy: where three quarters of the rows have one label, saying that every time is hard to beat
-    in accuracy and useless, and a model that finds the rare labels can be below it.
+    Not accuracy: where three quarters of the rows have one label, always predicting this label is useless, but its
+    accuracy can be higher than that of a model that finds the rare labels.
     """
     name = f"better than the commonest label on the {where}"
     if not len(evaluation):
@@ -141,7 +138,7 @@ def _beats_commonest(where: str, evaluation: Evaluation) -> Check:
     passed = value > floor
     why = (
         f"macro-F1 {value:.3f} on the {where} is {'above' if passed else 'not above'} the {floor:.3f} "
-        f"of always answering {commonest}"
+        f"of always predicting {commonest}"
     )
     return Check(name=name, value=value, threshold=floor, passed=passed, why=why)
 

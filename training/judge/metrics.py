@@ -1,7 +1,7 @@
-"""How good a model is on some rows, with intervals, and how two models differ on the same rows.
+"""Measures how good a model is on some rows, and how two models differ on the same rows, with 95 % intervals.
 
-Macro-F1 is the mean of three ratios, so its error bars come from influence functions (the change of the metric by one
-row), not from a binomial: McNemar or Wilson on accuracy promotes wrongly when accuracy moves and F1 does not.
+Macro-F1 is a mean of ratios, one for each label. So its intervals come from influence functions (how much one row
+changes the metric), not from a binomial: a test of accuracy promotes wrongly when accuracy rises and macro-F1 does not.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from storage.errors import BadInput
 Codes = npt.NDArray[np.int64]
 """(rows,) positions in the labels of the scheme."""
 Interval = tuple[float, float]
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Scores:
     """One model on n rows; `confusion[i, j]` counts rows truly labels[i] that were called labels[j].
 
     A label that is neither true nor predicted anywhere has no F1 and is left out of the mean; one that occurs on only
-    one side counts as 0. The recall of a label that is nowhere true is given as 0. Intervals are 95 %.
+    one side counts as 0. The recall of a label that is nowhere true is given as 0.
     """
 
     labels: tuple[str, ...]
@@ -38,16 +39,15 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Candidate less champion in macro-F1 on the same rows, its 95 % interval, and on how many rows they disagree."""
+    """The candidate's macro-F1 minus the champion's on the same rows, and its interval."""
 
     macro_f1: float
     low: float
     high: float
-    disagreements: int
 
 
 def codes(said: Sequence[str], labels: Sequence[str]) -> Codes:
-    """What was said as positions in `labels`."""
+    """Labels as (rows,) positions in `labels`."""
     positions = {label: index for index, label in enumerate(labels)}
     return np.array([positions[label] for label in said], dtype=np.int64)
 
@@ -76,20 +76,20 @@ def score_codes(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], labels: Se
     )
 
 
-def wilson(right: int, n: int, confidence: float = 0.95) -> Interval:
-    """The score interval of a share (Wilson 1927): never outside 0 and 1, and honest at 0 and n of n."""
+def wilson(right: int, n: int) -> Interval:
+    """The interval of a share (Wilson 1927): within 0 and 1, and with a width at 0 of n and n of n too."""
     from scipy.stats import binomtest
 
-    interval = binomtest(right, n).proportion_ci(confidence, method="wilson")
+    interval = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
 
-def macro_f1_interval(confusion: Codes, confidence: float = 0.95) -> Interval:
-    """Logit-delta interval of macro-F1, with t of the smallest true class less one degree of freedom.
+def macro_f1_interval(confusion: Codes) -> Interval:
+    """The interval of macro-F1 by the delta method, on the logit scale, which keeps the interval within 0 and 1.
 
-    On the logit scale the interval stays inside 0 and 1; t, since the rarest label holds most of the error. Without two
-    rows of every label that occurs, or at exactly 0 or 1, where the delta method has no width, it is Wilson's for n
-    rows of the rarest label: wide on purpose.
+    Student's t has one degree of freedom less than the rarest label has rows, because this label causes most of the
+    error. The delta method needs two rows of every label that is true somewhere, and has no width at exactly 0 or 1. In
+    these cases the interval is Wilson's for the rows of the rarest label, which is wide on purpose.
     """
     from scipy.special import expit
     from scipy.stats import t
@@ -98,20 +98,21 @@ def macro_f1_interval(confusion: Codes, confidence: float = 0.95) -> Interval:
     present = confusion.sum(axis=1)
     rarest = int(present[present > 0].min())
     if rarest < 2 or not 0 < estimate < 1:
-        return wilson(round(estimate * rarest), rarest, confidence)
+        return wilson(round(estimate * rarest), rarest)
     variance = float((confusion * influence(confusion) ** 2).sum()) / (n - 1)  # of a mean of zero
     error = float(np.sqrt(variance / n))
-    half = float(t.ppf(0.5 + confidence / 2, rarest - 1)) * error / (estimate * (1 - estimate))
+    half = float(t.ppf(0.5 + CONFIDENCE / 2, rarest - 1)) * error / (estimate * (1 - estimate))
     centre = float(np.log(estimate / (1 - estimate)))
     return float(expit(centre - half)), float(expit(centre + half))
 
 
 def influence(confusion: Codes) -> npt.NDArray[np.float64]:
-    """(truth, predicted) how much a row of each kind moves macro-F1; over the rows its mean is zero.
+    """(labels, labels) how much a row with this truth and this prediction moves macro-F1; the rows' mean is zero.
 
-    Its standard deviation over root n is the standard error. F_c = 2 tp_c / den_c with den_c = true + predicted of c,
-    as shares of the rows, so a row (y, p) adds (2 [y = p] - F_y) / den_y - F_p / den_p, divided by the number of labels
-    that occur. (A right row loses F_y twice, being in den_y twice: forgetting one makes every interval far too wide.)
+    Its standard deviation divided by the root of n is the standard error. F_c = 2 tp_c / den_c with den_c = true +
+    predicted of c, as shares of the rows, so a row (y, p) adds (2 [y = p] - F_y) / den_y - F_p / den_p, divided by the
+    number of labels that occur. (A right row counts twice in den_y, so it loses F_y twice. To subtract F_y only once
+    makes every interval far too wide.)
     """
     denominator = (confusion.sum(axis=0) + confusion.sum(axis=1)) / confusion.sum()
     occurs = denominator > 0
@@ -122,17 +123,13 @@ def influence(confusion: Codes) -> npt.NDArray[np.float64]:
 
 
 def paired_difference(
-    truth: Sequence[str],
-    champion: Sequence[str],
-    candidate: Sequence[str],
-    labels: Sequence[str],
-    confidence: float = 0.95,
+    truth: Sequence[str], champion: Sequence[str], candidate: Sequence[str], labels: Sequence[str]
 ) -> Difference:
-    """Macro-F1 of the candidate less the champion's on the same rows.
+    """The candidate's macro-F1 minus the champion's on the same rows. Raises BadInput as `score` does.
 
-    Rows where both agree hardly count, so t has the disagreements less one degrees of freedom. With fewer than two
-    disagreements there is nothing to estimate an error from: the interval is then -1 to 1, unless the two are equal
-    everywhere, when it is 0 to 0.
+    Rows on which the two agree hardly count, so Student's t has one degree of freedom less than there are
+    disagreements. With one disagreement no error can be estimated, and the interval is -1 to 1. Without any it is 0
+    to 0.
     """
     from scipy.stats import t
 
@@ -143,13 +140,13 @@ def paired_difference(
     difference = _macro_f1(after) - _macro_f1(before)
     disagreements = int(np.count_nonzero(old != new))
     if disagreements == 0:
-        return Difference(0.0, 0.0, 0.0, 0)
+        return Difference(0.0, 0.0, 0.0)
     if disagreements < 2:
-        return Difference(difference, -1.0, 1.0, disagreements)
+        return Difference(difference, -1.0, 1.0)
     moved = np.sort(influence(after)[y, new] - influence(before)[y, old])  # sorted: sums round alike in any order
     error = float(np.sqrt((moved**2).sum() / (len(y) - 1) / len(y)))
-    half = float(t.ppf(0.5 + confidence / 2, disagreements - 1)) * error
-    return Difference(difference, max(-1.0, difference - half), min(1.0, difference + half), disagreements)
+    half = float(t.ppf(0.5 + CONFIDENCE / 2, disagreements - 1)) * error
+    return Difference(difference, max(-1.0, difference - half), min(1.0, difference + half))
 
 
 def _check(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> None:

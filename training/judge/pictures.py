@@ -1,4 +1,4 @@
-"""Confusion matrices as a picture, for the artifacts of a run: a person sees at once which labels are mixed up."""
+"""Draws confusion matrices for the artifacts of a run, so that a person sees at once which labels are mixed up."""
 
 import io
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from training.judge.metrics import Scores
 
 DOTS_PER_INCH = 110
 CELL = 0.75
-"""Inches that a count needs; beyond five labels the matrix grows with them."""
+"""Inches of a cell, when there are more than five labels; fewer share a matrix of fixed size."""
 
 
 def confusion_matrices(models: Sequence[tuple[str, Scores]], title: str) -> bytes:
-    """A PNG with one matrix per (name, scores), side by side: rows are the truth, columns what the model said.
+    """A PNG with one matrix per (name, scores), side by side: rows are the truth, columns the predictions.
 
     Colour goes by the share of the row, so that a rare label shows as well as a common one. Drawn without pyplot, which
     keeps figures for ever and is not safe in threads.

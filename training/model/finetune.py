@@ -1,8 +1,8 @@
-"""A base model and labelled rows become a classifier folder, by the transformers Trainer.
+"""Trains a base model on labelled rows with the transformers Trainer, and writes a classifier folder.
 
-Always from the base model, never from the last champion: what a version knows then follows from its dataset and
-recipe alone. bf16 goes by the processor, since on one without AVX-512 bf16 it trains at half the speed of float32
-while every library still calls it supported.
+Training starts from the base model, never from the last champion, so that a version depends on its dataset and recipe
+alone. bf16 is used only where the hardware has it: on a processor without AVX-512 bf16, every library calls bf16
+supported, but it trains at half the speed of float32.
 """
 
 import hashlib
@@ -28,37 +28,37 @@ from training.model.progress import Progress, reporter, silence
 from training.model.vocabulary import UsedTokens
 
 SMALL = 50_000_000
-"""Parameters below which a model bears, and on few rows needs, the larger rate: MiniLM (23 million) on 945 sentences
-reached a macro-F1 of .77, .76 and .69 with it over three seeds, .63 and .70 over two with the smaller."""
+"""A model with fewer parameters gets the larger rate, which it needs when rows are few: MiniLM (23 million) on 945
+sentences reached a macro-F1 of .77, .76 and .69 with the larger rate (three seeds), .63 and .70 with the smaller."""
 SMALL_RATE, LARGE_RATE = 1e-4, 5e-5
 
 
 class Recipe(PydanticModel):
-    """How a model is trained; everything here alters the result, so `hash` names it."""
+    """How a model is trained. Every field changes the result, so `hash` covers all of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(default=4, ge=1, le=20, description="Passes over the training rows.")
+    epochs: int = Field(default=4, ge=1, le=20, description="How often the training passes over all rows.")
     learning_rate: float | None = Field(
         default=None,
         ge=1e-6,
         le=1e-2,
-        description="Peak of the linear schedule; unset: 1e-4 for small models, else 5e-5.",
+        description="Highest learning rate; unset: 1e-4 for a model below 50 million parameters, else 5e-5.",
     )
     head_rate: float = Field(
-        default=10, ge=1, le=100, description="How many times that rate the layers learn at that start from nothing."
+        default=10, ge=1, le=100, description="The new layers learn at the learning rate times this number."
     )
-    batch_size: int = Field(default=16, ge=1, le=256, description="Rows per step.")
-    weight_decay: float = Field(default=0.01, ge=0, le=0.5)
-    warmup: float = Field(default=0.1, ge=0, le=0.5, description="Share of the steps that the learning rate rises.")
+    batch_size: int = Field(default=16, ge=1, le=256, description="Rows in one training step.")
+    weight_decay: float = Field(default=0.01, ge=0, le=0.5, description="Weight decay of the optimizer AdamW.")
+    warmup: float = Field(default=0.1, ge=0, le=0.5, description="Share of the steps in which the learning rate rises.")
     label_weight: int = Field(
-        default=3, ge=1, le=10, description="At most so often each of our own labels is seen for a look at another row."
+        default=3, ge=1, le=10, description="How many times each annotator's label is repeated in an epoch, at most."
     )
     label_share: float = Field(
-        default=0.2, ge=0, le=0.9, description="Labels are seen more than once only up to this share of all looks."
+        default=0.2, ge=0, le=0.9, description="Labels are repeated only up to this share of the rows in an epoch."
     )
-    limit: int | None = Field(default=None, ge=3, description="At most so many training rows, for a quick trial.")
-    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    limit: int | None = Field(default=None, ge=3, description="Train on this many rows at most: a quick trial.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Fixes every random choice of the training.")
 
     def hash(self) -> str:
         """SHA-256 of the fields as canonical JSON."""
@@ -66,13 +66,13 @@ class Recipe(PydanticModel):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def hash_on(self, base_model: str) -> str:
-        """What, beside the dataset, decides a training's outcome: the recipe and the base model's name."""
+        """SHA-256 of recipe and base model's name: with the dataset, these two decide the result of a training."""
         return hashlib.sha256(f"{self.hash()} {base_model}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Finetuned:
-    """A trained model's folder (safetensors, tokenizer, configuration), its validation metrics, and what it took.
+    """A trained model's folder (safetensors, tokenizer, configuration), its validation metrics, and how long it took.
 
     `labels` are in the order of the model's outputs.
     """
@@ -93,9 +93,9 @@ def finetune(
 ) -> Finetuned:
     """Train on the train rows, keep the epoch with the best macro-F1 on the validation rows, write it to `output`.
 
-    `labels` are all that there are: a label without a row gets an output too.
-    `output` appears only when it is whole; checkpoints lie beside it while training and are removed. The order of
-    `rows` does not matter. Raises BadInput where `output` is taken, or a split that is needed has no row.
+    `labels` are all labels of the scheme: a label without a row gets an output too. `output` appears only when it is
+    complete; checkpoints lie beside it during the training. The order of `rows` does not matter.
+    Raises BadInput where `output` is not empty, or where there is no train row or no validation row.
     """
     started = time.monotonic()
     train, validation = _training_rows(rows, recipe), [row for row in rows if row.split is Split.VALIDATION]
@@ -116,7 +116,7 @@ def finetune(
 
 
 def bf16_pays(device: str) -> bool:
-    """Whether this GPU or processor multiplies bf16 in hardware; emulated, it is slower than float32."""
+    """Whether this GPU or processor multiplies bf16 in hardware; emulated bf16 is slower than float32."""
     import torch
 
     if device == "cuda":
@@ -125,7 +125,7 @@ def bf16_pays(device: str) -> bool:
 
 
 def _training_rows(rows: Sequence[Row], recipe: Recipe) -> list[Row]:
-    """Train rows in an order that only their ids fix (the Trainer shuffles by seed), labels repeated by weight."""
+    """The train rows sorted by id (the Trainer shuffles them by seed), with the labels repeated."""
     ordered = sorted((row for row in rows if row.split is Split.TRAIN), key=lambda row: row.text_id)
     if recipe.limit is not None:
         ordered = ordered[: recipe.limit]  # ids are hashes: the first of them are a random sample
@@ -135,7 +135,7 @@ def _training_rows(rows: Sequence[Row], recipe: Recipe) -> list[Row]:
 
 
 def _label_weight(labels: int, others: int, recipe: Recipe) -> int:
-    """The weight that keeps labels within their share: a few are heard over many sentences, many drown nobody out."""
+    """How many times each label is repeated: few labels count among many rows, many labels do not dominate."""
     if not labels:
         return 1
     within_share = int(recipe.label_share / (1 - recipe.label_share) * others / labels)
@@ -156,7 +156,7 @@ def _train(
     from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, set_seed
     from transformers.trainer_callback import PrinterCallback
 
-    set_seed(recipe.seed)  # before the model: its head is drawn at random
+    set_seed(recipe.seed)  # before the model is made: its head is random
     arguments = _arguments(recipe, workplace / "checkpoints")
     model, new = with_our_labels(base.folder, labels)
     model.to(arguments.device)

@@ -1,4 +1,4 @@
-"""The classification head that a base model gets before it is trained, and what of it has everything to learn."""
+"""Gives a base model a head for the labels of a scheme, and names the parameters that start from random values."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from typing import Any
 
 
 def with_our_labels(folder: Path, labels: Sequence[str]) -> tuple[Any, frozenset[str]]:
-    """The base model with a head named by our labels, and the names of the parameters drawn anew.
+    """The base model with an output for each label, and the names of the parameters that start from random values.
 
-    A base that already knows our names in any case (ProsusAI/finbert knows those of `sentiment`) keeps its head and its
-    own order, since everything goes by name, and nothing is new. Any other head is replaced by a new one in the order
-    of `labels`, and the pooler below it is drawn anew.
+    A base whose head has these labels (ProsusAI/finbert has those of `sentiment`) keeps its head and its own order,
+    because labels are matched by name; then no parameter is random. Any other base gets a new head in the order of
+    `labels`, and a new pooler below it.
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -25,7 +25,7 @@ def with_our_labels(folder: Path, labels: Sequence[str]) -> tuple[Any, frozenset
         num_labels=len(labels),
         id2label=dict(enumerate(order)),
         label2id={name: index for index, name in enumerate(order)},
-        # A base may have been a regression or have several labels a text, and two labels are no regression either.
+        # The base may be a regression, or give a text several labels; our models give a text one label.
         problem_type="single_label_classification",
         ignore_mismatched_sizes=True,
         trust_remote_code=False,
@@ -37,21 +37,21 @@ def with_our_labels(folder: Path, labels: Sequence[str]) -> tuple[Any, frozenset
 
 
 def output_labels(folder: Path) -> tuple[str, ...]:
-    """The labels of a trained model in the order of its outputs, by their names in its configuration."""
+    """The labels of a trained model in the order of its outputs, as its configuration names them."""
     names = json.loads((folder / "config.json").read_text())["id2label"]
     return tuple(_in_order(names))
 
 
 def _in_order(id2label: Mapping[Any, str]) -> list[str]:
-    """The names in the order of the outputs; a configuration in a file has its numbers as text."""
+    """The names in the order of the outputs. In a file the numbers are strings, as JSON wants."""
     return [id2label[index] for index in sorted(id2label, key=int)]
 
 
 def _renew(model: Any) -> frozenset[str]:
-    """Draw the head anew, and the pooler, which was trained for something else (sentence pairs, or nothing at all).
+    """Start the head from random values, and the pooler too, which was trained for another task or not at all.
 
-    Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning": it makes training on few rows more stable. Without it
-    one of eight candidates from MiniLM stayed at telling news from no news (macro-F1 .50 where others reach .80).
+    Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning": a new pooler makes training on few rows more stable.
+    With the old one, one of eight candidates from MiniLM could not tell good news from bad (macro-F1 .50, not .80).
     """
     from torch import nn
 

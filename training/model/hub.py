@@ -1,23 +1,23 @@
-"""Large files of the Hugging Face hub: what came before a break is kept, and the next try goes on there.
+"""Downloads large files from the Hugging Face hub so that the next try continues an interrupted download.
 
-huggingface_hub's own download goes on only while its process lives: it removes the unfinished file when it gives up.
+huggingface_hub's own download removes the unfinished file when it gives up: the next process would start again.
 """
 
 from pathlib import Path
 
 
 def download(url: str, target: Path, size: int, sha256: str) -> None:
-    """Download `size` bytes to `target`, which is replaced only when they are all here; until then they are in a part.
+    """Download `size` bytes to `target`, which appears when it is complete; until then they are in a `.part` file.
 
-    The part is named by the sum, so that bytes of another revision are not gone on with; the caller checks the sum.
-    Raises what huggingface_hub raises when it gives up.
+    The name of that file holds the sum, so that a download of another revision is not continued. The caller checks the
+    sum. Raises the errors of huggingface_hub when it gives up.
     """
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, not in __all__
 
-    part = target.with_name(f"{target.name}.{sha256[:16]}.part")
-    if part.is_file() and part.stat().st_size > size:
-        part.unlink()
-    with part.open("ab") as file:
+    unfinished = target.with_name(f"{target.name}.{sha256[:16]}.part")
+    if unfinished.is_file() and unfinished.stat().st_size > size:
+        unfinished.unlink()
+    with unfinished.open("ab") as file:
         http_get(url, file, resume_size=file.tell(), headers=build_hf_headers(), expected_size=size)
-    part.replace(target)
+    unfinished.replace(target)

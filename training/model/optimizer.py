@@ -1,4 +1,4 @@
-"""What each parameter learns at: a head drawn at random has further to go than the pretrained layers below it."""
+"""Sets the learning rate of each parameter, because a new head has more to learn than the pretrained layers below."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from typing import Any
 def parameter_groups(
     model: Any, new: frozenset[str], rate: float, *, head_rate: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Parameter groups for AdamW: `new` names learn at `head_rate` times `rate`; biases and norms do not decay.
+    """Parameter groups for AdamW: those in `new` learn at `head_rate` times `rate`; biases and norms do not decay.
 
-    Discriminative fine-tuning (Howard and Ruder 2018, "Universal Language Model Fine-tuning"), with two steps instead
-    of one per layer. Groups without a parameter are left out.
+    Discriminative fine-tuning (Howard and Ruder 2018, "Universal Language Model Fine-tuning"), with two rates instead
+    of one for each layer. Groups without a parameter are left out.
     """
     groups: dict[tuple[float, float], list[Any]] = {}
     for name, parameter in model.named_parameters():

@@ -1,6 +1,6 @@
-"""What a long run of transformers tells: our own progress to whoever listens, and nothing else.
+"""Reports the progress of a training, and silences what transformers prints by itself.
 
-Left alone it announces a new head as a fault and draws bars into log files.
+By default transformers reports a new head as a fault, and draws progress bars into log files.
 """
 
 import logging
@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 Progress = Callable[[float, str], None]
-"""Told the share that is done, 0 to 1, and a sentence."""
+"""A function of the share of the work that is done, 0 to 1, and a sentence."""
 
 
 def reporter(progress: Progress) -> Any:
-    """A Trainer callback that tells `progress` of each step; made here since its base class is slow to import."""
+    """A Trainer callback that calls `progress` at each step. Its class is made here: the base class imports slowly."""
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
@@ -31,7 +31,7 @@ def reporter(progress: Progress) -> Any:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Only errors of transformers are told inside, and bars are drawn only where somebody watches a terminal."""
+    """Inside, transformers logs errors only, and draws progress bars on a terminal only."""
     from transformers.utils import logging as announcements
 
     before, bars = announcements.get_verbosity(), announcements.is_progress_bar_enabled()

@@ -1,25 +1,25 @@
-"""Trains with the tokens that the rows have: the others get no gradient, yet on a processor cost a tenth of a step.
+"""Leaves unused tokens out of a training: they get no gradient, but cost a tenth of a step on a processor.
 
-Two thousand sentences have some thousands of BERT's 30,000 tokens, and the optimizer walks through all of them.
+Two thousand sentences have a few thousand of BERT's 30,000 tokens; the optimizer would update all of them.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 Encoded = Mapping[str, Any]
-"""An encoded row: `input_ids` and whatever else the model takes."""
+"""An encoded row: `input_ids` and the other inputs of the model."""
 
 
 class UsedTokens:
-    """Cuts a model's input embeddings down to the tokens of some rows, until `put_back`.
+    """Reduces a model's input embeddings to the tokens of some rows, until `put_back`.
 
-    Ids up to those of padding and the text's end stay as they are: batches are padded later, and models look for both.
-    The same rows then give the same losses and gradients; tokens that they do not have keep the base model's vectors.
-    Nothing is cut where there is no embedding by token (CANINE), and little where padding is a late token.
+    The ids up to those of padding and end of text stay the same: batches are padded later, and models look for both.
+    The rows give the same losses and gradients as before. Unused tokens keep the vectors of the base model. A model
+    without token embeddings (CANINE) stays as it is; where the id of padding is high, few tokens are left out.
     """
 
     def __init__(self, model: Any, rows: Sequence[Encoded], pad: int) -> None:
-        """Comes before the optimizer is made: parameters are replaced. `pad` is the tokenizer's padding id."""
+        """Call this before the optimizer is made: it replaces parameters. `pad` is the tokenizer's padding id."""
         import torch
 
         self._sharing = _embeddings(model)
@@ -35,13 +35,13 @@ class UsedTokens:
         self._set(self._whole[self._kept.to(self._whole.device)].clone())
 
     def renumber(self, rows: Sequence[Encoded]) -> list[dict[str, Any]]:
-        """The rows with the numbers that their tokens have for now. Raises KeyError for a token of other rows."""
+        """The rows with the new ids of their tokens. Raises KeyError for a token that none of the first rows had."""
         if not self._sharing:
             return [dict(row) for row in rows]
         return [{**row, "input_ids": [self._numbers[token] for token in row["input_ids"]]} for row in rows]
 
     def put_back(self) -> None:
-        """Give the model its whole vocabulary again, with what was learnt of the used tokens."""
+        """Give the model its whole vocabulary again, with the learnt vectors of the used tokens."""
         if not self._sharing:
             return
         learnt = self._sharing[0].weight.detach()
@@ -58,7 +58,7 @@ class UsedTokens:
 
 
 def _embeddings(model: Any) -> list[Any]:
-    """Every embedding that holds the vectors of the input tokens: BART's encoder and decoder share theirs."""
+    """Every embedding layer of the input tokens; BART's encoder and decoder have one each, with shared vectors."""
     from torch import nn
 
     try:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from storage.models.verdict import Decision
 from tests.schemes import LABELS, SENTIMENT
 from training.judge.evaluate import Examples
-from training.judge.gate import Evaluations, GatePolicy, Judgement, Ruling, judge
+from training.judge.gate import GatePolicy, Judgement, Ruling, judge
 from training.judge.metrics import score
 from training.model.classifier import Predicted, softmax
 
@@ -141,15 +141,6 @@ def test_the_answers_come_with_the_verdict_and_agree_with_it() -> None:
     assert better.value == score(AUDIT.truth, found.candidate.audit.predicted, LABELS).macro_f1
     assert better.threshold == found.champion.audit.scores().macro_f1
     assert found.ruling.decision is PROMOTE
-
-
-def test_another_rule_can_take_the_place_of_the_point_estimates() -> None:
-    def never(champion: Evaluations | None, candidate: Evaluations, policy: GatePolicy) -> Ruling:
-        return Ruling(Decision.REFUSE, "never", ())
-
-    found = judge(model(audit_wrong=30), model(), AUDIT, BANK, OBVIOUS, GatePolicy(), rule=never)
-    assert found.ruling.reason == "never"
-    assert found.candidate.audit.scores().macro_f1 == 1.0
 
 
 def test_there_are_ten_obvious_cases_of_every_label() -> None:

@@ -1,9 +1,9 @@
-"""A small seeded grammar: templates with slots become texts, so that the sample needs no sentence from elsewhere.
+"""Makes texts from templates with slots, so that a sample needs no sentence of anybody else's.
 
 Syntax of a template: `{name}` draws from the list of that name, `{name1}` draws once and stays the same within the
-text, `{3..9}` and `{1.5..9.9}` draw numbers, `[one|other]` picks. The signs are what makes the language hard: a list
-`thing-` holds what is bad when it grows, `moved-` what shrinks, and `{thing?} {moved?}` draws both signs at random such
-that their product is the sign asked for: "costs fell" is good, "sales fell" and "costs rose" are bad.
+text, `{3..9}` and `{1.5..9.9}` draw numbers, `[one|other]` picks. Signs make the language hard: the list
+`thing-` names things that are bad when they grow, `moved-` says that they shrink. `{thing?} {moved?}` draws two random
+signs whose product is the wanted sign: "costs fell" is good, "sales fell" and "costs rose" are bad.
 """
 
 import random
@@ -16,7 +16,7 @@ from pathlib import Path
 _SLOT = re.compile(r"\{([^{}]+)\}")
 _CHOICE = re.compile(r"\[([^\[\]]+)\]")
 _FIRST_SIGNS = (1,) * 7 + (-1,)
-"""News is far more often of what is good when it grows (sales, profit) than of what is bad (costs, losses)."""
+"""News is more often about things that are good when they grow (sales, profit) than about costs or losses."""
 _NUMBER = re.compile(r"(\d+(?:\.\d)?)\.\.(\d+(?:\.\d)?)")
 
 
@@ -25,7 +25,7 @@ class Grammar:
     """Rules (lists of alternatives by name), templates by section, and how many texts each section gives.
 
     A section is named by the label of its texts, with a word after a hyphen where a label has two. Texts of the section
-    `signed` have the label of the sign that they were made with, as `signs` names it. `seed` fixes every draw; `files`
+    `signed` have the label that `signs` gives to the sign that they were made with. `seed` fixes every draw; `files`
     says how the seed data is written (phrasebank or csv).
     """
 
@@ -47,7 +47,7 @@ class Grammar:
 
 
 def load_grammar(vocabulary: Path, style: Path) -> Grammar:
-    """One grammar from two TOML files: what both styles of a sample share, and the templates of one style."""
+    """One grammar from two TOML files: the words that both styles of a sample share, and the templates of one style."""
     shared, own = (tomllib.loads(path.read_text("utf-8")) for path in (vocabulary, style))
     signs = {int(sign): label for sign, label in shared["signs"].items()}
     rules = shared["rules"] | own["rules"]
@@ -55,7 +55,7 @@ def load_grammar(vocabulary: Path, style: Path) -> Grammar:
 
 
 class Expansion:
-    """One text being made: what its numbered slots were bound to is remembered until it is finished."""
+    """Makes one text, and remembers the words of its numbered slots."""
 
     def __init__(self, rules: Mapping[str, Sequence[str]], draw: random.Random) -> None:
         self._rules, self._draw = rules, draw

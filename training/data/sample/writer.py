@@ -1,8 +1,8 @@
-"""The sample of a label scheme: seed sentences and production texts from a grammar, written as the files users bring.
+"""Writes the sample of a label scheme, so that the whole loop runs before a user has any data.
 
-A sample lets the whole loop run with no data at hand, so it must not be a toy: templates of one kind are unlike those
-of the other, sentences of one template stay together in one split (a file of clusters), and no two texts are
-near-duplicates. A scheme has a sample where a folder here has the scheme's name. Label names stand in that folder,
+A sample has seed data and production texts, in files like a user's. It must not be too easy: templates of seed
+sentences are unlike those of posts, sentences of one template stay in one split (a file of clusters), and no two texts
+are near-duplicates. A scheme has a sample where a folder here has the scheme's name. Label names stand in that folder,
 never in this code.
 """
 
@@ -26,7 +26,7 @@ TEXTS_FILE = "texts.csv"
 _HERE = Path(__file__).parent
 _TRIES = 200
 _SHARE_OF_AGREEMENT = {50: 1.0, 66: 0.87, 75: 0.71, 100: 0.47}
-"""How much of the real PhraseBank is in each level; here the share of rows, drawn at random."""
+"""How much of the real PhraseBank is in each agreement level; here that share of the rows is drawn at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class SampleText:
 
 
 def sample_sentences(scheme: Scheme) -> list[SampleText]:
-    """The seed sentences on company news; a PhraseBank's have its spelling, where punctuation stands apart."""
+    """The seed sentences; those for PhraseBank files have its spelling, with spaces before punctuation."""
     grammar = _grammar(scheme, "sentences")
     return _texts(grammar, _spelled_as_phrasebank if grammar.files == "phrasebank" else _capitalised)
 
@@ -50,7 +50,7 @@ def sample_posts(scheme: Scheme) -> list[SampleText]:
 
 
 def sample_seed(folder: Path, scheme: Scheme) -> Path:
-    """What a sample in `folder` is read from as seed data: the folder of a PhraseBank, or a labelled CSV in it."""
+    """Where the seed data of a sample in `folder` lie: the folder itself (PhraseBank files) or a labelled CSV."""
     return folder if _grammar(scheme, "sentences").files == "phrasebank" else folder / SEED_FILE
 
 
@@ -112,7 +112,7 @@ def _texts(grammar: Grammar, spelled: Callable[[str], str]) -> list[SampleText]:
 
 
 def _made(grammar: Grammar, section: str, template: str, count: int, draw: random.Random) -> Iterator[tuple[str, str]]:
-    """`count` texts of one template, none a near-duplicate of another; texts of unlike templates are unlike anyway."""
+    """`count` texts of one template with their labels, no two near-duplicates; texts of two templates never are."""
     accepted: list[set[str]] = []
     for _ in range(count * _TRIES):
         sign = draw.choice((1, -1))
