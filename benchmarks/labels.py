@@ -1,9 +1,9 @@
-"""What the labels of a finished demo are worth, whatever the seed: both models trained anew, on the rows of its report.
+"""Measures how much the labels of a finished demo bring, over several seeds, on the rows of the demo's report.
 
     python -m benchmarks.labels --home demo-run/20261122-062732 --seeds 5 --json labels.json
 
-The peer is the model without our labels: the demo's first dataset against its last, same recipe, same seed, same rows.
-A demo's report has one seed; here the intervals are over seeds (Student's t), so they tell how much luck there was.
+The peer is the model without annotators' labels: the demo's first dataset against its last, with the same recipe, seed
+and rows. A demo's report has one seed; here the intervals are over seeds (Student's t), so they show how much is luck.
 """
 
 import argparse
@@ -32,7 +32,7 @@ Measured = dict[str, list[dict[str, float]]]
 
 
 def measure(parts: Parts, dataset: str, rows: Slices, seeds: int, console: Console) -> Measured:
-    """Train the dataset's rows once a seed, and score every slice."""
+    """Train on the dataset once for each seed, and score every slice."""
     loaded = parts.datasets.load(dataset)
     found: Measured = {name: [] for name, _, _ in rows}
     for seed in track(range(seeds), f"dataset {dataset[:12]}", console=console):
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="the work folder of a finished demo")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each dataset, two or more")
     parser.add_argument("--draw", type=int, default=0, help="the demo's --seed, which drew the held-out texts")
-    parser.add_argument("--json", type=Path, help="where the numbers go too")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     arguments = parser.parse_args()
     os.environ["FINLOOP_HOME"] = str(arguments.home)
     console = Console()

@@ -1,10 +1,10 @@
-"""Our serving app against a transformers pipeline behind FastAPI, over HTTP, in turns, on the same texts and machine.
+"""Compares our serving app with a transformers pipeline behind FastAPI, over HTTP, on the same texts and machine.
 
     .venv/bin/python -m benchmarks.serving --model FOLDER --output serving.json
 
 Each server is a process of its own and loads the same folder (a registered model, or any folder with a manifest; by
-default the packaged MiniLM with an untrained head). Rounds alternate between the two, so that a busy machine is
-busy for both; the answers are compared first, for a fast wrong answer is none.
+default the packaged MiniLM with an untrained head). Rounds alternate between the two, so that other work on the
+machine slows both. Their scores are compared first, because a fast wrong response is worth nothing.
 """
 
 import argparse
@@ -41,7 +41,7 @@ TEXTS = [sentence.format(n=number) for number in range(1, 33) for sentence in NE
 
 
 def untrained(folder: Path) -> Path:
-    """The packaged MiniLM with a seeded random head: right in size, which is all that speed asks for."""
+    """The packaged MiniLM with a seeded random head: speed depends on the size alone."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -109,7 +109,7 @@ def serve_peer(model: Path, port: int) -> None:
 
 @contextmanager
 def server(kind: str, model: Path, home: Path, port: int) -> Iterator[str]:
-    """A server in a process of its own, ready to answer; gives its address."""
+    """A ready server in a process of its own; yields its address."""
     command = [sys.executable, "-m", "benchmarks.serving", "--serve", kind, "--port", str(port), "--home", str(home)]
     process = subprocess.Popen([*command, "--model", str(model)])
     try:
@@ -136,7 +136,7 @@ def _ready(address: str) -> bool:
 
 
 async def sequential(address: str, texts: list[str]) -> list[float]:
-    """Milliseconds of one request after the other."""
+    """Milliseconds of each request, sent one after the other."""
     times = []
     async with httpx.AsyncClient(base_url=address, timeout=60) as client:
         for text in texts:
@@ -147,7 +147,7 @@ async def sequential(address: str, texts: list[str]) -> list[float]:
 
 
 async def throughput(address: str, texts: list[str]) -> float:
-    """Requests a second, IN_FLIGHT at once."""
+    """Requests a second, with IN_FLIGHT requests at once."""
     waiting = iter(texts)
 
     async def client_loop(client: httpx.AsyncClient) -> None:
@@ -161,7 +161,7 @@ async def throughput(address: str, texts: list[str]) -> float:
 
 
 def largest_difference(first: str, second: str, texts: list[str]) -> float:
-    """The largest difference of any score of the two servers."""
+    """The largest difference between a score of the first server and that of the second."""
     differences = []
     for text in texts:
         one, two = (httpx.post(f"{at}/predict", json={"text": text}, timeout=60).json() for at in (first, second))
@@ -190,7 +190,7 @@ def measure(addresses: dict[str, str], texts: list[str], rounds: int) -> dict[st
 
 
 def compare(model: Path | None, texts: list[str], rounds: int, port: int) -> dict[str, Any]:
-    """Start both, check that they answer alike, measure."""
+    """Start both servers, compare their scores, and measure."""
     with tempfile.TemporaryDirectory() as home:
         folder = model or untrained(Path(home))
         if not (folder / MANIFEST_NAME).is_file():

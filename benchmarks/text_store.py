@@ -1,9 +1,9 @@
-"""The two text stores on the same input: how fast texts go in, and how fast the least certain page comes out.
+"""Compares the two text stores: how fast texts are stored, and how fast the page of lowest margin is read.
 
     python -m benchmarks.text_store --texts 20000 --elasticsearch http://127.0.0.1:9200 --json stores.json
 
 Every store gets the same texts and predictions in the same process. SQLite commits to disk (WAL, synchronous FULL)
-and Elasticsearch syncs its translog for every bulk, so both pay for durability.
+and Elasticsearch syncs its translog for every bulk, so that both pay for durability.
 """
 
 import argparse

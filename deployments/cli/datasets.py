@@ -51,9 +51,9 @@ def list_versions(as_json: Json = False) -> None:
 
 @group.command("show", epilog="Example:  finloop datasets show 3f2a9c --json")
 def show_version(
-    version: Annotated[str, typer.Argument(help="A version, or how one begins.")], as_json: Json = False
+    version: Annotated[str, typer.Argument(help="A version, or its first characters.")], as_json: Json = False
 ) -> None:
-    """One dataset version: its parents, its rows by split and label, what was left out, the models made of it."""
+    """One dataset version: its parents, its rows by split and label, the dropped texts, the models trained on it."""
     from flows.wiring.parts import open_parts
     from storage.datasets.parents import in_words
     from storage.records import Parent

@@ -1,4 +1,4 @@
-"""The verbs that turn the loop by hand. Those that are deployments run on the Prefect server; the rest run here."""
+"""The verbs that do one step of the loop by hand. Those with a deployment in prefect.yaml run on a Prefect worker."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +8,8 @@ import typer
 from deployments.cli.terminal import Json, bar, console, errors, print_json, run_and_wait
 from flows.wiring.settings import load_settings
 
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the run's end.")]
-Size = Annotated[int | None, typer.Option(min=1, max=5000, help="Texts to send; unset: the policy's own.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end of the run.")]
+Size = Annotated[int | None, typer.Option(min=1, max=5000, help="Texts to send; unset: as prefect.yaml says.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,10 +26,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def ingest(
-    file: Annotated[Path, typer.Argument(help="CSV with the column text, and label where an answer key exists.")],
+    file: Annotated[Path, typer.Argument(help="CSV with the column text, and label if you have an answer key.")],
     as_json: Json = False,
 ) -> None:
-    """Store production texts; a salted hash sets the audit share aside for ever."""
+    """Store production texts; a salted hash puts the audit share aside for ever."""
     from deployments.demo.annotator import AnswerKey
     from flows.steps.ingest import ingest as ingest_file
     from flows.wiring.parts import open_parts
@@ -56,17 +56,17 @@ def score(wait: Wait = True, as_json: Json = False) -> None:
 
 
 def audit(size: Size = None, wait: Wait = True, as_json: Json = False) -> None:
-    """Ask annotators about a random part of the audit share, without the model's answer."""
+    """Send random texts of the audit share to annotators, without the model's prediction."""
     _run("audit", {} if size is None else {"policy": {"size": size}}, wait, as_json)
 
 
 def select(size: Size = None, wait: Wait = True, as_json: Json = False) -> None:
-    """Ask annotators about the texts of lowest margin, with the model's answer prefilled."""
+    """Send the texts of lowest margin to annotators, with the model's prediction prefilled."""
     _run("select", {} if size is None else {"policy": {"size": size}}, wait, as_json)
 
 
 def sync(wait: Wait = True, as_json: Json = False) -> None:
-    """Find what webhooks missed, send what was reserved and never sent, start again what a crash cut short."""
+    """Find answers that webhooks missed, send reserved texts, and start again what a crash interrupted."""
     _run("sync", {}, wait, as_json)
 
 
@@ -77,11 +77,11 @@ def retrain(wait: Wait = True, as_json: Json = False) -> None:
 
 def deploy(
     version: Annotated[str, typer.Argument(help="challenger, or a version number.")] = "challenger",
-    force: Annotated[bool, typer.Option(help="Also a version that the gate did not promote.")] = False,
+    force: Annotated[bool, typer.Option(help="Deploy the version even if the gate did not promote it.")] = False,
     wait: Wait = True,
     as_json: Json = False,
 ) -> None:
-    """Have the service load, check and swap to a version, and make it the champion."""
+    """Load a version in the service, check it, make it the champion, and swap it in."""
     _run("deploy", {"version": version, "force": force}, wait, as_json)
 
 
@@ -91,10 +91,10 @@ def rollback(wait: Wait = True, as_json: Json = False) -> None:
 
 
 def annotate(
-    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many answers.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many answers.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Let the stand-in annotator answer open tasks from the answer key that ingest kept."""
+    """Have the stand-in annotator answer open tasks, from the answer key that ingest kept."""
     from deployments.demo.annotator import AnswerKey
     from deployments.demo.annotator import annotate as answer
     from flows.steps import asking

@@ -1,6 +1,6 @@
-"""The command `finloop`: thin verbs over the rooms; what each does lies in the module that it calls.
+"""The command `finloop`: collects the verbs, and turns named errors into messages and exit codes.
 
-Heavy packages are imported inside the verbs, so that `finloop --help` answers at once.
+Heavy packages are imported inside the verbs, so that `finloop --help` responds at once.
 """
 
 import os
@@ -12,7 +12,7 @@ from deployments.cli.terminal import exit_codes
 
 app = typer.Typer(
     name="finloop",
-    help="A served sentiment model that gets better from the texts it is unsure about.",
+    help="A served text classifier that gets better from the texts it is unsure about.",
     epilog="Begin with:  finloop demo",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _ask_loopback_directly() -> None:
-    """Proxies are for the internet: no part of ours on this machine is asked through one, by us or by another part."""
+    """Proxies are for the internet: no process of ours uses one to reach another on this machine."""
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     direct = ",".join(filter(None, (known, "127.0.0.1", "localhost")))
     os.environ.update(no_proxy=direct, NO_PROXY=direct)

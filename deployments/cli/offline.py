@@ -1,4 +1,4 @@
-"""Training and predicting with no server: a file in, a folder or a file out."""
+"""Trains and predicts with no server: reads a file, and writes a folder or a file."""
 
 import csv
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ def _model(name: str) -> tuple[Path, str, Scheme]:
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the rows whole or not at all: aside first, then renamed. Raises BadInput where it cannot be written."""
+    """Write all rows or none: into another file, which is then renamed. Raises BadInput where that is impossible."""
     aside = path.with_name(f".{path.name}.part")
     try:
         with aside.open("w", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The verbs about processes: start all of it, show the loop once, say how things stand."""
+"""The verbs about processes: start them all, run the demo, show the status."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def up() -> None:
-    """Start every part that has no address in the settings, keep them up, and stop all on Ctrl-C."""
+    """Start each server that has no address in the settings, keep all of them up, and stop them on Ctrl-C."""
     from deployments.local.data import seed_path
     from deployments.local.home import occupied
     from deployments.local.plan import check_given, make_plan
@@ -53,7 +53,7 @@ def up() -> None:
 
 
 def show_addresses(plan: "LocalPlan") -> None:
-    """Where to look, and how to log in."""
+    """Print the addresses, and the login of our Label Studio."""
     settings = plan.settings
     places = {
         "Label Studio": settings.label_studio_url,
@@ -68,20 +68,20 @@ def show_addresses(plan: "LocalPlan") -> None:
 
 
 def demo(
-    texts: Annotated[Path | None, typer.Option(help="CSV text,label; unset: the sample.")] = None,
-    labels: Annotated[int, typer.Option(min=10, max=4500, help="Trainable answers until the retrain.")] = 300,
-    audit: Annotated[int, typer.Option(min=60, max=5000, help="Audit tasks; the gate needs 50 answers.")] = 200,
+    texts: Annotated[Path | None, typer.Option(help="CSV with text,label; unset: the sample.")] = None,
+    labels: Annotated[int, typer.Option(min=10, max=4500, help="Labels to learn from, until the retrain.")] = 300,
+    audit: Annotated[int, typer.Option(min=60, max=5000, help="Audit tasks to send; the gate needs 50 answers.")] = 200,
     workdir: Annotated[
         Path | None, typer.Option(help="FINLOOP_HOME for this run, new or empty; unset: demo-run/TIME.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, max=5, help="Rounds of labels until a promotion.")] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes the draws: audit, skips, held-out texts.")] = 0,
+    rounds: Annotated[int, typer.Option(min=1, max=5, help="Rounds of labels at most, until a promotion.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes the random draws: audit, skips, held-out texts.")] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything up at the end, until Ctrl-C.")] = False,
     scheme: Annotated[
-        str | None, typer.Option(help="Label scheme, packaged (sentiment, rumour) or a TOML file; unset: the setting.")
+        str | None, typer.Option(help="A label scheme: sentiment, rumour or a TOML file; unset: FINLOOP_SCHEME.")
     ] = None,
 ) -> None:
-    """Run the whole loop once, on real parts, and show what it brought."""
+    """Run the whole loop once on real servers, and compare the model before and after."""
     from deployments.demo.run import Options, run_demo
 
     home = workdir or Path("demo-run", now().strftime("%Y%m%d-%H%M%S"))
@@ -89,7 +89,7 @@ def demo(
 
 
 def status(as_json: Json = False) -> None:
-    """How things stand: texts, tasks, labels until the next retrain, the served model, what went wrong."""
+    """Show texts, tasks, labels until the next retrain, the served model, and problems."""
     from deployments.cli.status import show_standing, standing
     from flows.wiring.parts import open_parts
 

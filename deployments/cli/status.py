@@ -19,7 +19,7 @@ from flows.wiring.parts import Parts
 
 
 def show_standing(found: Standing) -> None:
-    """A table with a sentence or some numbers for each part of the loop."""
+    """Print a table with a sentence or some numbers for each step of the loop."""
     counts = found.counts
     show_facts(
         {

@@ -1,4 +1,4 @@
-"""How finloop speaks in a terminal: one console, errors with an exit code, tables that a script can have as JSON."""
+"""Writes to the terminal in one way for all verbs: a console, exit codes of errors, and tables or JSON."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Named errors end the command: 1 where a run failed, 2 where something that the user can set right is wrong."""
+    """End the command at a named error: exit code 1 where something failed, 2 where the user can correct something."""
     try:
         yield
     except FinloopError as error:
@@ -56,7 +56,7 @@ def show(rows: Sequence[Mapping[str, Any]], title: str, as_json: bool) -> None:
     for name in rows[0] if rows else ("nothing yet",):
         table.add_column(str(name))
     for row in rows:
-        # As Text, since a text in brackets is no markup.
+        # As Text: brackets in a text are no markup.
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     console.print(table)
 
@@ -80,7 +80,7 @@ def print_json(value: Any) -> None:
 
 
 def run_and_wait(prefect_url: str, name: str, parameters: dict[str, Any], *, wait: bool, as_json: bool) -> Run:
-    """Start a run of a deployment and, unless told otherwise, wait for its end; says where to look at it."""
+    """Start a run of a deployment, print its address and, with `wait`, wait for its end. Raises RunFailed."""
     runs = Runs(prefect_url)
     try:
         run = runs.start(name, parameters)

@@ -20,7 +20,7 @@ def fetch(
         Literal["model", "seed", "phrasebank"], typer.Argument(help="What to download; phrasebank means seed.")
     ],
 ) -> None:
-    """Download the base model or the seed data once, checked; afterwards all works offline."""
+    """Download the base model or the seed data once, and check them; afterwards everything works offline."""
     from deployments.local.data import seed_path
     from flows.wiring.parts import open_parts
 
@@ -36,17 +36,17 @@ def fetch(
 
 def train(
     data: Annotated[Path, typer.Option(help="A CSV with text,label, or a PhraseBank folder.")],
-    output: Annotated[Path, typer.Option(help="Where the model is written; must not hold anything.")],
+    output: Annotated[Path, typer.Option(help="The folder for the model, new or empty.")],
     base_model: Annotated[str | None, typer.Option(help="minilm, a folder or a hub name; unset: the setting.")] = None,
-    epochs: Annotated[int, typer.Option(min=1, max=20)] = 4,
+    epochs: Annotated[int, typer.Option(min=1, max=20, help="How often the training passes over all rows.")] = 4,
     lr: Annotated[
-        float | None, typer.Option(min=1e-6, max=1e-2, help="Peak learning rate; unset: by the model's size.")
+        float | None, typer.Option(min=1e-6, max=1e-2, help="Highest learning rate; unset: by the model's size.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=256)] = 16,
-    limit: Annotated[int | None, typer.Option(min=3, help="At most so many training rows.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=256, help="Rows in one training step.")] = 16,
+    limit: Annotated[int | None, typer.Option(min=3, help="Train on this many rows at most.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model on a file or folder, with no server, and say how good it is on rows that it never saw."""
+    """Train a model on a file or folder, with no server, and measure it on rows that it never saw."""
     from deployments.cli.offline import train_offline
     from training.model.finetune import Recipe
 

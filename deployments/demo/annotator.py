@@ -8,7 +8,6 @@ import csv
 import os
 import random
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from storage.labels.projects import Project
 from storage.scheme import Scheme
 
 FILE = "answer-key.csv"
+THREADS = 2
 OPEN_TASKS = {
     "conjunction": "and",
     "items": [
@@ -40,7 +40,7 @@ class AnswerKey:
         self._path, self._scheme = home / FILE, scheme
 
     def add(self, labels: Mapping[str, str]) -> None:
-        """Add answers; a text's newest stands. The file is replaced whole, so a break leaves the old one."""
+        """Add answers; the newest one for a text counts. The file is replaced whole, so that none is half written."""
         if not labels:
             return
         merged = {**self.read(), **labels}
@@ -53,7 +53,7 @@ class AnswerKey:
         Path(name).replace(self._path)
 
     def read(self) -> dict[str, str]:
-        """Every answer; empty where no text came with a label. Raises BadInput naming a line that is not one."""
+        """Every answer; empty where no text came with a label. Raises BadInput, which names a row that is no answer."""
         if not self._path.is_file():
             return {}
         answers: dict[str, str] = {}
@@ -68,7 +68,7 @@ class AnswerKey:
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """What the stand-in did: answers given, tasks skipped, and open tasks left because the key has no answer."""
+    """What the stand-in did: answers given, tasks skipped, and tasks left open because the key has no answer."""
 
     answered: int
     skipped: int
@@ -82,16 +82,14 @@ def annotate(
     scheme: Scheme,
     *,
     limit: int | None = None,
-    threads: int = 2,
     skip_share: float = 0.0,
     seed: int = 0,
     progress: Callable[[float], None] = lambda fraction: None,
-    stop: threading.Event | None = None,
 ) -> Annotated:
-    """Answer the open tasks, oldest first, until `limit` answers are given (skips not counted) or `stop` is set.
+    """Answer the open tasks, oldest first, until `limit` answers are given (skips not counted).
 
     A task is skipped with the probability `skip_share`, by a draw that its text id and the seed fix. `progress` gets
-    the share of the work that is done, from 0 to 1. About 10 answers a second on 2 free cores.
+    the share of the work that is done, from 0 to 1; its error ends the work. About 10 answers a second on 2 free cores.
     """
     query = {"filters": OPEN_TASKS}
     tasks = [
@@ -104,8 +102,8 @@ def annotate(
         return _answer(studio, task_id, [] if skip else [choice(scheme, key[text_id])])
 
     answered = skipped = 0
-    with ThreadPoolExecutor(threads, thread_name_prefix="annotator") as pool:
-        for done, label in enumerate(_given(pool, answer, work, threads, stop), 1):
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="annotator") as pool:
+        for done, label in enumerate(_given(pool, answer, work), 1):
             answered += label == "answered"
             skipped += label == "skipped"
             progress(done / len(work))
@@ -115,7 +113,7 @@ def annotate(
 def _within(
     limit: int | None, tasks: list[dict[str, object]], skip_share: float, seed: int
 ) -> list[tuple[int, str, bool]]:
-    """(task id, text id, whether to skip it) up to the task that makes the last answer."""
+    """(task id, text id, whether to skip) of the tasks to work on, up to the one that reaches the limit."""
     work: list[tuple[int, str, bool]] = []
     left = len(tasks) if limit is None else limit
     for task in tasks:
@@ -130,19 +128,13 @@ def _within(
 
 
 def _given(
-    pool: ThreadPoolExecutor,
-    answer: Callable[[int, str, bool], str],
-    work: list[tuple[int, str, bool]],
-    threads: int,
-    stop: threading.Event | None,
+    pool: ThreadPoolExecutor, answer: Callable[[int, str, bool], str], work: list[tuple[int, str, bool]]
 ) -> Iterator[str]:
-    """What became of each task as it is done; few are under way at once, so that a stop is heard soon."""
+    """The result of each task as it is done. Few are under way at once, so that an error ends the work soon."""
     waiting = iter(work)
     running: set[Future[str]] = set()
     while True:
-        if stop is None or not stop.is_set():
-            fresh = islice(waiting, max(0, 2 * threads - len(running)))
-            running |= {pool.submit(answer, *task) for task in fresh}
+        running |= {pool.submit(answer, *task) for task in islice(waiting, 2 * THREADS - len(running))}
         if not running:
             return
         done, running = wait(running, return_when=FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Finds where a report.json does not show a loop that closed; the demo says so, CI fails.
+"""Finds what in a report.json shows that the loop did not close: the demo prints it, and CI fails.
 
 python -m deployments.demo.check_report WORKDIR/report.json [--promoted]
 """
@@ -13,7 +13,7 @@ MAX_SEED_LOSS = 0.02
 
 
 def faults(report: dict[str, Any], must_promote: bool) -> list[str]:
-    """What is wrong with a report, in words; empty where nothing is."""
+    """The faults of a report in words; empty where there are none."""
     requests = report["requests"]
     found = [f"{requests[name]} requests {name}" for name in ("failed", "mixed") if requests[name] != 0]
     missing = [name for name in ("audit", "seed") if name not in report]

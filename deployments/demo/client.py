@@ -1,4 +1,4 @@
-"""A client of the served model while it is swapped: five requests a second, no retry, every reply kept."""
+"""Sends five requests a second while models are swapped, to show that none fails and no reply mixes two models."""
 
 import itertools
 import threading
@@ -17,7 +17,7 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply: when it came (monotonic seconds), the version it names, its scores by label."""
+    """One reply: when it came (monotonic seconds), the text, the version that it names, and its scores by label."""
 
     moment: float
     text: str
@@ -27,23 +27,23 @@ class Reply:
 
 @dataclass
 class Traffic:
-    """What the client saw."""
+    """The requests of a client: how many were sent, and how each ended."""
 
     sent: int = 0
     failures: list[str] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
     def versions(self) -> list[str]:
-        """The versions that answered, in the order in which they first did."""
+        """The versions that the replies name, in the order of their first replies."""
         return list(dict.fromkeys(reply.version for reply in self.replies))
 
     def first_reply_of(self, version: str) -> float | None:
-        """When a version first answered, in monotonic seconds."""
+        """When the first reply of a version came, in monotonic seconds; None where there is none."""
         return next((reply.moment for reply in self.replies if reply.version == version), None)
 
 
 class Client:
-    """Sends requests from threads of its own between `with` and its end; a late reply does not delay the next."""
+    """Sends requests during a `with` block, without retries, each in a thread: a late reply delays no other request."""
 
     def __init__(self, serving_url: str, texts: Sequence[str]) -> None:
         self.traffic = Traffic()
@@ -90,11 +90,14 @@ class Client:
 
 
 Scores = Callable[[str, Sequence[str]], Sequence[Mapping[str, float]]]
-"""(version, texts) -> their scores by that version, computed offline."""
+"""(version, texts) -> the scores of each text by that version, computed offline."""
 
 
 def mixed(traffic: Traffic, offline: Scores) -> int:
-    """How many replies are not what the version that they name says offline, to 1e-4; all of one that there is not."""
+    """How many replies differ from the offline scores of the version that they name, by more than 1e-4.
+
+    Every reply that names an unknown version counts.
+    """
     wrong = 0
     for version in traffic.versions():
         replies = [reply for reply in traffic.replies if reply.version == version]
@@ -106,7 +109,7 @@ def mixed(traffic: Traffic, offline: Scores) -> int:
             continue
         for reply in replies:
             expected = right[reply.text]
-            # Written so that a NaN, which is nearer to nothing, counts as wrong.
+            # No comparison with NaN is true, so a NaN counts as wrong.
             near = (abs(reply.scores[label] - expected[label]) <= TOLERANCE for label in expected)
             wrong += not (reply.scores.keys() == expected.keys() and all(near))
     return wrong

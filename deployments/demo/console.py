@@ -1,4 +1,4 @@
-"""A live line per step with its seconds, so that a person sees what goes on and how long it takes."""
+"""Shows a live line for each step, so that a person sees what happens and how long it takes."""
 
 import time
 from collections.abc import Iterator
@@ -22,20 +22,20 @@ class Step:
         self._spinner = Spinner("dots")
 
     def say(self, note: str) -> None:
-        """What goes on now."""
+        """Show what happens now."""
         self.note = note
 
     def progress(self, fraction: float, message: str = "") -> None:
-        """The same as a share of the step's work."""
+        """Show the share of the step's work that is done, 0 to 1."""
         self.note = f"{fraction:4.0%} {message}"
 
     @property
     def seconds(self) -> float:
-        """Since the step began."""
+        """Seconds since the step began."""
         return time.monotonic() - self._began
 
     def line(self, mark: RenderableType = " ") -> Table:
-        """The line as it stands; a note that is too long for it goes on under its own beginning."""
+        """The line as it is now; a long note is wrapped within its column."""
         line = Table.grid(padding=(0, 1))
         for width in (1, NAME_WIDTH, SECONDS_WIDTH):
             line.add_column(width=width, no_wrap=True)
@@ -49,7 +49,7 @@ class Step:
 
 
 class Steps:
-    """The steps of a run; `seconds` holds what each took: summed where one is done twice, without steps within it."""
+    """The steps of a run. `seconds` holds the time of each: summed if it is done twice, without the steps inside it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -1,4 +1,4 @@
-"""The numbers of a demo run: before and after on the same rows, as JSON for machines and as a table for people."""
+"""Shows two models on the same rows, before and after, as JSON for programs and as tables for people."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from training.judge.evaluate import Evaluation
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two models on the same rows; None where there are no such rows."""
+    """The first champion (before) and the last candidate (after) on the same rows."""
 
     name: str
     title: str

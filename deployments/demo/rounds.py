@@ -1,4 +1,8 @@
-"""One round: answers go in, an event starts the retrain, another the deploy; a second round where the gate refused."""
+"""Runs the demo's rounds: answers are given, an event starts the retrain, and another one the deploy.
+
+The demo only waits for these two runs, because it must show that the loop closes by itself. Where the gate does not
+promote the candidate, another round follows.
+"""
 
 import math
 import threading
@@ -25,23 +29,24 @@ from storage.models.registry import ModelVersion
 from storage.records import Purpose
 
 SKIP_SHARE = 0.02
-"""How many tasks the stand-in skips."""
+"""The share of tasks that the stand-in skips."""
 
 EVENT_DEADLINE = 90.0
 LABELS_DEADLINE = 30.0
 POLL, SELDOM = 0.25, 1.0
-"""Seconds between two looks, and between two at a run that shows progress: looking costs the server what it trains
-with on a small machine."""
+"""Seconds between two queries, and between two about a run that shows progress: on a small machine each query slows
+the training."""
 
 
 class OutOfTexts(Failed):
-    """Every text that may be asked about was, and there are too few labels."""
+    """All texts were sent to annotators, and there are still too few labels."""
 
 
 def asked_for(labels: int) -> int:
-    """How many texts to ask about for so many labels: skips are few, and another select takes longer than they do.
+    """How many texts to send for this number of labels: more than that, because some are skipped.
 
-    Three standard deviations above the mean of the skips; what is not needed is left open.
+    The surplus is the mean number of skips and three standard deviations, because a second select takes long. Tasks
+    that are not needed stay open.
     """
     skips = SKIP_SHARE * labels
     return labels + math.ceil(skips + 3 * math.sqrt(skips))
@@ -49,7 +54,7 @@ def asked_for(labels: int) -> int:
 
 @dataclass
 class Round:
-    """What a round came to: the judged version, its runs, and the moments of the last label and its first answer."""
+    """The result of a round: the judged version, its runs, and the times of the last label and of its first reply."""
 
     candidate: ModelVersion
     promoted: bool
@@ -58,12 +63,11 @@ class Round:
     last_label: float
     last_label_at: datetime
     first_reply: float | None = None
-    answered: int = 0
 
 
 @dataclass
 class Rounds:
-    """The rounds of one demo; with an empty `key` people answer."""
+    """The rounds of one demo. Where the answer key `key` is empty, people answer."""
 
     labels: int
     seed: int
@@ -76,9 +80,9 @@ class Rounds:
     key: Mapping[str, str]
 
     def until_promoted(self, rounds: int, client: Client) -> Round:
-        """Do rounds until one promotes, at most so many; the last that came to a verdict is returned.
+        """Do rounds until one promotes a model, at most `rounds`; returns the last one that reached a verdict.
 
-        Raises OutOfTexts where the first one had too few texts; a later one that has too few is left out.
+        Raises OutOfTexts where the first round has too few texts. Where a later one has too few, the rounds end.
         """
         done = self._round(client)
         for _ in range(rounds - 1):
@@ -121,7 +125,7 @@ class Rounds:
         return done
 
     def _await_person(self, step: Step) -> None:
-        """Texts without labels have no answer key: people answer, however long it takes."""
+        """Wait until people have answered enough tasks, however long that takes."""
         self.console.print(f"Please label the tasks at {self.project.url} (the login is in the panel above).")
         pause, watermark = threading.Event(), self.parts.datasets.watermark()
         while True:
@@ -147,7 +151,7 @@ class Rounds:
         self.console.print(step.line())
 
     def _answer_selected(self, step: Step) -> None:
-        """Answer until there are enough trainable labels; another select makes up for more skips than expected."""
+        """Answer until there are enough trainable labels; if more are skipped than expected, select again."""
         watermark, more = self.parts.datasets.watermark(), False
         while (missing := self.labels - self.parts.labels.trainable_since(watermark)) > 0:
             if self.parts.datasets.watermark() != watermark:
@@ -162,7 +166,7 @@ class Rounds:
         step.say(f"{len(self.parts.labels.trainable())} trainable labels, {webhooks} webhooks")
 
     def _answer(self, step: Step, purpose: Purpose, key: dict[str, str], limit: int | None = None) -> int:
-        """Answer or skip what is open of a purpose's tasks, `key` at the start; returns how many were."""
+        """Answer or skip the open tasks of a purpose; `key` has their answers. Returns how many are done."""
 
         def progress(fraction: float, message: str = "") -> None:
             step.say(f"{purpose} answers: {fraction:4.0%} {message}")
@@ -184,13 +188,13 @@ class Rounds:
             return len(self._key_of(purpose).keys() & key.keys()) <= len(key) - given
 
         if not given or not self._until(arrived, LABELS_DEADLINE):
-            # Webhooks are hints: what they missed is found by a reconciliation.
+            # Webhooks are hints: a reconciliation finds the answers that they missed.
             step.say("webhooks were lost: reconciling")
             await_run(self.runs, self.stack, self.runs.start("sync", {}), step)
         return given
 
     def _key_of(self, purpose: Purpose) -> dict[str, str]:
-        """The answers to the tasks of a purpose that have none yet."""
+        """The answers from the key to the open tasks of a purpose, by text id."""
         return {text_id: self.key[text_id] for text_id in self._open(purpose) if text_id in self.key}
 
     def _open(self, purpose: Purpose) -> list[str]:
@@ -224,7 +228,7 @@ class Rounds:
 
 
 def started_by_event(runs: Runs, stack: Stack, name: str, since: datetime, step: Step | None = None) -> Run:
-    """Wait for the run of a deployment that an event started after `since`, and for its end."""
+    """Wait for a run that an event started after `since`, and for its end. Raises RunFailed, also where none starts."""
     pause, end = threading.Event(), time.monotonic() + EVENT_DEADLINE
     while time.monotonic() < end:
         stack.check()
@@ -236,7 +240,7 @@ def started_by_event(runs: Runs, stack: Stack, name: str, since: datetime, step:
 
 
 def await_run(runs: Runs, stack: Stack, run: Run, step: Step | None) -> Run:
-    """Wait for a run's end while the parts are watched; shows its progress."""
+    """Wait for the end of a run, and show its progress. Raises RunFailed, or ProcessFailed where a process gives up."""
     pause = threading.Event()
     while not (run := runs.get(run)).finished:
         stack.check()

@@ -1,6 +1,6 @@
-"""The loop once round, on real parts: ingest, first champion, score, audit, select, annotate, retrain, deploy.
+"""Runs the loop once on real servers: ingest, first champion, score, audit, select, annotate, retrain, deploy.
 
-The demo starts the score, audit and select runs. It never starts retrain or deploy: events do, and it waits.
+The demo starts the score, audit and select runs. It never starts retrain or deploy: it waits for the events that do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,12 +45,12 @@ from storage.texts.bad_lines import noted
 from storage.texts.csv import CsvRow, read_texts
 
 SPARE = 1.25
-"""How many times the audit tasks the expected audit share must hold, so that a random share is large enough."""
+"""The audit share is expected to hold this many times the audit tasks, so that a random share is large enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says; `texts` None means the sample, `scheme` None the setting's."""
+    """The options of the command line. Without `texts` the sample is used, without `scheme` that of the settings."""
 
     texts: Path | None
     labels: int
@@ -64,7 +64,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was read before anything started. `labels` and `seed` are in words; `exposed` is of the base model."""
+    """What was read before anything started. `labels` and `seed` are in words; `exposed` is that of the base model."""
 
     texts: Path
     labelled: bool
@@ -78,7 +78,7 @@ class DemoFailed(Failed):
 
 
 def run_demo(options: Options) -> None:
-    """Run the loop and print what it brought; everything it keeps lies under `options.home`."""
+    """Run the loop and print the results. All files lie under `options.home`. Raises BadInput or DemoFailed."""
     console = Console()
     if options.home.exists() and not (options.home.is_dir() and not any(options.home.iterdir())):
         raise BadInput(f"{options.home} is no empty folder; name a new one with --workdir")
@@ -101,7 +101,7 @@ def run_demo(options: Options) -> None:
 
 
 def _read(options: Options, console: Console) -> tuple[Settings, Given]:
-    """Read whatever may be wrong with the user's files; the audit share goes by the number of texts."""
+    """Read the user's files, so that faults in them show first; the audit share depends on the number of texts."""
     settings = own_settings(options)
     with console.status("reading texts, seed data and base model"), open_parts(settings) as parts:
         texts = options.texts or sample_texts(parts)
@@ -115,10 +115,10 @@ def _read(options: Options, console: Console) -> tuple[Settings, Given]:
 
 
 def own_settings(options: Options) -> Settings:
-    """The user's settings with a home of this run's own, so that no earlier label or text gets into its numbers.
+    """The user's settings with a new home, so that no earlier label or text changes the results.
 
-    Service, receiver and Prefect are its own as well: a demo must never swap the model of a service that people use,
-    nor start its retrains.
+    Service, receiver and Prefect server are new too: a demo must never swap the model of a service that people use, nor
+    start a retrain of theirs.
     """
     stamp = now().strftime("%Y%m%d%H%M%S")
     own = {
@@ -177,7 +177,7 @@ def _header(plan: LocalPlan, given: Given) -> Panel:
 
 
 def text_store(settings: Settings) -> str:
-    """What the first panel says of it."""
+    """The text store in words."""
     if settings.elasticsearch_url is None:
         return "embedded (SQLite)"
     return f"Elasticsearch at {public_address(settings.elasticsearch_url)}, index {settings.elasticsearch_index}"
@@ -237,7 +237,7 @@ def _tasks(parts: Parts, name: str) -> str:
 
 
 def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) -> str:
-    """Train on the seed data alone while the servers come up; an event deploys it like any other version."""
+    """Train on the seed data alone while the servers start; an event deploys the model like any other version."""
     policy, began = RetrainPolicy(), now()
     with parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
         registry, datasets, scheme, home = parts.registry, parts.datasets, parts.scheme, parts.settings.home

@@ -1,4 +1,4 @@
-"""What the loop brought: the first champion and the last candidate on the same rows, and everything for report.json."""
+"""Compares the first champion with the last candidate on the same rows, and writes report.json."""
 
 import json
 import random
@@ -60,7 +60,7 @@ def summarise(
 ) -> Summary:
     """Evaluate both models on the audit slice, held-out texts and the test rows of the seed data.
 
-    The report holds `seconds` itself, so that what is booked before it is written is in it.
+    The report keeps a reference to `seconds`, so that it also has the time that is added before the report is written.
     """
     models = {version: parts.registry.resolve(version) for version in (first, last.candidate.version)}
     loaded = {version: Classifier.load(parts.registry.folder(version), parts.scheme.names) for version in models}
@@ -111,14 +111,14 @@ def summarise(
 
 
 def text_ids_in_studio(parts: Parts) -> list[str]:
-    """The text id of every task that Label Studio holds for us: one that comes twice was sent twice."""
+    """The text id of each task in our Label Studio project; a text that was sent twice is there twice."""
     ours = parts.projects.get(parts.studio.url)
     tasks = parts.studio.tasks(ours.id, "id,data") if ours else ()
     return [str(task["data"]["text_id"]) for task in tasks]
 
 
 def latency(last: Round, runs: dict[str, Run]) -> dict[str, float]:
-    """Seconds from the last label to the new model's first answer, and what they are made of."""
+    """Seconds from the last label to the new model's first reply: the total, and its parts."""
     deploy, retrain = runs.get("deploy"), runs["retrain"]
     if last.first_reply is None or deploy is None or not (retrain.started and retrain.ended and deploy.started):
         return {}
@@ -135,7 +135,7 @@ def latency(last: Round, runs: dict[str, Run]) -> dict[str, float]:
 
 
 def slices(parts: Parts, before: str, after: str, seed: int) -> list[tuple[str, str, Examples]]:
-    """What models of two datasets are compared on: (name, title, rows); `seed` draws the held-out texts."""
+    """The rows to compare models of two datasets on: (name, title, rows). `seed` draws the held-out texts."""
     versions = [before, after]
     dataset = parts.datasets.load(after)
     test = [row for row in dataset.rows if row.split is Split.TEST]
@@ -147,13 +147,13 @@ def slices(parts: Parts, before: str, after: str, seed: int) -> list[tuple[str, 
 
 
 def _likeness(rows: Sequence[Row]) -> str:
-    """Intervals take rows as independent; where many are reworded from one another, that is said beside them."""
+    """A note where many rows are rewordings of each other, because the intervals assume independent rows."""
     groups = len({row.cluster for row in rows})
     return f" in {groups} groups (its intervals are too narrow)" if groups < 0.9 * len(rows) else ""
 
 
 def _held_out(parts: Parts, dataset_versions: Sequence[str], seed: int) -> Examples:
-    """Texts with a known answer that nobody was asked about and nothing that trained resembles, drawn at random."""
+    """Random texts with a known answer that were sent to nobody, and are no near-duplicate of a train row."""
     key = AnswerKey(parts.settings.home, parts.scheme).read()
     never_sent = sorted(key.keys() - set(parts.tasks.text_ids()))
     random.Random(seed).shuffle(never_sent)

@@ -1,4 +1,4 @@
-"""Puts the project's own sample where the rooms look for seed data, when that is what the settings ask for."""
+"""Writes the sample of the label scheme into the home, where the settings ask for the sample."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from training.data.sample.writer import TEXTS_FILE, write_sample
 
 
 def seed_path(parts: Parts) -> Path:
-    """The folder or file of the seed data, made ready: fetched from the hub, or the sample written into the home."""
+    """The folder or file of the seed data, ready to be read: downloaded from the hub, or the sample, just written."""
     if parts.settings.seed_data == "sample":
         write_sample(parts.sample_folder, parts.scheme)
     return parts.seed_path()

@@ -1,4 +1,4 @@
-"""The work folder of an `up` or demo: held by one at a time; its finloop.env tells the others what was started."""
+"""Keeps a home for one `up` or demo at a time, and writes finloop.env, where other processes find what was started."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,9 @@ from storage.errors import BadInput
 
 @contextmanager
 def occupied(home: Path) -> Iterator[None]:
-    """Keep a home, made if need be, for one `up` or demo: a second would start its servers on the same files.
+    """Lock a home, made if need be, for one `up` or demo: a second one would start its servers on the same files.
 
-    Raises BadInput where another has it, or where there can be no folder.
+    Raises BadInput where another process holds the lock, or where the folder cannot be made.
     """
     lock = FileLock(home / "up.lock", timeout=0)
     try:
@@ -38,9 +38,9 @@ def occupied(home: Path) -> Iterator[None]:
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """The settings as the environment variables that give them back, whatever else a process finds in its own.
+    """The settings as environment variables: a process with these variables reads the same settings.
 
-    What is unset is empty, not left out: a part must not take a database from the shell or the `.env` it starts in.
+    An unset setting is an empty variable, or a process could take a database from the shell or from a `.env`.
     """
     values = {f"FINLOOP_{name.upper()}": getattr(settings, name) for name in Settings.model_fields}
     return {name: _written(value) for name, value in values.items()}
@@ -53,7 +53,7 @@ def _written(value: object) -> str:
 
 
 def write_environment(path: Path, environment: Mapping[str, str], account: Account | None) -> None:
-    """Write finloop.env whole, readable by its owner only; the login of our Label Studio goes with it."""
+    """Replace finloop.env, readable by its owner only; it holds the login of our Label Studio too."""
     login = account and {
         "LOGIN_USERNAME": account.username,
         "LOGIN_PASSWORD": account.password,
@@ -68,6 +68,6 @@ def write_environment(path: Path, environment: Mapping[str, str], account: Accou
 
 
 def _quoted(value: str) -> str:
-    # python-dotenv fills in ${NAME} inside quotes too; a variable without a name has no value but its default.
+    # python-dotenv replaces ${NAME} inside quotes too; a variable without a name always has its default.
     literal = value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "${:-${}")
     return f"'{literal}'"

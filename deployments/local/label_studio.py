@@ -1,7 +1,7 @@
-"""Starts a Label Studio server from an environment of its own: its pins clash with ours, so only its command is used.
+"""Starts a Label Studio server from a virtual environment of its own, because its pinned versions clash with ours.
 
-A first start migrates an empty database for 30-54 s; `make install` does that once, in a template without any user,
-and a data folder that is a copy of it starts in 5 s. The first start on such a copy makes the user and its token.
+The migrations of an empty database take 30 to 54 s. `make install` runs them once, for a template without users; a copy
+of the template starts in 5 s. The first start on a copy makes the user and its token.
 """
 
 import os
@@ -26,7 +26,7 @@ MIGRATION_DEADLINE = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The one user that a server of ours has; Label Studio keeps at most 40 characters of a token."""
+    """The one user of a server of ours; Label Studio keeps at most 40 characters of a token."""
 
     username: str = "finloop@localhost.local"
     password: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
@@ -61,15 +61,15 @@ def label_studio_command(executable: Path, data: Path, port: int, account: Accou
 
 
 def template_of(executable: Path) -> Path:
-    """Where `make install` keeps the template: in the server's own environment, so that it goes when that goes."""
+    """Where `make install` keeps the template: in the server's own environment, so that both are removed together."""
     return executable.parent.parent / "finloop-template"
 
 
 def prepare_template(executable: Path, template: Path) -> None:
-    """Migrate an empty database into `template`, without a user; a template that is there is left alone.
+    """Migrate an empty database into `template`, without a user; an existing template is left alone.
 
-    Made aside and renamed, so a break leaves no half template. Raises BadInput where there is no server to run, and
-    FinloopError with the server's last lines where it cannot migrate.
+    The template is made elsewhere and renamed, so that an interruption leaves no half template. Raises BadInput where
+    there is no server to run, and FinloopError with the server's last lines where it cannot migrate.
     """
     if (template / DATABASE).is_file():
         return
@@ -89,7 +89,7 @@ def prepare_template(executable: Path, template: Path) -> None:
 def prepare_data(data: Path, template: Path) -> bool:
     """Make `data` a copy of the template unless a server was there before; False where there is no template.
 
-    Without a template all works, only the first start is longer.
+    Without a template the first start takes longer; nothing else differs.
     """
     if (data / DATABASE).is_file():
         return True
@@ -105,7 +105,7 @@ def prepare_data(data: Path, template: Path) -> bool:
 
 
 def _write_ahead(database: Path) -> None:
-    """Sync the disk once for a commit instead of four times: 12.5 answers a second on 2 cores, not 8.3."""
+    """Have SQLite sync the disk once for a commit, not four times: 12.5 answers a second on 2 cores, not 8.3."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")  # kept in the file, and so in every copy
 
@@ -113,7 +113,7 @@ def _write_ahead(database: Path) -> None:
 def _migrate(executable: Path, data: Path) -> None:
     """`label-studio version` applies every migration before it answers, and makes no user."""
     environment = os.environ | _prefixed(_quiet(data))
-    # No server may come up here: without a user name it would ask for one.
+    # The template must have no user, and no server may start: without these it would ask for a user.
     for name in ("USERNAME", "PASSWORD", "USER_TOKEN"):
         environment.pop(f"LABEL_STUDIO_{name}", None)
     done = subprocess.run(
@@ -133,7 +133,7 @@ def _migrate(executable: Path, data: Path) -> None:
 
 
 def _quiet(data: Path) -> dict[str, str]:
-    """What every run of ours sets: its folder, no calls home, and webhooks to loopback addresses allowed."""
+    """The variables of every run: its folder, no calls home, and webhooks to loopback addresses allowed."""
     return {
         "BASE_DATA_DIR": str(data.absolute()),
         "DATABASE_NAME": str(data.absolute() / DATABASE),
@@ -145,13 +145,13 @@ def _quiet(data: Path) -> dict[str, str]:
         "SENTRY_DSN": "",
         "FRONTEND_SENTRY_DSN": "",
         "SSRF_PROTECTION_ENABLED": "false",
-        # By default one second, after which a webhook is lost until the next sync: too little beside a training.
+        # The default is one second, too short beside a training; a webhook that fails is lost until the next sync.
         "WEBHOOK_TIMEOUT": "5",
     }
 
 
 def _prefixed(variables: dict[str, str]) -> dict[str, str]:
-    """Under the prefix that wins over the bare names (HOST, PORT, USERNAME), which Label Studio reads too."""
+    """With the prefix that wins over the bare names (HOST, PORT, USERNAME), which Label Studio reads too."""
     return {f"LABEL_STUDIO_{name}": value for name, value in variables.items()}
 
 

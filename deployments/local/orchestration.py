@@ -1,7 +1,7 @@
 """Applies prefect.yaml to a Prefect server: its work pools, its deployments, and the watch over runs that vanish.
 
-The deployments go through Prefect's own `prefect deploy --all`, so that the file means here what it means anywhere.
-All of it happens in a process of its own, which imports Prefect with a home that is not the user's.
+Prefect's own `prefect deploy --all` makes the deployments, so that the file means the same here as elsewhere. It runs
+in a process of its own, whose Prefect home is not the user's.
 """
 
 import os
@@ -24,7 +24,7 @@ class NotApplied(Failed):
 
 
 def read_prefect_file(repository: Path) -> dict[str, Any]:
-    """prefect.yaml as it stands."""
+    """The content of prefect.yaml."""
     content: dict[str, Any] = yaml.safe_load((repository / "prefect.yaml").read_text())
     return content
 
@@ -35,7 +35,7 @@ def pools(content: dict[str, Any]) -> list[str]:
 
 
 def apply(repository: Path, prefect_url: str, environment: dict[str, str]) -> None:
-    """Make the pools and the automation, and deploy every deployment of prefect.yaml; all of it may be repeated.
+    """Make the pools and the automation, and deploy every deployment of prefect.yaml; safe to repeat.
 
     `environment` is for Prefect (home, API address). Raises NotApplied, or Unreachable.
     """

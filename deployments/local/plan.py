@@ -1,13 +1,13 @@
-"""Which processes `finloop up` starts: one for everything that has no address in the settings.
+"""Decides which processes `finloop up` starts: one for each server that has no address in the settings.
 
-What was started is written to FINLOOP_HOME/finloop.env, where the other verbs and the flow runs find it.
+The addresses and secrets go into FINLOOP_HOME/finloop.env, where the other verbs and the flow runs find them.
 """
 
 import os
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -37,13 +37,12 @@ class LocalPlan:
     settings: Settings
     processes: list[Process]
     account: Account | None
-    environment: dict[str, str] = field(repr=False)
 
 
 def check_given(given: Settings) -> None:
-    """Ask every server of the user's own whether it answers, before anything of ours is started.
+    """Check that every server of the user's own responds, before any of ours is started.
 
-    Raises Unreachable, Refused or BadInput, which name the setting, each within 10 s.
+    Raises Unreachable, Refused or BadInput, which name the setting, within 10 s for each server.
     """
     with open_parts(given) as parts:
         if given.database_url:
@@ -65,13 +64,13 @@ def make_plan(given: Settings) -> LocalPlan:
     home.mkdir(parents=True, exist_ok=True)
     kept = dotenv_values(home / WRITTEN_BY_UP)
     ports = _ports(given)
-    # Our Label Studio knows its account for ever: it is kept while a server of the user's own takes its place.
+    # The account of our Label Studio never changes, so it is kept while the settings name a server of the user's.
     ours = None if given.label_studio_url and "LOGIN_PASSWORD" not in kept else _account(kept)
     account = None if given.label_studio_url else ours
     filled = {
         **{f"{name}_url": f"http://{LOOPBACK}:{port}" for name, port in ports.items()},
         "home": home,
-        # The workers run in the repository: a path that was named from elsewhere must mean the same there.
+        # The workers run in the repository, where a relative path would mean another file.
         **{name: str(Path(path).resolve()) for name, path in _paths(given).items()},
         "webhook_secret": given.webhook_secret or _secret(kept, "FINLOOP_WEBHOOK_SECRET"),
         "admin_token": given.admin_token or _secret(kept, "FINLOOP_ADMIN_TOKEN"),
@@ -81,11 +80,11 @@ def make_plan(given: Settings) -> LocalPlan:
     settings = given.model_copy(update=filled)
     environment = as_environment(settings)
     write_environment(home / WRITTEN_BY_UP, environment, ours)
-    return LocalPlan(settings, _processes(settings, ports, account, environment), account, environment)
+    return LocalPlan(settings, _processes(settings, ports, account, environment), account)
 
 
 def prefect_environment(settings: Settings) -> dict[str, str]:
-    """For every Prefect process: a home of its own, our server's address, nothing sent to anybody."""
+    """The variables of every Prefect process: a home of its own, our server's address, no data sent to anybody."""
     prefect_home = settings.home.resolve() / "prefect"
     return {
         "PREFECT_HOME": str(prefect_home),
@@ -112,7 +111,7 @@ def _ports(given: Settings) -> dict[str, int]:
 
 
 def _account(kept: Mapping[str, str | None]) -> Account:
-    # A file without LOGIN_TOKEN is of a time when only our own server's token stood beside a login.
+    # Older files have no LOGIN_TOKEN; there the token beside a login is always that of our own server.
     before = kept.get("FINLOOP_LABEL_STUDIO_TOKEN") if "LOGIN_PASSWORD" in kept else None
     return Account(
         username=kept.get("LOGIN_USERNAME") or "finloop@example.com",
@@ -143,10 +142,10 @@ def _processes(
 
 
 def _half_of_the_cores() -> dict[str, str]:
-    """Threads for the parts that answer while a training has the machine.
+    """Threads for the processes that must respond while a training runs on the same machine.
 
-    On 2 cores one text is answered in 39 ms by one thread and in 55 by two, and the training beside it goes on a tenth
-    faster. The user's own OMP_NUM_THREADS stands.
+    Beside a training on 2 cores, one text takes 39 ms with one thread and 55 with two, and the training is a tenth
+    faster. The user's own OMP_NUM_THREADS is kept.
     """
     ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, ours // 2))}
@@ -170,7 +169,7 @@ def _label_studio(settings: Settings, port: int, account: Account) -> Process:
 
 
 def prefect_command(port: int) -> tuple[str, ...]:
-    """What starts a Prefect server on that port of this machine."""
+    """The command that starts a Prefect server on a port of this machine."""
     start = (sys.executable, "-m", "deployments.local.prefect_server", "server", "start")
     return (*start, "--host", LOOPBACK, "--port", str(port))
 

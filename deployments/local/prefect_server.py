@@ -1,10 +1,10 @@
 """`python -m deployments.local.prefect_server server start`: Prefect's own command, with SQLite transactions that wait.
 
-Prefect 3.8 begins them DEFERRED: one that read before another wrote cannot write any more, whatever its busy timeout
-("database is locked"). Its API then answers 503, and each client, the server's own event actions among them, sleeps 2
-and then 4 s before it tries again; a heartbeat that meets such a lock is dropped. Half of the runs that an event
-started came so much later. Begun IMMEDIATE, a transaction waits until the one before it has ended. On PostgreSQL
-nothing changes.
+Prefect 3.8 begins transactions DEFERRED. Such a transaction cannot write once another has written since its first read,
+whatever its busy timeout ("database is locked"). The API then responds 503, and each client, also the server's own
+event actions, sleeps 2 and then 4 s before the next try; a heartbeat is dropped. This delayed half of the runs that
+events started. A transaction that begins IMMEDIATE waits until the one before it has ended. On PostgreSQL nothing
+changes.
 """
 
 from collections.abc import AsyncGenerator
@@ -24,13 +24,13 @@ class ImmediateSqlite(AioSqliteConfiguration):
     async def begin_transaction(
         self, session: AsyncSession, with_for_update: bool = True
     ) -> AsyncGenerator[AsyncSessionTransaction, None]:
-        """A transaction that no other's commit can make fail.
+        """A transaction that does not fail because of another's commit.
 
-        Only its own BEGIN is IMMEDIATE: another session that is opened within it, to read, must not wait for it.
+        Only its own BEGIN is IMMEDIATE: a session that is opened inside the block to read must not wait for it.
         """
         async with super().begin_transaction(session, with_for_update=True) as transaction:
             await session.connection()  # sends the BEGIN, which otherwise waits for the first statement
-            SQLITE_BEGIN_MODE.set("DEFERRED")  # until the end of the block, when the mode before it comes back
+            SQLITE_BEGIN_MODE.set("DEFERRED")  # until the end of the block, which restores the earlier mode
             yield transaction
 
 

@@ -1,7 +1,7 @@
-"""Takes Label Studio's webhooks: each is tried once, within a second of an annotator's click, and never again.
+"""Receives Label Studio's webhooks: each is sent once, waits some seconds for the response, and never comes again.
 
-So a webhook is committed to the inbox and answered, in that order, and worked on afterwards. What a project that is not
-ours sends is answered like the rest, and ends as an ignored row: whose it is, the label store knows.
+So a webhook is committed to the inbox, then acknowledged, and processed afterwards. A webhook of another project is
+acknowledged too, and becomes an ignored row: only the label store knows which project is ours.
 """
 
 import argparse
@@ -35,19 +35,17 @@ MAX_BODY = 2 * 1024 * 1024
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
-def create_app(inbox: Inbox, secret: str, process: Callable[[], None], first_pause: float = 0.5) -> FastAPI:
+def create_app(inbox: Inbox, secret: str, process: Callable[[], None]) -> FastAPI:
     """The receiver; without a secret it refuses every webhook.
 
-    `process` works on whatever waits in the inbox: it is called at the start and after every webhook, in one thread,
-    and again after a pause where it fails.
+    `process` handles the waiting rows of the inbox. One thread calls it at the start and after every webhook, and calls
+    it again after a pause where it fails.
     """
-    worker = InboxWorker(process, first_pause)
+    worker = InboxWorker(process)
     registry = CollectorRegistry()
     registry.register(_InboxGauge(inbox, worker))
-    answered = Counter(
-        "finloop_webhooks", "Webhooks by the status they were answered with", ["status"], registry=registry
-    )
-    seconds = Histogram("finloop_webhook_seconds", "Until the answer", buckets=BUCKETS, registry=registry)
+    answered = Counter("finloop_webhooks", "Webhooks by the status of the response", ["status"], registry=registry)
+    seconds = Histogram("finloop_webhook_seconds", "Seconds until the response", buckets=BUCKETS, registry=registry)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -83,21 +81,21 @@ def create_app(inbox: Inbox, secret: str, process: Callable[[], None], first_pau
 
     @app.get("/metrics")
     def metrics() -> Response:
-        """For Prometheus: answers given, their time, and the inbox by state."""
+        """For Prometheus: responses, their time, and the inbox by state."""
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return app
 
 
 def _authenticate(request: Request, secret: str) -> None:
-    """Raises 401 unless the header is the secret, compared in constant time; no secret is never the right one."""
+    """Raises 401 unless the header is the secret, compared in constant time; an empty secret is always refused."""
     given = request.headers.get(SECRET_HEADER, "")
     if not secret or not hmac.compare_digest(given.encode(), secret.encode()):
         raise HTTPException(401, f"{SECRET_HEADER} is missing or wrong")
 
 
 async def _body(request: Request) -> bytes:
-    """The body, given up (413) as soon as more than MAX_BODY has come, whatever its header promised."""
+    """The body. Raises 413 as soon as more than MAX_BODY bytes have come, whatever the header promised."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -107,7 +105,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    """The JSON object with an action that a webhook is; raises 400 for anything else, NaN included."""
+    """A webhook is a JSON object with an action. Raises 400 for anything else, also for NaN."""
     try:
         payload = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -123,17 +121,17 @@ def _no_constant(name: str) -> NoReturn:
 
 
 class _InboxGauge(Collector):
-    """Counted when asked for, so that the numbers hold across restarts."""
+    """Counts the rows when Prometheus asks, so that the numbers are right after a restart."""
 
     def __init__(self, inbox: Inbox, worker: InboxWorker) -> None:
         self._inbox, self._worker = inbox, worker
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """What there will be, without asking the database at registration."""
+        """The names of the numbers, without a query at registration."""
         return [self._rows(), GaugeMetricFamily("finloop_inbox_failures", "Failures in a row")]
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The counts as of now."""
+        """The present counts."""
         rows = self._rows()
         for state, count in self._inbox.counts().items():
             rows.add_metric([state], count)
@@ -144,7 +142,7 @@ class _InboxGauge(Collector):
 
 
 def work(parts: "Parts") -> None:
-    """Turn what waits into labels, and have Prefect start a retrain where there are enough of them."""
+    """Turn waiting webhooks into labels, and have Prefect start a retrain where there are enough."""
     from flows.prefect_api.events import deliver
     from flows.steps.asking import announce
     from flows.steps.inbox import work_on_inbox

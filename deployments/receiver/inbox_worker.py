@@ -1,4 +1,4 @@
-"""Works on what was committed, after the answer went out: one thread, woken by each webhook, that nothing ends."""
+"""Processes committed webhooks after the response is sent, on one thread that no error ends."""
 
 import logging
 import threading
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
+"""Seconds."""
 
 logger = logging.getLogger(__name__)
 
@@ -13,9 +14,9 @@ logger = logging.getLogger(__name__)
 class InboxWorker:
     """Calls `process` whenever there may be work; a call that fails is logged and made again, later each time."""
 
-    def __init__(self, process: Callable[[], None], first_pause: float = FIRST_PAUSE) -> None:
-        """`process` must do all that waits, and be safe to repeat; `first_pause` is in seconds."""
-        self._process, self._first_pause = process, first_pause
+    def __init__(self, process: Callable[[], None]) -> None:
+        """`process` must do all the work that waits, and be safe to repeat."""
+        self._process = process
         self._work, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="inbox-worker", daemon=True)
         self.failures = 0
@@ -26,14 +27,14 @@ class InboxWorker:
         self._thread.start()
 
     def wake(self) -> None:
-        """There may be work."""
+        """Say that there may be work."""
         self._work.set()
 
-    def stop(self, patience: float = 5.0) -> None:
-        """Let the call that is under way finish, for at most `patience` seconds; what is left stays in the inbox."""
+    def stop(self) -> None:
+        """Let the call that is under way finish, for at most five seconds; the rest stays in the inbox."""
         self._stop.set()
         self._work.set()
-        self._thread.join(patience)
+        self._thread.join(5.0)
 
     def _run(self) -> None:
         while self._work.wait() and not self._stop.is_set():
@@ -43,7 +44,7 @@ class InboxWorker:
                 self.failures = 0
             except Exception:  # foreseen or not, no error may end the thread in silence
                 self.failures += 1
-                pause = min(self._first_pause * 2 ** (self.failures - 1), LONGEST_PAUSE)
+                pause = min(FIRST_PAUSE * 2 ** (self.failures - 1), LONGEST_PAUSE)
                 logger.exception("working on the inbox failed, again in %.1f s", pause)
                 self._stop.wait(pause)
                 self._work.set()

@@ -1,4 +1,4 @@
-"""Changing the served model from outside: load aside, then swap; both closed to all who lack the admin token."""
+"""Lets a client with the admin token change the served model: load another beside it, then swap."""
 
 import hmac
 from typing import Annotated
@@ -19,7 +19,7 @@ class Wanted(BaseModel):
 
 
 class Done(BaseModel):
-    """The version number that was meant, and whether it answers now."""
+    """The number of the version, and whether it is served now."""
 
     version: str
     served: bool
@@ -29,7 +29,7 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_
 
 
 def require_token(service: TheService, bearer: Bearer) -> None:
-    """401 unless the bearer token is the configured one, compared in constant time; without one, nobody is let in."""
+    """Raise 401 unless the bearer token is the configured one, compared in constant time, or if none is configured."""
     given = bearer.credentials if bearer else ""
     if not service.admin_token:
         reason = "admin calls are closed: no admin token is configured (FINLOOP_ADMIN_TOKEN)"
@@ -45,13 +45,13 @@ router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(requir
 
 @router.post("/load")
 def load(wanted: Wanted, service: TheService) -> Done:
-    """Load a version aside and check it; the served one goes on. 404 unknown, 422 damaged, both with the reason."""
+    """Load a version beside the served one and check it. 404: unknown version; 422: it cannot be used."""
     served = service.load(wanted.version)
     return Done(version=served.version.version, served=served is service.slot.served)
 
 
 @router.post("/swap")
 def swap(wanted: Wanted, service: TheService) -> Done:
-    """Serve the version that was loaded aside, from the next batch on; 409 where it was not loaded."""
+    """Serve the loaded version from the next batch on. 409: the version was not loaded before."""
     served = service.swap(wanted.version)
     return Done(version=served.version.version, served=True)

@@ -1,6 +1,6 @@
-"""The HTTP face of the served model: `/predict`, a page for people, and what monitors ask.
+"""Serves the model over HTTP: `/predict`, a page for people, and what monitoring needs.
 
-Nothing here reads the environment; `main` takes its parts from the composition root.
+Nothing here reads the environment; `main` takes the parts from the composition root.
 """
 
 import argparse
@@ -40,7 +40,7 @@ STATUS: dict[type[FinloopError], int] = {
     NoModel: 503,
     Overloaded: 503,
 }
-"""How errors of the inner rooms are answered; any other is a 500."""
+"""The HTTP status of each named error; any other error is a 500."""
 
 
 def create_app(
@@ -85,12 +85,12 @@ async def predict(
 
 
 async def healthz() -> dict[str, str]:
-    """The process is alive; says nothing of the model."""
+    """200 while the process lives, with or without a model."""
     return {"status": "alive"}
 
 
 async def readyz(service: TheService) -> JSONResponse:
-    """200 where a model is served, else 503 and why; a failed load of another version is named either way."""
+    """200 where a model is served, else 503 with the reason; both name a failed load of another version."""
     reason, failure = service.slot.why_not_ready(), service.slot.last_error
     body = {"ready": reason is None, "reason": reason, "last_error": failure and failure.reason}
     return JSONResponse(body, status_code=200 if reason is None else 503)
@@ -114,7 +114,7 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     # The default response repeats the input, which may be large, or hold characters that cannot be sent back.
     problems = error.errors() if isinstance(error, RequestValidationError) else []
-    said = "; ".join(f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in problems)
+    said = "; ".join(f"{'.'.join(str(place) for place in one['loc'][1:])}: {one['msg']}" for one in problems)
     return JSONResponse({"detail": said.lstrip(": ")}, 422)
 
 
@@ -145,7 +145,7 @@ class _Measured:
 
 
 def main() -> None:
-    """`python -m deployments.serving.app`: serve what the settings name until told to stop; exit with 2 on an error."""
+    """`python -m deployments.serving.app`: serve the champion until told to stop; exit code 2 on an error."""
     from flows.wiring.parts import open_parts
 
     parser = argparse.ArgumentParser(prog="python -m deployments.serving.app", description="Serve the champion.")
@@ -163,7 +163,7 @@ def main() -> None:
 
 
 def wired(made: "Parts") -> FastAPI:
-    """The app over these parts; it keeps what it was asked only where FINLOOP_LOG_PREDICTIONS says so."""
+    """The app on these parts; it keeps served texts only where FINLOOP_LOG_PREDICTIONS is true."""
     settings, token = made.settings, made.settings.admin_token
     log = None
     if settings.log_predictions:

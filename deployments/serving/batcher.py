@@ -1,7 +1,8 @@
-"""One inference thread for all requests: what waits while a batch runs is the next batch.
+"""Predicts the texts of all requests in shared batches on one thread, so that the service is fast under load.
 
-No request waits for company, so a lone one pays nothing; under load batches fill by themselves. A large request is
-cut into pieces that share each batch with the small ones, so 256 long texts do not hold up everybody's headline.
+The texts that come while a batch runs are the next batch: a single request waits for no other, and batches fill by
+themselves under load. A large request is cut into pieces that share each batch with the small ones, so that 256 long
+texts do not delay a headline.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from training.model.classifier import Predicted
 
 BATCH = 32
-"""Texts a forward pass; more gains little on a CPU and makes the next request wait."""
+"""Texts in one forward pass; more gains little on a CPU and makes the next request wait."""
 WAITING = 4096
 """Texts that may wait (some 25 s of work on two cores); beyond that a request is refused at once."""
 
@@ -31,7 +32,7 @@ class NoModel(FinloopError):
 
 
 class Overloaded(FinloopError):
-    """More texts are waiting than can be answered soon."""
+    """Too many texts are waiting already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class _Request:
 
 
 class Batcher:
-    """Answers requests of one event loop in shared batches; a request keeps the version that it began with."""
+    """Predicts for the requests of one event loop; a request keeps the version that it began with."""
 
     def __init__(self, served: Callable[[], Served | None], observe: Callable[[int, float], None]) -> None:
         """`served` gives the current model; `observe` is told the texts and seconds of every forward pass."""
@@ -66,15 +67,15 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Texts that were accepted and not answered yet."""
+        """Texts that were accepted and have no prediction yet."""
         return self._texts
 
     def start(self) -> None:
-        """Begin to answer; needs a running event loop."""
+        """Begin to predict; needs a running event loop."""
         self._loop = asyncio.get_running_loop().create_task(self._run(), name="batcher")
 
     async def stop(self) -> None:
-        """Cancel the requests that have no answer yet, and wait for the forward pass that is under way."""
+        """Cancel the waiting requests, and wait for the forward pass that is under way."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.wait([self._loop])
@@ -121,7 +122,7 @@ class Batcher:
         batch: list[tuple[_Request, Sequence[str]]] = []
         room = BATCH
         for behind, request in zip(range(len(alike), 0, -1), alike, strict=True):
-            share = -(-room // behind)  # what the small ones leave goes to the large ones
+            share = -(-room // behind)  # large requests get the room that small ones leave
             piece = request.texts[request.done : request.done + share]
             room -= len(piece)
             batch.append((request, piece))

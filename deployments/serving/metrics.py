@@ -1,4 +1,4 @@
-"""The service's numbers for Prometheus, in a registry of each app's own: two apps in one process do not add up."""
+"""Counts for Prometheus what the service does; each app has its own registry, so that two apps do not add up."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -9,20 +9,20 @@ _TEXTS = (1, 2, 4, 8, 16, 32)
 
 
 class ServingMetrics:
-    """Counters that the endpoints and the batcher write; `page` is what `/metrics` answers."""
+    """Counters that the endpoints and the batcher write; `page` is the body of `/metrics`."""
 
     def __init__(self, log: PredictionLog | None) -> None:
         registry = self._registry = CollectorRegistry()
-        self.requests = Counter("finloop_requests", "Answers of /predict", ["status"], registry=registry)
+        self.requests = Counter("finloop_requests", "Responses of /predict", ["status"], registry=registry)
         self.seconds = Histogram(
-            "finloop_request_seconds", "From the question to the answer", buckets=_SECONDS, registry=registry
+            "finloop_request_seconds", "From request to response", buckets=_SECONDS, registry=registry
         )
-        self.texts = Counter("finloop_texts", "Texts answered", ["label", "version"], registry=registry)
+        self.texts = Counter("finloop_texts", "Texts predicted", ["label", "version"], registry=registry)
         self.batch = Histogram("finloop_batch_texts", "Texts per forward pass", buckets=_TEXTS, registry=registry)
         self.forward = Histogram(
             "finloop_forward_seconds", "Seconds per forward pass", buckets=_SECONDS, registry=registry
         )
-        self.waiting = Gauge("finloop_waiting_texts", "Texts accepted and not answered yet", registry=registry)
+        self.waiting = Gauge("finloop_waiting_texts", "Texts accepted and not predicted yet", registry=registry)
         self.served = Gauge("finloop_model_served", "1 for the version that is served", ["version"], registry=registry)
         self.loads = Counter("finloop_loads", "Models loaded aside", ["result"], registry=registry)
         self.swaps = Counter("finloop_swaps", "Models swapped in", registry=registry)
@@ -39,7 +39,7 @@ class ServingMetrics:
         self.forward.observe(seconds)
 
     def now_served(self, version: str) -> None:
-        """Note which version answers from now on."""
+        """Note which version is served from now on."""
         self.served.clear()
         self.served.labels(version).set(1)
 

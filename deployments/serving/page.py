@@ -1,7 +1,7 @@
-"""The page for people: a form, the scores as bars, the model behind them, and the last predictions.
+"""The page on which people try the served model: a form, the scores as bars, the model, and the last predictions.
 
-It is one document with its style and script inside, so it works without a network, and without JavaScript by posting
-the form; the script only saves the reload.
+The page is one document with style and script inside, so that it loads nothing from the internet. Without JavaScript
+the form is posted; the script only saves the reload.
 """
 
 from functools import cache
@@ -29,7 +29,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 EXAMPLES = 4
-"""Texts at most that the page offers to try."""
+"""How many texts the page offers to try, at most."""
 
 
 @router.get("/")

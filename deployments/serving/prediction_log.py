@@ -1,7 +1,7 @@
-"""What the service was asked and what it said, kept so that a served text can be asked about; never in an answer's way.
+"""Keeps served texts and their predictions, so that annotators can be asked about them, and delays no response.
 
-Answers put their texts into a bounded queue and go on. One thread writes batches to the text store; what does not fit,
-or cannot be written after some tries, is dropped and counted, because an answer is worth more than its record.
+Requests put their texts into a bounded queue and go on. One thread writes batches to the text store. Texts that do not
+fit, or that cannot be written after some tries, are dropped and counted: a response is worth more than its record.
 """
 
 import logging
@@ -22,7 +22,7 @@ SOURCE = "serving"
 
 @dataclass(frozen=True, slots=True)
 class LogPolicy:
-    """Bounds of the log: texts that may wait, texts a write, tries a batch, seconds before the second try (doubled)."""
+    """Limits: texts that may wait, texts in a batch, tries for a batch, seconds before the second (then doubled)."""
 
     capacity: int = 10_000
     batch: int = 200
@@ -33,8 +33,8 @@ class LogPolicy:
 class PredictionLog:
     """Writes served texts and their predictions to a text store from a thread of its own.
 
-    The store is opened there too, by the first write: a service answers also where its store is away.
-    The `intake` is that of ingest, so that a text has one audit flag whichever way it comes in.
+    The first write opens the store there, so that the service works while its store is away.
+    The `intake` is that of ingest, so that a served text has the same audit flag as an ingested one.
     The counts `written`, `dropped` (no room, or given up) and `errors` (failed tries) only grow.
     """
 

@@ -1,6 +1,6 @@
-"""The parts of one running service and what they do together: ask the model, count, remember, hand to the log.
+"""Connects the model, the batcher, the counts and the log of one service; knows nothing of HTTP.
 
-The edges (`serving`, `serving_admin`, `serving_page`) only translate between HTTP and this.
+The modules `app`, `admin` and `page` only translate between HTTP and the service.
 """
 
 import logging
@@ -44,7 +44,7 @@ class Service:
         self._background = ThreadPoolExecutor(1, thread_name_prefix="serving")
 
     def start(self) -> None:
-        """Answer from now on; the champion is loaded in the background, so that the process is alive at once."""
+        """Accept requests; the champion is loaded in the background, so that the process responds at once."""
         self._batcher.start()
         if self._log is not None:
             self._log.start()
@@ -52,7 +52,7 @@ class Service:
         self._background.submit(self._serve_champion)
 
     async def stop(self) -> None:
-        """Let the forward pass that runs end, and write what the log still holds."""
+        """Wait for the running forward pass, and write the texts that the log still holds."""
         await self._batcher.stop()
         self._background.shutdown(wait=True, cancel_futures=True)
         self.slot.close()
@@ -109,10 +109,10 @@ class Service:
             self.metrics.now_served(self.slot.served.version.version)
 
     def _newest(self, version: ModelVersion) -> ModelVersion:
-        """With the aliases and the verdict of now, which change after loading."""
+        """The version with its present aliases and verdict, which may have changed since the load."""
         try:
             return self._registry.resolve(version.version)
-        except Exception:  # a registry that cannot be read must not hide which model is answering
+        except Exception:  # a registry that cannot be read must not hide which model is served
             logger.exception("the registry cannot be read")
             return version
 

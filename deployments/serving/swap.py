@@ -1,8 +1,8 @@
-"""The one whole model that the service answers with, and how another takes its place.
+"""Holds the served model and replaces it in one step, so that each response comes from one whole model.
 
-A version is loaded aside, checked against its manifest and made to answer before anything changes; then one reference
-is replaced. Whoever reads `served` once answers wholly from that version, whatever is swapped meanwhile. A version that
-fails is remembered and shown, and the one before it goes on: no other model is ever served instead in silence.
+A version is loaded beside the served one, checked against its manifest and run once; only then one reference is
+replaced. A request reads `served` once, so that a swap does not change the version of a request. A version that fails
+is remembered and shown, and the served one stays: the service never takes another model without saying so.
 """
 
 import logging
@@ -27,18 +27,18 @@ logger = logging.getLogger(__name__)
 
 
 class Model(Protocol):
-    """Anything that answers as `training.model.classifier.Classifier` does; safe to call from one thread at a time."""
+    """Anything that predicts as `training.model.classifier.Classifier` does; called by one thread at a time."""
 
-    def predict(self, texts: Sequence[str], batch_size: int = 32) -> "Predicted":
+    def predict(self, texts: Sequence[str]) -> "Predicted":
         """Logits and probabilities, a row for each text."""
 
 
 Load = Callable[[Path, Sequence[str]], Model]
-"""A model's folder and the labels that it must have become a model."""
+"""(a model's folder, the labels that it must have) -> the model."""
 
 
 def load_classifier(folder: Path, labels: Sequence[str]) -> Model:
-    """Load with `Classifier.load`; torch is imported here, so that the service is alive before its seconds of import.
+    """Load with `Classifier.load`. The import of torch takes seconds, and the service must respond before.
 
     Raises BadInput where the folder holds no classifier, or one of other labels.
     """
@@ -48,11 +48,11 @@ def load_classifier(folder: Path, labels: Sequence[str]) -> Model:
 
 
 class NotPrepared(FinloopError):
-    """Only a version that was loaded and checked aside may be swapped in."""
+    """The version was not loaded and checked before the swap."""
 
 
 class LoadFailed(FinloopError):
-    """The files of a version are as registered, and still it cannot answer."""
+    """The files of a version are as registered, but the model cannot be loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Failure:
 
 
 class ModelSlot:
-    """Holds the served model and at most one prepared aside; every method may be called from any thread."""
+    """Holds the served model and at most one prepared model; every method may be called from any thread."""
 
     def __init__(self, registry: Registry, scheme: Scheme, load: Load = load_classifier) -> None:
         self._registry = registry
@@ -82,16 +82,16 @@ class ModelSlot:
         self._load = load
         self._prepared: Served | None = None
         self._changing = threading.Lock()
-        # One loader: two models loading at once would hold four in memory and make both slow.
+        # One thread: with two loads at once, four models would be in memory, and both loads would be slow.
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         self.served: Served | None = None
         self.last_error: Failure | None = None
         self.loading: str | None = None
 
     def prepare(self, name: str) -> Served:
-        """Load the version called `name` aside and check it; blocks for seconds, the served model goes on answering.
+        """Load the version called `name` beside the served one and check it; blocks for seconds.
 
-        Raises UnknownVersion, CorruptModel, BadInput or LoadFailed, remembered as `last_error` until a load succeeds.
+        Raises UnknownVersion, CorruptModel, BadInput or LoadFailed, and keeps it as `last_error` until a load succeeds.
         """
         future = self._loader.submit(self._load_aside, name)
         error = future.exception()
@@ -107,9 +107,9 @@ class ModelSlot:
         raise LoadFailed(reason) from error
 
     def swap(self, name: str) -> Served:
-        """Let the prepared version answer from the next batch on; a version that is served already stays as it is.
+        """Serve the prepared version from the next batch on; a version that is served already stays.
 
-        Raises NotPrepared for a version that was not loaded aside last, UnknownVersion for an unknown name.
+        Raises NotPrepared for a version that is not the last one loaded, UnknownVersion for an unknown name.
         """
         version = self._registry.resolve(name).version
         with self._changing:
@@ -126,7 +126,7 @@ class ModelSlot:
         """Serve the registry's champion if there is one; a failure is remembered and nothing is served instead."""
         try:
             champion = self._registry.aliases().get("champion")
-        except Exception as error:  # MLflow and its database have many; the service answers why it has no model
+        except Exception as error:  # MLflow and its database have many errors; the service tells why it has no model
             logger.exception("the registry cannot be read")
             self.last_error = Failure("champion", f"the registry cannot be read: {error}", datetime.now(UTC))
         else:
@@ -172,11 +172,11 @@ class ModelSlot:
 
 
 def _probe(aside: Served, scheme: Scheme) -> None:
-    """Have the model answer once; raises CorruptModel unless every score is finite and every row sums to one."""
+    """Run the model once. Raises CorruptModel unless every score is finite and every row sums to one."""
     probes = [scheme.question, "$XYZ", *(case.text for case in scheme.obvious)]
     scores = aside.model.predict(probes).probabilities
     name = f"version {aside.version.version}"
     if scores.shape != (len(probes), len(scheme.names)):
-        raise CorruptModel(f"{name} answers {scores.shape} scores for {len(probes)} texts")
+        raise CorruptModel(f"{name} gives {scores.shape} scores for {len(probes)} texts")
     if not np.isfinite(scores).all() or not np.allclose(scores.sum(axis=1), 1.0, atol=1e-4):
-        raise CorruptModel(f"{name} answers scores that are not finite or do not sum to one")
+        raise CorruptModel(f"{name} gives scores that are not finite or do not sum to one")

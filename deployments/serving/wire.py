@@ -1,4 +1,4 @@
-"""What goes over the wire of `/predict`: bounded requests, and predictions that name their scores and their model."""
+"""The JSON of `/predict`: requests of limited size, and predictions with named scores and the model version."""
 
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ class PredictRequest(BaseModel):
         return self
 
     def checked_texts(self) -> list[str]:
-        """The normalised texts; raises BadInput naming the place of one that no model takes."""
+        """The normalised texts. Raises BadInput, which names the place of a text that cannot be used."""
         if self.text is not None:
             return [_checked(self.text, "text")]
         return [_checked(text, f"texts[{index}]") for index, text in enumerate(self.texts or [])]
@@ -39,7 +39,7 @@ NamedScores = dict[str, float]
 
 
 class TextPrediction(BaseModel):
-    """What the model says of one text: scores sum to one, confidence is the score of the label."""
+    """The prediction for one text: scores sum to one, confidence is the score of the label."""
 
     label: str
     scores: NamedScores
@@ -67,7 +67,7 @@ def to_wire(prediction: Prediction, *, logits: bool = False) -> TextPrediction:
 
 
 def documented(scheme: Scheme) -> dict[str, Any]:
-    """What the documentation of `/predict` shows, by the labels of a scheme: a question and its answer."""
+    """The examples in the documentation of `/predict`: a request and a response with the labels of a scheme."""
     label, others = scheme.names[0], scheme.names[1:]
     scores = {label: 0.9, **dict.fromkeys(others, round(0.1 / len(others), 4))}
     shown = TextPrediction(label=label, scores=scores, confidence=0.9, model_version="1").model_dump(exclude_none=True)

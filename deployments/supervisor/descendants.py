@@ -1,7 +1,7 @@
 """Finds and ends every process of a stack, also those that left its process groups and sessions.
 
-Prefect's workers, data loaders and servers start processes that outlive their parents; what they can't shed is the
-environment they were started with, so each process carries the stack's id in it.
+Prefect's workers, data loaders and servers start processes that outlive their parents. A process keeps the environment
+that it was started with, so each process carries the stack's id there.
 """
 
 import os
@@ -19,7 +19,7 @@ UNKILLABLE_AFTER = 2.0
 
 
 def marks(stack_id: str, name: str) -> dict[str, str]:
-    """The variables of one process and its children.
+    """The environment variables that mark one process and its children.
 
     A stack inside a stack carries both ids, so that the outer one ends the inner one too.
     """
@@ -28,7 +28,7 @@ def marks(stack_id: str, name: str) -> dict[str, str]:
 
 
 def marked(stack_id: str, names: Collection[str] | None = None) -> list[psutil.Process]:
-    """The living processes started under these names (None: of all) and all their descendants, never ourselves."""
+    """The living processes started under these names (None: all names) and their descendants, without this process."""
     children: dict[int, list[psutil.Process]] = defaultdict(list)
     found: list[psutil.Process] = []
     for process in psutil.process_iter():
@@ -50,9 +50,9 @@ def marked(stack_id: str, names: Collection[str] | None = None) -> list[psutil.P
 
 
 def end(stack_id: str, names: Collection[str] | None = None, grace: float = 4.0) -> list[psutil.Process]:
-    """SIGTERM to each process under these names, SIGKILL after `grace` seconds; looks again until none is left.
+    """Send each process under these names SIGTERM, and SIGKILL after `grace` seconds, until none is left.
 
-    Returns what even SIGKILL did not end within two seconds.
+    Returns the processes that still live two seconds after SIGKILL.
     """
     deadline = time.monotonic() + grace
     told: set[psutil.Process] = set()

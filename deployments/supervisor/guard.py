@@ -1,7 +1,7 @@
-"""Outlives the supervisor just long enough to end what it started, whatever ended the supervisor itself.
+"""Ends the processes of a stack when the supervisor has ended, even if the supervisor was killed.
 
-It holds the reading end of a pipe whose other end only the supervisor has: end of file means that it stopped or was
-killed. The parent's id is looked at too, since a child forked by the supervisor may hold the pipe open.
+The guard is a process that reads from a pipe. Only the supervisor has the other end, so end of file means that the
+supervisor has ended. The guard checks its parent's id too, because a child of the supervisor may hold the pipe open.
 """
 
 import os
@@ -15,11 +15,13 @@ from typing import Self
 from deployments.supervisor.descendants import end
 
 GRACE = 4.0
-"""Seconds between SIGTERM and SIGKILL; with the sweep and the kernel it must stay below ten."""
+"""Seconds between SIGTERM and SIGKILL; all processes must have ended ten seconds after the supervisor."""
+
+CLOSE_DEADLINE = 10.0
 
 
 class Guard:
-    """The supervisor's side: starts the guard process, and asks it for a last sweep when closed."""
+    """The supervisor's side: starts the guard process, and has it end all that is left when closed."""
 
     def __init__(self, stack_id: str, log: Path) -> None:
         self._stack_id = stack_id
@@ -27,7 +29,7 @@ class Guard:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Start it in a session of its own, so that the terminal's Ctrl-C does not reach it."""
+        """Start the guard process in a session of its own, so that the terminal's Ctrl-C does not reach it."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "deployments.supervisor.guard", self._stack_id, str(os.getpid())],
@@ -39,18 +41,18 @@ class Guard:
         return self
 
     def keep(self) -> None:
-        """Start it again if somebody killed it."""
+        """Start the guard process again if it was killed."""
         if self._process and self._process.poll() is not None:
             self._let_go()
             self.start()
 
-    def close(self, deadline: float = 10.0) -> None:
-        """Let it sweep and wait for its end."""
+    def close(self) -> None:
+        """Have the guard process end what is left of the stack, and wait for it."""
         if self._process is None:
             return
         self._let_go()
         try:
-            self._process.wait(deadline)
+            self._process.wait(CLOSE_DEADLINE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

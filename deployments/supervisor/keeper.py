@@ -32,7 +32,7 @@ class Keeper:
         report: Callable[[ProcessEvent], None],
         stopping: threading.Event,
     ) -> None:
-        self.process, self._name = process, process.name
+        self.process = process
         self.ready = threading.Event()
         self._stack_id = stack_id
         self._log = log
@@ -48,7 +48,7 @@ class Keeper:
         return self._child.pid if self._child else None
 
     def run(self, needs: Mapping[str, threading.Event]) -> None:
-        """Keep the process up until the stack stops; raises ProcessFailed when that can't be done."""
+        """Keep the process up until the stack stops. Raises ProcessFailed when the process cannot be kept up."""
         self._await(needs)
         if self.process.prepare and not self._stopping.is_set():
             self.process.prepare()
@@ -71,13 +71,13 @@ class Keeper:
         return self._child is None or self._child.poll() is not None
 
     def _await(self, needs: Mapping[str, threading.Event]) -> None:
-        """Until every need is ready, or the stack stops."""
+        """Wait until every need is ready, or the stack stops."""
         for ready in needs.values():
             while not self._stopping.is_set() and not ready.wait(POLL):
                 pass
 
     def _again(self, reason: str, deaths: deque[float], needs: Mapping[str, threading.Event]) -> str | None:
-        """Start the process again after its death; the reason why that failed too, or None."""
+        """Start the process again after its death. Returns why that failed too, or None."""
         self.ready.clear()
         self._report(ProcessEvent(EventKind.DIED, self.process.name, time.monotonic() - self._started, reason))
         now = time.monotonic()
@@ -88,15 +88,15 @@ class Keeper:
             raise self._failure(reason)
         if len(deaths) > RESTARTS:
             raise self._failure(f"{reason}, for the {len(deaths)}th time within a minute")
-        # What it left behind may hold its port, its files or its lease.
+        # A child of the dead process may hold its port, its files or its lease.
         end(self._stack_id, {self.process.name}, grace=2.0)
-        # A worker dies with its server: waiting for that server spares its own restarts.
+        # A worker dies with its server. To wait for the server saves restarts of the worker.
         self._await(needs)
         self._stopping.wait(BACKOFF * len(deaths))
         return self._attempt(EventKind.RESTARTED, f"{len(deaths)} of {RESTARTS} restarts within a minute")
 
     def _attempt(self, kind: EventKind, detail: str = "") -> str | None:
-        """Start the process and wait until it is ready; the reason why not, or None (also when the stack stops)."""
+        """Start the process and wait until it is ready. Returns why it is not, or None (also when the stack stops)."""
         if self._stopping.is_set():
             return None
         if self.process.port and not port_is_free(self.process.port):
@@ -153,7 +153,7 @@ class Keeper:
         if self.process.ready is None:
             return True
         if isinstance(self.process.ready, str):
-            return answers(self.process.ready)
+            return responds(self.process.ready)
         return self.process.ready()
 
     def _failure(self, reason: str) -> ProcessFailed:
@@ -164,8 +164,8 @@ class Keeper:
         return ProcessFailed(self.process.name, reason, self._log, lines)
 
 
-def answers(url: str) -> bool:
-    """Whether a GET of this loopback address is answered below 400 within a second; no proxy is asked."""
+def responds(url: str) -> bool:
+    """Whether a GET of this loopback address has a status below 400 within a second; no proxy is used."""
     import httpx
 
     try:

@@ -1,7 +1,7 @@
-"""Becomes another program with ordinary signals; run by path, as `python -I -S launch.py PROGRAM ARGUMENTS`.
+"""Resets the signals, then becomes another program: `python -I -S launch.py PROGRAM ARGUMENTS`.
 
-Whoever starts `finloop up` from a script with `&` hands down an ignored SIGINT, and a Prefect worker that inherits it
-never stops. subprocess can't restore that without preexec_fn, which is unsafe beside threads; exec keeps our pid.
+A script that starts `finloop up` with `&` makes it ignore SIGINT, and a Prefect worker that inherits this never stops.
+subprocess can reset signals only by preexec_fn, which is unsafe beside threads; exec keeps the process id.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 
 def main() -> None:
-    """Reset what is inherited across exec (ignored and blocked signals), then exec; exits 127 where that fails."""
+    """Reset ignored and blocked signals, which exec would keep, then exec; exit code 127 where exec fails."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())

@@ -1,4 +1,4 @@
-"""Loopback ports: the usual one where it is free, another where it is taken."""
+"""Chooses a loopback port for each server: the usual one where it is free, another where it is taken."""
 
 import socket
 from collections.abc import Collection
@@ -7,9 +7,9 @@ LOOPBACK = "127.0.0.1"
 
 
 def choose_port(preferred: int = 0, avoid: Collection[int] = ()) -> int:
-    """`preferred` if nothing listens there and it is not to be avoided, else a free one; 0 means any free one.
+    """`preferred` if it is free and not in `avoid`, else another free port; 0 means any free port.
 
-    The port is free now and not held: start the server soon, and treat "address in use" as a failed start.
+    The port is free now, but not reserved: start the server soon, and treat "address in use" as a failed start.
     """
     if preferred and preferred not in avoid and port_is_free(preferred):
         return preferred

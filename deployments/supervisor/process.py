@@ -1,4 +1,4 @@
-"""What the supervisor runs and what it tells: long-lived processes, each with a log, a port and a readiness."""
+"""The values that the supervisor takes and gives: processes to keep up, and the events of their lives."""
 
 import signal
 from collections.abc import Callable, Mapping
@@ -13,9 +13,9 @@ from storage.errors import Failed
 class Process:
     """One process to keep up.
 
-    `env` is added to our own environment. `ready` is an address that must answer below 400, or a check that must
-    return True within a second and raise nothing; without one a process is ready once it is started. `prepare` runs
-    once, when the needs are ready and before the first start; what it raises stops the stack. A process with
+    `env` is added to our own environment. `ready` is an address that must respond with a status below 400, or a check
+    that must return True within a second and raise nothing; without it a process is ready once it is started.
+    `prepare` runs once, when the needs are ready and before the first start; its error stops the stack. A process with
     `restart=False` that dies stops the stack. `ready_deadline` is the seconds from start to ready.
     """
 
@@ -52,7 +52,7 @@ class ProcessEvent:
 
 
 class ProcessFailed(Failed):
-    """A process cannot be brought up or kept up; the message ends with its last lines."""
+    """A process cannot be started or kept up; the message ends with the last lines of its log."""
 
     def __init__(self, process: str, reason: str, log: Path, last_lines: tuple[str, ...] = ()) -> None:
         lines = "".join(f"\n    {line}" for line in last_lines) or " it wrote nothing."

@@ -1,7 +1,7 @@
-"""The supervisor: starts processes in the order of their needs, keeps them up, and leaves nothing behind.
+"""The supervisor: starts processes in the order of their needs, keeps them up, and ends them all.
 
-Whoever owns the stack may be interrupted or killed at any moment; a guard process beside it then ends every process
-that carries the stack's mark, so that no port stays taken.
+The owner of a stack may be killed at any moment. A guard process then ends every process with the stack's mark, so that
+no port stays taken.
 """
 
 import graphlib
@@ -33,9 +33,9 @@ MOST_PROCESSES = 32
 class Stack:
     """A set of processes that live and die together.
 
-    `with Stack(processes, logs) as stack:` is the body's time with every process ready; leaving it stops them in
-    reverse order. `report` is called with each event, one at a time, from several threads. `logs` gets a
-    NAME.log for each process.
+    The body of `with Stack(processes, logs) as stack:` begins when every process is ready; at its end they are stopped
+    in reverse order. `report` is called with each event, from several threads, but never twice at the same time.
+    `logs` gets a NAME.log for each process.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Stack:
             self.stop()
 
     def launch(self) -> None:
-        """Begin to start the processes; whoever calls this calls `stop`, whatever happens in between."""
+        """Begin to start the processes. The caller must call `stop` in the end, also after an error."""
         self.logs.mkdir(parents=True, exist_ok=True)
         self._guard.start()
         for process in self._processes:
@@ -87,25 +87,23 @@ class Stack:
             self._keep(process)
 
     def wait_until_ready(self, *names: str) -> None:
-        """Until these processes (none named: all) are ready; raises ProcessFailed, or what a `prepare` raised."""
+        """Wait until these processes (none named: all) are ready. Raises ProcessFailed, or the error of a `prepare`."""
         wanted = [self._keepers[name] for name in names or self._keepers]
         while not all(keeper.ready.is_set() for keeper in wanted):
             wait(self._lives, timeout=POLL, return_when=FIRST_COMPLETED)
             self.check()
 
     def check(self) -> None:
-        """Raise what made a process give up, if one did; cheap, for loops that wait on something else."""
+        """Raise the error of a process that could not be kept up. Cheap: for loops that wait for something else."""
         self._guard.keep()
         for life in self._lives:
             if life.done():
                 life.result()
 
-    def watch(self, seconds: float | None = None) -> None:
-        """Stay until `seconds` have passed (None: for ever) or a process gives up, which raises ProcessFailed."""
-        deadline = None if seconds is None else time.monotonic() + seconds
-        while deadline is None or time.monotonic() < deadline:
-            left = 1.0 if deadline is None else min(1.0, max(0.0, deadline - time.monotonic()))
-            wait(self._lives, timeout=left, return_when=FIRST_COMPLETED)
+    def watch(self) -> NoReturn:
+        """Stay until a process cannot be kept up, which raises ProcessFailed."""
+        while True:
+            wait(self._lives, timeout=1.0, return_when=FIRST_COMPLETED)
             self.check()
 
     def run_until_interrupted(self, when_ready: Callable[[], None] = lambda: None) -> None:
@@ -119,15 +117,15 @@ class Stack:
                 return
 
     def pid(self, process: str) -> int | None:
-        """The process id of a process's first process."""
+        """The process id of the process with this name; None before its start."""
         return self._keepers[process].pid
 
     def stop(self) -> None:
-        """Stop the processes, those that need others first; nothing of the stack lives when this returns."""
+        """Stop the processes, those that need others first; no process of the stack lives when this returns."""
         if self._stopped:
             return
         self._stopping.set()
-        # Keepers look up every tenth of a second; one inside a `prepare` starts nothing any more.
+        # Keepers notice the stop within a tenth of a second; after a `prepare` they start nothing.
         wait(self._lives, timeout=1.0)
         deadline = time.monotonic() + STOP_DEADLINE
         try:
@@ -146,7 +144,7 @@ class Stack:
         self._lives.append(self._pool.submit(self._keepers[process.name].run, needs))
 
     def _stop_level(self, keepers: list[Keeper], deadline: float) -> None:
-        """Stop processes that don't need each other at once: signal, wait, then end what is left of their trees."""
+        """Stop processes that do not need each other, together: signal, wait, then end their remaining children."""
         begun = time.monotonic()
         living = [keeper for keeper in keepers if keeper.pid is not None]
         for keeper in living:
@@ -160,7 +158,7 @@ class Stack:
                     del waiting[keeper]
             pause.wait(POLL / 2)
         orderly = {keeper.process.name for keeper in living if keeper.gone()}
-        # A process that ended by itself may have left children: they get what is left of the time.
+        # A process that ended by itself may have left children: these get the rest of the time.
         end(self.id, {keeper.process.name for keeper in living} - orderly, grace=0.0)
         end(self.id, orderly, grace=max(0.0, min(2.0, deadline - time.monotonic())))
         for keeper in living:
@@ -175,9 +173,9 @@ class Stack:
 
 @contextmanager
 def interrupts() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread, also where SIGINT was inherited ignored.
+    """SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread, also where SIGINT was ignored before.
 
-    An ignored SIGHUP stays so: that is what nohup asks for. A second signal cuts the orderly stop short.
+    An ignored SIGHUP stays ignored, as nohup wants. A second signal cuts the orderly stop short.
     """
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     if previous[signal.SIGHUP] is signal.SIG_IGN:
@@ -196,7 +194,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _levels(processes: Sequence[Process]) -> list[tuple[str, ...]]:
-    """Names by distance from the processes that need nothing; raises ValueError for a cycle or an unknown need."""
+    """Names in levels, each after the levels that it needs. Raises ValueError for a cycle or an unknown need."""
     names = [process.name for process in processes]
     unknown = {need for process in processes for need in process.needs} - set(names)
     if unknown or len(set(names)) < len(names):

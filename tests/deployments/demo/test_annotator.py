@@ -1,6 +1,5 @@
 """The stand-in annotator and its answer key."""
 
-import threading
 from collections import Counter
 from pathlib import Path
 
@@ -54,9 +53,13 @@ def test_the_limit_counts_answers_and_not_skips(loop: Loop) -> None:
     assert (made[True], made[False]) == (2, 3)
 
 
-def test_a_stop_is_heard(loop: Loop) -> None:
+def test_an_error_of_the_caller_ends_the_work_soon(loop: Loop) -> None:
     project = loop.project()
     key = {task.text_id: POSITIVE for task in loop.sent(project, 20)}
-    stop = threading.Event()
-    done = annotate(loop.studio, project, key, loop.scheme, threads=1, progress=lambda _: stop.set(), stop=stop)
-    assert 0 < done.answered <= 3
+
+    def broken(share: float) -> None:
+        raise RuntimeError(f"a process died at {share}")
+
+    with pytest.raises(RuntimeError, match="a process died"):
+        annotate(loop.studio, project, key, loop.scheme, progress=broken)
+    assert 0 < sum(bool(task["annotations"]) for task in loop.there(project)) <= 4

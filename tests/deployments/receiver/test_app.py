@@ -129,7 +129,8 @@ def test_what_an_earlier_process_left_is_taken_up_at_the_start(label_store: Labe
         assert eventually(lambda: seen == [1])
 
 
-def test_work_that_fails_is_done_again_and_says_so(label_store: LabelStore) -> None:
+def test_work_that_fails_is_done_again_and_says_so(label_store: LabelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployments.receiver.inbox_worker.FIRST_PAUSE", 0.02)
     broken, healed = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -139,7 +140,7 @@ def test_work_that_fails_is_done_again_and_says_so(label_store: LabelStore) -> N
         for row in label_store.inbox.waiting():
             label_store.inbox.close(row.id, InboxState.DONE)
 
-    with TestClient(create_app(label_store.inbox, SECRET, work, first_pause=0.02)) as client:
+    with TestClient(create_app(label_store.inbox, SECRET, work)) as client:
         assert client.post(PATH, json=HOOK, headers=SIGNED).status_code == 200
         assert broken.wait(5)
         assert eventually(lambda: client.get("/healthz").json()["status"] == "retrying")

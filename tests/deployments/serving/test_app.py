@@ -250,11 +250,11 @@ def test_a_slow_model_never_holds_up_the_event_loop(home: Home) -> None:
         def __init__(self, model: Model) -> None:
             self._model, self.asked = model, 0
 
-        def predict(self, texts: Any, batch_size: int = 32) -> Any:
+        def predict(self, texts: Any) -> Any:
             self.asked += 1
             if self.asked > 1:  # the first is the probe
                 assert release.wait(30)
-            return self._model.predict(texts, batch_size)
+            return self._model.predict(texts)
 
     app = create_app(
         home.registry,

@@ -65,8 +65,8 @@ def left_behind() -> Iterator[list[str]]:
         process.kill()
 
 
-def kinds(events: list[ProcessEvent], part: str) -> list[EventKind]:
-    return [event.kind for event in events if event.process == part]
+def kinds(events: list[ProcessEvent], process: str) -> list[EventKind]:
+    return [event.kind for event in events if event.process == process]
 
 
 def test_a_process_is_ready_when_its_address_answers_and_gone_afterwards(
@@ -92,7 +92,7 @@ def test_parts_start_after_their_needs_and_stop_before_them(tmp_path: Path, even
     assert stopped == ["worker", "api", "base"]
 
 
-def test_a_part_is_prepared_once_when_its_needs_are_ready(tmp_path: Path, events: list[ProcessEvent]) -> None:
+def test_a_process_is_prepared_once_when_its_needs_are_ready(tmp_path: Path, events: list[ProcessEvent]) -> None:
     port, seen = choose_port(), list[bool]()
     api = server("api", port)
     worker = Process("worker", SLEEP, needs=("api",), prepare=lambda: seen.append(port_is_free(port)))
@@ -102,7 +102,7 @@ def test_a_part_is_prepared_once_when_its_needs_are_ready(tmp_path: Path, events
     assert seen == [False]
 
 
-def test_a_part_that_dies_is_named_and_restarted(tmp_path: Path, events: list[ProcessEvent]) -> None:
+def test_a_process_that_dies_is_named_and_restarted(tmp_path: Path, events: list[ProcessEvent]) -> None:
     port = choose_port()
     with Stack([server("web", port)], tmp_path, events.append) as stack:
         os.kill(stack.pid("web") or 0, signal.SIGKILL)
@@ -137,25 +137,25 @@ def test_the_fourth_death_within_a_minute_stops_everything_with_its_last_lines(
     assert kinds(events, "idle")[-1] is EventKind.STOPPED
 
 
-def test_a_part_that_must_not_be_restarted_stops_everything(tmp_path: Path) -> None:
-    part = Process("once", (sys.executable, "-c", "import time; time.sleep(0.3)"), restart=False)
-    with pytest.raises(ProcessFailed, match="once died"), Stack([part], tmp_path) as stack:
-        stack.watch(20)
+def test_a_process_that_must_not_be_restarted_stops_everything(tmp_path: Path) -> None:
+    process = Process("once", (sys.executable, "-c", "import time; time.sleep(0.3)"), restart=False)
+    with pytest.raises(ProcessFailed, match="once died"), Stack([process], tmp_path) as stack:
+        stack.watch()
 
 
-def test_a_part_that_dies_before_it_is_ready_is_an_error_at_once(tmp_path: Path) -> None:
-    part = Process("broken", (sys.executable, "-c", "print('bad setting'); raise SystemExit(3)"), ready=lambda: False)
+def test_a_process_that_dies_before_it_is_ready_is_an_error_at_once(tmp_path: Path) -> None:
+    process = script("broken", "print('bad setting'); raise SystemExit(3)", ready=lambda: False)
     with pytest.raises(ProcessFailed, match=r"(?s)broken died \(exit code 3\) before it was ready.*bad setting"):
-        Stack([part], tmp_path).__enter__()
+        Stack([process], tmp_path).__enter__()
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
-    part = Process("absent", ("no-such-program-at-all",), ready=lambda: False)
+    process = Process("absent", ("no-such-program-at-all",), ready=lambda: False)
     with pytest.raises(ProcessFailed, match="cannot execute no-such-program-at-all"):
-        Stack([part], tmp_path).__enter__()
+        Stack([process], tmp_path).__enter__()
 
 
-def test_a_part_that_never_gets_ready_is_an_error_after_its_deadline(tmp_path: Path) -> None:
+def test_a_process_that_never_gets_ready_is_an_error_after_its_deadline(tmp_path: Path) -> None:
     stack = Stack([Process("slow", SLEEP, ready=lambda: False, ready_deadline=1)], tmp_path)
     with pytest.raises(ProcessFailed, match="slow was not ready after 1 s"):
         stack.__enter__()
@@ -216,8 +216,8 @@ def test_parts_stop_on_sigint_though_the_owner_ignores_it(tmp_path: Path, events
     try:
         mark = tmp_path / "mark"
         source = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
-        part = Process("run", (sys.executable, "-c", source, str(mark)), ready=mark.exists)
-        with Stack([part], tmp_path, events.append) as stack:
+        process = Process("run", (sys.executable, "-c", source, str(mark)), ready=mark.exists)
+        with Stack([process], tmp_path, events.append) as stack:
             os.kill(stack.pid("run") or 0, signal.SIGINT)
             until(lambda: any(event.kind is EventKind.DIED for event in events))
     finally:
