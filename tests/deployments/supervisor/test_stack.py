@@ -144,9 +144,9 @@ def test_a_process_that_must_not_be_restarted_stops_everything(tmp_path: Path) -
 
 
 def test_a_process_that_dies_before_it_is_ready_is_an_error_at_once(tmp_path: Path) -> None:
-    process = script("broken", "print('bad setting'); raise SystemExit(3)", ready=lambda: False)
+    argv = (sys.executable, "-c", "print('bad setting'); raise SystemExit(3)")
     with pytest.raises(ProcessFailed, match=r"(?s)broken died \(exit code 3\) before it was ready.*bad setting"):
-        Stack([process], tmp_path).__enter__()
+        Stack([Process("broken", argv, ready=lambda: False)], tmp_path).__enter__()
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
