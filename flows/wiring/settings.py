@@ -107,7 +107,8 @@ class Settings(BaseSettings):
 
         Aliases would not do: a new name in the weaker file would win over an old one in the stronger.
         """
-        files = sources["dotenv_settings"].env_file or ()
+        given = sources["dotenv_settings"].env_file or ()
+        files = (given,) if isinstance(given, str | Path) else tuple(given)
         places = [sources["env_settings"], *(DotEnvSettingsSource(settings_cls, env_file=path) for path in files[::-1])]
         for place in places:
             renamed = {new: place.env_vars[old] for old, new in RENAMED.items() if old in place.env_vars}

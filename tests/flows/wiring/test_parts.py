@@ -72,8 +72,11 @@ def test_a_home_keeps_its_scheme_and_refuses_another_in_one_sentence(parts: Part
 
 
 def test_a_scheme_that_there_is_not_is_named_with_its_setting(parts: Parts) -> None:
-    with pytest.raises(BadInput, match=r"gossip.*sentiment.*\n.*FINLOOP_SCHEME"):
-        _ = Parts(parts.settings.model_copy(update={"scheme": "gossip"})).scheme
+    with (
+        pytest.raises(BadInput, match=r"gossip.*sentiment \(FINLOOP_SCHEME\)"),
+        open_parts(parts.settings.model_copy(update={"scheme": "gossip"})) as other,
+    ):
+        _ = other.scheme
 
 
 def test_label_studio_without_an_address_is_named(parts: Parts) -> None:
