@@ -22,7 +22,7 @@ from labeling.answer.reconcile import Reconciled
 from storage.datasets.parents import in_words
 from storage.models.registry import ModelVersion
 from storage.records import DatasetVersion, LabelTask, Purpose
-from storage.texts.bad_lines import Problem, noted
+from storage.texts.bad_lines import BadLine, noted
 from storage.texts.store import Counts
 
 SHOWN = 50
@@ -93,7 +93,7 @@ def _task_line(task: LabelTask) -> dict[str, str]:
     }
 
 
-def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
+def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[BadLine]) -> None:
     """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the seed data."""
     _dataset(dataset, judged.judgement.candidate.seed.labels, left_out)
     _confusion(judged)
@@ -114,7 +114,7 @@ def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Pro
     )
 
 
-def _dataset(dataset: DatasetVersion, labels: Sequence[str], left_out: Sequence[Problem]) -> None:
+def _dataset(dataset: DatasetVersion, labels: Sequence[str], left_out: Sequence[BadLine]) -> None:
     counts = Counter((row.origin, row.split, row.label) for row in dataset.rows)
     groups = sorted({(origin, split) for origin, split, _ in counts})
     create_table_artifact(
@@ -127,7 +127,7 @@ def _dataset(dataset: DatasetVersion, labels: Sequence[str], left_out: Sequence[
     )
 
 
-def described(dataset: DatasetVersion, left_out: Sequence[Problem]) -> str:
+def described(dataset: DatasetVersion, left_out: Sequence[BadLine]) -> str:
     """Where a dataset came from, and what is not in it: `left_out` lines of a file, texts that were dropped."""
     said = f"Dataset {dataset.version[:12]}: {in_words(dataset.parents, dataset.label_watermark)}"
     dropped = [f"{count} dropped ({why})" for why, count in dataset.dropped.items()]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from storage.clock import now
 from storage.text import text_id
-from storage.texts.bad_lines import Problem
+from storage.texts.bad_lines import BadLine
 from storage.texts.csv import CsvReading
 from storage.texts.intake import Intake
 from storage.texts.store import Added, TextStore
@@ -15,13 +15,13 @@ CHUNK = 1000
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What an ingest did; `problems` names the lines that were left out, `labelled` counts texts with a label."""
+    """What an ingest did; `bad_lines` names the lines that were left out, `labelled` counts texts with a label."""
 
     new: int
     known: int
     audit: int
     labelled: int
-    problems: tuple[Problem, ...]
+    bad_lines: tuple[BadLine, ...]
 
 
 def ingest(
@@ -42,4 +42,4 @@ def ingest(
         added: Added = texts.add(coming[start : start + CHUNK])
         new, known = new + added.new, known + added.known
         progress(min(1.0, (start + CHUNK) / len(coming)))
-    return Ingested(new, known, sum(text.audit for text in coming), len(labels), reading.problems)
+    return Ingested(new, known, sum(text.audit for text in coming), len(labels), reading.bad_lines)

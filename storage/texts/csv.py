@@ -13,7 +13,7 @@ from pathlib import Path
 from storage.errors import BadInput
 from storage.scheme import Scheme
 from storage.text import checked
-from storage.texts.bad_lines import Problem
+from storage.texts.bad_lines import BadLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class CsvReading:
     """What a file gave; rows in file order, repeats included."""
 
     rows: tuple[CsvRow, ...]
-    problems: tuple[Problem, ...]
+    bad_lines: tuple[BadLine, ...]
 
 
 def read_texts(path: Path, scheme: Scheme | None) -> CsvReading:
@@ -41,18 +41,18 @@ def read_texts(path: Path, scheme: Scheme | None) -> CsvReading:
     UTF-8, has no column `text` or one twice, ends inside a quote, or holds no usable row.
     """
     rows: list[CsvRow] = []
-    problems: list[Problem] = []
+    bad_lines: list[BadLine] = []
     records = _records(path, _decoded(path))
     columns = _columns(path, next(records, None), labels=scheme is not None)
     for line, record in records:
         try:
             rows.append(_row(line, record, columns, scheme))
-        except BadInput as problem:
-            problems.append(Problem(line, str(problem)))
+        except BadInput as error:
+            bad_lines.append(BadLine(line, str(error)))
     if not rows:
-        first = f" Line {problems[0].line}: {problems[0].reason}." if problems else ""
+        first = f" Line {bad_lines[0].line}: {bad_lines[0].reason}." if bad_lines else ""
         raise BadInput(f"{path} holds no usable text.{first}")
-    return CsvReading(tuple(rows), tuple(problems))
+    return CsvReading(tuple(rows), tuple(bad_lines))
 
 
 @dataclass(frozen=True, slots=True)
