@@ -15,7 +15,7 @@ CHUNK = 1000
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What an ingest did; `bad_lines` names the lines that were left out, `labelled` counts texts with a label."""
+    """The counts of an ingest: `audit` are texts in the audit share, `labelled` are texts with a label."""
 
     new: int
     known: int
@@ -32,7 +32,7 @@ def ingest(
     keep: Callable[[Mapping[str, str]], None],
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Ingested:
-    """Store the texts of a file, each once. `keep` is given the file's labels by text id, before any text is stored."""
+    """Store the texts of a file, each once. `keep` gets the file's labels by text id before any text is stored."""
     moment = now()
     found = {text.text_id: text for text in (intake.text(row.text, source, moment) for row in reading.rows)}
     labels = {text_id(row.text): row.label for row in reading.rows if row.label is not None}

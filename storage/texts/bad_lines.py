@@ -1,4 +1,4 @@
-"""A line of a user's file that was left out, with why: readers count and name them instead of stopping half-way."""
+"""Lines of a user's file that a reader leaves out: readers name these lines instead of stopping at the first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """`line` is the 1-based line in the file."""
+    """A line that was left out; `line` is its number in the file, from 1."""
 
     line: int
     reason: str
 
 
 def noted(said: str, bad_lines: Sequence[BadLine]) -> str:
-    """What is said anyway; where lines were left out, how many and the first of them.
+    """`said`, with the number of bad lines and the first of them, if there are any.
 
     `9 texts, 2 lines left out (first: line 7, no label)`.
     """
