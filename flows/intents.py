@@ -4,7 +4,7 @@
 |---------|------------------------------------------|------------------------------|------------------------------|
 | Retrain | receiver and sync: enough new labels     | its event, once Prefect took | sync, which sends it again   |
 |         |                                          | it                           |                              |
-| Resume  | sync: a training that was cut short      | its event, as above          | sync: the next attempt       |
+| Resume  | sync: an interrupted retrain             | its event, as above          | sync: the next attempt       |
 | Deploy  | the gate's decision (attempt 1), sync    | its event, as above          | sync: the next attempt       |
 | Promote | the gate's decision, the deploy flow     | the deploy flow, once the    | sync, which opens the Deploy |
 |         |                                          | version is served            | of the next attempt          |
