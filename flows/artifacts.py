@@ -1,4 +1,4 @@
-"""What a run leaves behind for a person to read in Prefect's dashboard: tables, pictures, a verdict in words."""
+"""The tables, pictures and sentences that a run shows to people in Prefect's dashboard."""
 
 import base64
 import time
@@ -22,18 +22,18 @@ from labeling.answer.reconcile import Reconciled
 from storage.datasets.parents import in_words
 from storage.models.registry import ModelVersion
 from storage.records import DatasetVersion, LabelTask, Purpose
-from storage.texts.bad_lines import Problem, noted
+from storage.texts.bad_lines import BadLine, noted
 from storage.texts.store import Counts
 
 SHOWN = 50
 """Texts in a table: enough to see what kind they are."""
 
 MOVE_AFTER = 3.0
-"""Seconds between two moves of a progress bar: each is a request that the training waits for."""
+"""Seconds between two moves of a progress bar: the training waits for the request of each move."""
 
 
 class Progress:
-    """A progress bar in the dashboard; moves seldom, and to its end once that is told."""
+    """A progress bar in the dashboard. It moves every MOVE_AFTER seconds at most, and always at the end."""
 
     def __init__(self, key: str, description: str) -> None:
         self._id = cast(UUID, create_progress_artifact(0.0, key=key, description=description))
@@ -48,7 +48,7 @@ class Progress:
 
 
 def show_scores(counts: Counts, champion: ModelVersion | None) -> None:
-    """How many texts there are, and by which version each was scored last."""
+    """Show how many texts there are, and how many each version scored last."""
     lines = [f"| {version} | {count:,} |" for version, count in sorted(counts.predicted.items())]
     create_markdown_artifact(
         f"**{counts.texts:,}** texts, **{counts.audit:,}** of them set aside for the audit. "
@@ -60,9 +60,9 @@ def show_scores(counts: Counts, champion: ModelVersion | None) -> None:
 
 
 def show_sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) -> None:
-    """What was put before annotators, and why."""
+    """Show the texts that were sent to annotators, and why they were chosen."""
     why = {
-        Purpose.AUDIT: "drawn at random from the audit share; annotators do not see the model's answer",
+        Purpose.AUDIT: "drawn at random from the audit share; annotators do not see the prediction",
         Purpose.SELECT: "the lowest margins between the two likeliest labels, by the champion's scores",
     }[purpose]
     shown = sorted(tasks, key=_margin) if purpose is Purpose.SELECT else tasks
@@ -76,25 +76,8 @@ def show_sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) ->
     )
 
 
-def _margin(task: LabelTask) -> float:
-    return task.prediction.margin if task.prediction is not None else 0.0
-
-
-def _task_line(task: LabelTask) -> dict[str, str]:
-    if task.prediction is None or task.purpose is Purpose.AUDIT:
-        return {"source": task.source, "text": task.text}
-    # The text comes last: it is wide, and the table would hide behind its edge why it was chosen.
-    return {
-        "margin": f"{task.prediction.margin:.3f}",
-        "model says": task.prediction.label,
-        "confidence": f"{task.prediction.confidence:.3f}",
-        "source": task.source,
-        "text": task.text,
-    }
-
-
-def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Problem]) -> None:
-    """The dataset, the confusion matrices and the verdict of a retrain; `left_out` are lines of the seed data."""
+def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[BadLine]) -> None:
+    """Show the dataset, confusion matrices and verdict of a retrain; `left_out` are bad lines of the seed data."""
     _dataset(dataset, judged.judgement.candidate.seed.labels, left_out)
     _confusion(judged)
     verdict = judged.verdict
@@ -114,7 +97,53 @@ def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Pro
     )
 
 
-def _dataset(dataset: DatasetVersion, labels: Sequence[str], left_out: Sequence[Problem]) -> None:
+def described(dataset: DatasetVersion, left_out: Sequence[BadLine]) -> str:
+    """A dataset's parents, its bad lines (`left_out`) and its dropped texts, in one line."""
+    said = f"Dataset {dataset.version[:12]}: {in_words(dataset.parents, dataset.label_watermark)}"
+    dropped = [f"{count} dropped ({why})" for why, count in dataset.dropped.items()]
+    return ", ".join([noted(said, left_out), *dropped])
+
+
+def show_promotion(promotion: Promotion, serving_url: str) -> None:
+    """Show the version that is served, and the version that it replaced."""
+    create_markdown_artifact(
+        f"# Version {promotion.version} is served\n\nIt replaced version {promotion.previous or '(none)'}; "
+        "`finloop rollback` brings that one back.",
+        key="served",
+        description="The version that is served",
+    )
+    create_link_artifact(serving_url, "Try it", key="serving", description="The serving page")
+
+
+def show_sync(found: Reconciled, restarted: Sequence[str]) -> None:
+    """Show what the webhooks had missed, and what was started again."""
+    lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in found.counts().items()]
+    again = "\n\nStarted again: " + ", ".join(restarted) if restarted else ""
+    create_markdown_artifact(
+        "| found in Label Studio | how many |\n|---|---|\n" + "\n".join(lines) + again,
+        key="sync",
+        description="What the webhooks had missed",
+    )
+
+
+def _margin(task: LabelTask) -> float:
+    return task.prediction.margin if task.prediction is not None else 0.0
+
+
+def _task_line(task: LabelTask) -> dict[str, str]:
+    if task.prediction is None or task.purpose is Purpose.AUDIT:
+        return {"source": task.source, "text": task.text}
+    # The text comes last: it is wide, and would push the other columns out of sight.
+    return {
+        "margin": f"{task.prediction.margin:.3f}",
+        "prediction": task.prediction.label,
+        "confidence": f"{task.prediction.confidence:.3f}",
+        "source": task.source,
+        "text": task.text,
+    }
+
+
+def _dataset(dataset: DatasetVersion, labels: Sequence[str], left_out: Sequence[BadLine]) -> None:
     counts = Counter((row.origin, row.split, row.label) for row in dataset.rows)
     groups = sorted({(origin, split) for origin, split, _ in counts})
     create_table_artifact(
@@ -125,13 +154,6 @@ def _dataset(dataset: DatasetVersion, labels: Sequence[str], left_out: Sequence[
         key="dataset",
         description=described(dataset, left_out),
     )
-
-
-def described(dataset: DatasetVersion, left_out: Sequence[Problem]) -> str:
-    """Where a dataset came from, and what is not in it: `left_out` lines of a file, texts that were dropped."""
-    said = f"Dataset {dataset.version[:12]}: {in_words(dataset.parents, dataset.label_watermark)}"
-    dropped = [f"{count} dropped ({why})" for why, count in dataset.dropped.items()]
-    return ", ".join([noted(said, left_out), *dropped])
 
 
 def _confusion(judged: Judged) -> None:
@@ -149,25 +171,3 @@ def _confusion(judged: Judged) -> None:
         create_image_artifact(
             f"data:image/png;base64,{png}", key=f"confusion-{name}", description=f"Confusion on the {title}"
         )
-
-
-def show_promotion(promotion: Promotion, serving_url: str) -> None:
-    """Which version serves now, and which it replaced."""
-    create_markdown_artifact(
-        f"# Version {promotion.version} is served\n\nIt replaced version {promotion.previous or '(none)'}; "
-        "`finloop rollback` brings that one back.",
-        key="served",
-        description="The version that the service answers with",
-    )
-    create_link_artifact(serving_url, "Try it", key="serving", description="The serving page")
-
-
-def show_sync(found: Reconciled, restarted: Sequence[str]) -> None:
-    """What a reconciliation found that the webhooks had missed."""
-    lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in found.counts().items()]
-    again = "\n\nStarted again: " + ", ".join(restarted) if restarted else ""
-    create_markdown_artifact(
-        "| found in Label Studio | how many |\n|---|---|\n" + "\n".join(lines) + again,
-        key="sync",
-        description="What the webhooks had missed",
-    )

@@ -1,6 +1,6 @@
-"""Asks annotators about a random part of the audit share, without the model's answer.
+"""Asks annotators about random texts of the audit share: their answers measure production accuracy.
 
-It is how production accuracy is known.
+Annotators do not see the predictions.
 """
 
 from prefect import State, flow
@@ -15,7 +15,7 @@ from storage.records import Purpose
 
 @flow(name="audit", log_prints=True)
 def audit(policy: AuditPolicy = AuditPolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
-    """Send a random part of the audit share to annotators."""
+    """Send random texts of the audit share to annotators."""
     with open_parts() as parts:
         project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
         sent = asking.ask_audit(parts.studio, project, parts.texts, parts.tasks, parts.scheme, policy.size, policy.seed)

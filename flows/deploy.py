@@ -14,7 +14,7 @@ from flows.wiring.parts import open_parts
 
 @flow(name="deploy", log_prints=True)
 def deploy(version: str = "challenger", force: bool = False, event: str | None = None) -> State[None]:
-    """Promote a version that the gate passed; `force` also takes one that it did not (a rollback does)."""
+    """Promote a version that the gate has promoted; with `force`, any version (as a rollback does)."""
     with open_parts() as parts, parts.leases.hold(DEPLOY_LEASE, RUN_LEASE, wait=2 * RUN_LEASE):
         service = Service(parts.settings.needed("serving_url"), parts.settings.needed("admin_token"))
         if not force:

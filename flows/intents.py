@@ -4,12 +4,12 @@
 |---------|------------------------------------------|------------------------------|------------------------------|
 | Retrain | receiver and sync: enough new labels     | its event, once Prefect took | sync, which sends it again   |
 |         |                                          | it                           |                              |
-| Resume  | sync: a training that was cut short      | its event, as above          | sync: the next attempt       |
+| Resume  | sync: an interrupted retrain             | its event, as above          | sync: the next attempt       |
 | Deploy  | the gate's decision (attempt 1), sync    | its event, as above          | sync: the next attempt       |
 | Promote | the gate's decision, the deploy flow     | the deploy flow, once the    | sync, which opens the Deploy |
 |         |                                          | version is served            | of the next attempt          |
 
-Keys and kinds are stored in every home: another spelling would intend again what is done already.
+Every home stores keys and kinds: with another spelling, old effects would be intended again.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from storage.work.outbox import Entry
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """How an intent looks to Prefect's triggers (prefect.yaml)."""
+    """The Prefect event of an intent, as the triggers in prefect.yaml expect it."""
 
     name: str
     resource: str
@@ -47,7 +47,7 @@ class Retrain:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """Since when, and how many: the run counts again."""
+        """The watermark and the number of labels; the run counts the labels again."""
         return {"watermark": self.watermark, "labels": self.labels}
 
 
@@ -66,7 +66,7 @@ class Resume:
 
     @property
     def subject(self) -> str:
-        """What was cut short: the dataset, or the watermark."""
+        """The interrupted dataset, or the watermark where there is no dataset."""
         return self.dataset[:16] if self.dataset else f"{self.watermark}"
 
     @property
@@ -76,7 +76,7 @@ class Resume:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The labels that were read before."""
+        """The number of the last label change that a dataset had read."""
         return {"watermark": self.watermark}
 
 
@@ -97,13 +97,13 @@ class Deploy:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """Which version the run puts into the service."""
+        """The version to serve."""
         return {"version": self.version}
 
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Have a version served as the champion; a `forced` one needs no verdict of the gate (a rollback)."""
+    """Have a version served as the champion; a `forced` version needs no verdict of the gate (a rollback)."""
 
     version: str
     forced: bool = False
@@ -118,7 +118,7 @@ class Promote:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What is served, and whether in spite of the gate."""
+        """The version to serve, and whether it needs a verdict of the gate."""
         return {"version": self.version, "forced": self.forced}
 
 
@@ -138,6 +138,6 @@ def read(entry: Entry) -> Known | None:
             return Resume(dataset, said["watermark"], int(attempt))
         case Deploy.kind:
             return Deploy(said["version"], int(entry.key.rpartition(":")[2]))
-        case Promote.kind:  # in older homes the gate's own do not say `forced`
+        case Promote.kind:  # in older homes, the gate's intents have no `forced`
             return Promote(said["version"], bool(said.get("forced")))
     return None

@@ -1,6 +1,6 @@
-"""Trains a candidate on the newest labels and has the gate judge it. Never retried: a second try is another run.
+"""Trains a candidate on the newest labels and has the gate judge it. Prefect never retries a run: sync starts another.
 
-A refusal is a completed run that says why; a run that finds nothing new completes at once and says so.
+A refused candidate makes a completed run, whose message says why. A run without new labels completes at once.
 """
 
 from prefect import State, flow, task

@@ -1,4 +1,4 @@
-"""Makes good what a webhook, an event or a crash left undone; scheduled, and safe to run at any time."""
+"""Completes what a lost webhook, a lost event or a crash left undone. It runs on a schedule, and is always safe."""
 
 from prefect import flow
 
@@ -12,13 +12,13 @@ from flows.wiring.policies import SyncPolicy
 
 @flow(name="sync", log_prints=True)
 def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen default is what the form shows)
-    """Reconcile labels with Label Studio, send what was reserved and never sent, start again what was cut short."""
+    """Reconcile labels with Label Studio, send reserved texts, and start interrupted promotions and retrains again."""
     patience = Patience(policy.retry_after_seconds, policy.attempts)
     with open_parts() as parts:
         try:
             project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
             found = asking.catch_up(parts.studio, project, parts.tasks, parts.labels, parts.scheme)
-        finally:  # what was cut short does not wait for a Label Studio that is away
+        finally:  # interrupted runs start again even while Label Studio is away
             asking.announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
             outbox, leases, datasets = parts.outbox, parts.leases, parts.datasets
             restarted = restart_promotions(outbox, leases, patience)

@@ -1,14 +1,14 @@
-"""Named errors: each says which part is at fault and why, in words that a person can read.
+"""Named errors: each says in plain words which part is at fault, and why.
 
-The inner rooms know no settings. The wiring adds the setting that chooses the part, and the cure, when an error leaves
-the parts (`flows/wiring/cures.py`); edges map the classes to a status or an exit code.
+The inner rooms know no settings. The wiring (`flows/wiring/cures.py`) adds the setting that chooses the part, and the
+cure. The command line maps the classes to exit codes, the web services map them to statuses.
 """
 
 from enum import StrEnum
 
 
 class Part(StrEnum):
-    """What an error can be about: something that a setting chooses."""
+    """Something that a setting chooses, and that an error can be about."""
 
     DATABASE = "database"
     EMBEDDED_DATABASE = "embedded database"
@@ -23,9 +23,9 @@ class Part(StrEnum):
 
 
 class FinloopError(Exception):
-    """The root of every error that finloop raises on purpose: its message is fit to be shown to a person.
+    """The base of every error that finloop raises on purpose. Its message is written for a person.
 
-    `part` is what is at fault, where a setting chooses it. `setting` and `cure` are empty until the wiring fills them.
+    `part` is the part at fault, if there is one. `setting` and `cure` are empty until the wiring fills them.
     """
 
     def __init__(self, message: str, part: Part | None = None) -> None:
@@ -44,15 +44,15 @@ class FinloopError(Exception):
 
 
 class Failed(FinloopError):
-    """Something was tried and did not succeed; there is nothing in the call to set right (exit code 1)."""
+    """An attempt did not succeed, although the call was right (exit code 1)."""
 
 
 class BadInput(FinloopError):
-    """What the user gave cannot be used; nothing was written."""
+    """The user's input cannot be used; nothing was written."""
 
 
 class Unreachable(FinloopError):
-    """Nothing answers at an address as the part should; `name` is what should answer there."""
+    """A part does not respond at its address; `name` is what people call the part, where that differs."""
 
     def __init__(self, part: Part, address: str, reason: str, name: str = "") -> None:
         self._place, self._reason = f"no {name or part} answers at {address}", f": {reason.rstrip('.')}."
@@ -64,7 +64,7 @@ class Unreachable(FinloopError):
 
 
 class Refused(FinloopError):
-    """A service answers, and refuses us: a wrong token, a missing right."""
+    """A service responds and refuses us: a wrong token, or a missing right."""
 
 
 class UnknownVersion(FinloopError):

@@ -1,6 +1,6 @@
-"""The nouns that every room shares: plain frozen values, no behaviour that needs a database or a model.
+"""The values that every room shares: plain and frozen, so that reading one needs no database and no model.
 
-A label is its name in the label scheme of the home (`storage.scheme`).
+A label is always the label's name in the home's label scheme (`storage.scheme`).
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class Purpose(StrEnum):
 
 
 class TaskState(StrEnum):
-    """The life of a label task; a text has at most one."""
+    """The state of a label task; a text has at most one task."""
 
     RESERVED = "reserved"
     SENT = "sent"
@@ -27,7 +27,7 @@ class TaskState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one model version said of one text; scores and logits go by the names of the labels."""
+    """One model version's prediction for one text. `scores` and `logits` map the labels' names to numbers."""
 
     label: str
     scores: Mapping[str, float]
@@ -40,7 +40,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A production text; `audit` is fixed for ever at ingest, `prediction` is the newest."""
+    """A production text. `audit` is fixed for ever at ingest; `prediction` is the newest prediction."""
 
     text_id: str
     text: str
@@ -53,7 +53,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class LabelTask:
-    """One text sent (or about to be sent) to annotators."""
+    """One text for annotators; `server`, `project_id` and `task_id` are None until the task was sent."""
 
     text_id: str
     text: str
@@ -90,7 +90,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What the annotations of a text agree on; `sequence` grows with every change of any label."""
+    """The label of a text, None where its annotations agree on none. `sequence` numbers the changes of all labels."""
 
     text_id: str
     text: str
@@ -130,9 +130,9 @@ class ParentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """One thing that a dataset was made from: `name` is for people, `hash` names the content.
+    """One source of a dataset's rows: `name` is for people, `hash` is the hash of the content.
 
-    `policy` is the hash of the policy that split the rows; `origin` is what the rows from this parent carry.
+    `policy` is the hash of the policy that split the rows; `origin` is the origin of the rows from this parent.
     """
 
     kind: ParentKind
@@ -144,10 +144,10 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """An immutable dataset: `version` is the hash of its rows, `parents` are what they came from, seed data first.
+    """An immutable dataset: `version` is the hash of its rows, `parents` are their sources, seed data first.
 
-    `label_watermark` is the last change of a label that was read. `dropped` says why, and how many, texts that could
-    have been rows are none.
+    `label_watermark` is the number of the newest label change that was read. `dropped` maps a reason to the number of
+    texts that were left out for that reason.
     """
 
     version: str

@@ -1,7 +1,7 @@
 """A label scheme: which labels there are, what annotators are asked, and what any usable model must get right.
 
-A scheme is a TOML file, so that another task needs no code. Labels go by name everywhere: the order of a scheme is the
-order of columns and buttons, and never says which label a number belongs to.
+A scheme is a TOML file, so that another task needs no code. A label is its name everywhere. The order of a scheme is
+the order of columns and buttons; the meaning of a model's outputs never depends on it.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ Prose = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 
 
 class SchemeLabel(BaseModel):
-    """One label: its name, what it means, other spellings that mean it, and how its button looks.
+    """One label: its name, its meaning, its other spellings (`aliases`), and its button.
 
-    `hotkey` is the key that chooses the label, `colour` is written as #rrggbb.
+    `hotkey` is the key that chooses the label; `colour` is written as #rrggbb.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,10 +48,7 @@ class ObviousCase(BaseModel):
 
 
 class Scheme(BaseModel):
-    """The labels of a home in their order, and all that people and models are told of them.
-
-    `instructions` are Markdown.
-    """
+    """The labels of a home in their order, with the question and instructions (Markdown) for annotators."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,16 +65,16 @@ class Scheme(BaseModel):
 
     @cached_property
     def hash(self) -> str:
-        """What makes two schemes the same: the SHA-256 of the name and the labels' names in order.
+        """The SHA-256 of the name and the labels' names in order. Schemes of one hash are the same scheme.
 
-        Wording, colours, aliases and obvious cases are left out, so that people may improve them in a home in use.
+        Wording, colours, aliases and obvious cases do not count, so that people may improve them in a home in use.
         """
         return hashlib.sha256(json.dumps([self.name, *self.names]).encode()).hexdigest()
 
     def label(self, said: str) -> str:
-        """The name of the label that somebody calls `said`: its name or an alias, in any case.
+        """The name of the label whose name or alias is `said`, in upper or lower case.
 
-        Raises BadInput that names the labels there are.
+        Raises BadInput that lists the labels.
         """
         found = self._by_spelling.get(_spelling(said))
         if found is None:
@@ -108,7 +105,7 @@ class Scheme(BaseModel):
 def find_scheme(name: str) -> Scheme:
     """The packaged scheme of that name, or the scheme in that TOML file.
 
-    Raises BadInput where there is neither, or where the file is no scheme.
+    Raises BadInput where there is neither, or where the file is not a scheme.
     """
     packaged = PACKAGED / f"{name}.toml"
     if Path(name).name == name and packaged.is_file():

@@ -32,15 +32,14 @@ def checked(text: str) -> str:
 
 
 def in_audit(identity: str, salt: str, share: float) -> bool:
-    """Whether a text is put aside for the audit, the same at every ingest."""
+    """Whether a text belongs to the audit share; the result is the same at every ingest."""
     return drawn(identity, salt) < share
 
 
 def drawn(identity: str, salt: str) -> float:
-    """A number from 0 to 1, uniform over identities and always the same for one: a salted hash.
+    """A number from 0 to 1 by a salted hash: uniform over identities, and always the same for one identity.
 
-    Whoever draws for another purpose from the same texts needs other identities or another salt: the two would else
-    choose the same texts.
+    Two draws from the same texts need different identities or salts, or both choose the same texts.
     """
     digest = hashlib.sha256(f"{salt}:{identity}".encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64

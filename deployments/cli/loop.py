@@ -38,15 +38,15 @@ def ingest(
     with open_parts() as parts, bar(f"ingest {file.name}") as move:
         reading, keep = read_texts(file, parts.scheme), AnswerKey(parts.settings.home, parts.scheme).add
         done = ingest_file(reading, file.stem, parts.texts, parts.intake, keep, move)
-    for problem in done.problems:
-        errors.print(f"{file}:{problem.line}: left out: {problem.reason}", markup=False, highlight=False)
+    for bad in done.bad_lines:
+        errors.print(f"{file}:{bad.line}: left out: {bad.reason}", markup=False, highlight=False)
     counts = {"new": done.new, "known": done.known, "audit": done.audit, "labelled": done.labelled}
     if as_json:
-        print_json({**counts, "left_out": len(done.problems)})
+        print_json({**counts, "left_out": len(done.bad_lines)})
         return
     console.print(
         f"{done.new:,} new texts, {done.known:,} known, {done.audit:,} of them in the audit share; "
-        f"{len(done.problems)} lines left out"
+        f"{len(done.bad_lines)} lines left out"
     )
 
 

@@ -15,7 +15,7 @@ from storage.errors import BadInput
 from storage.records import Split
 from storage.scheme import Scheme, find_scheme
 from storage.text import checked
-from storage.texts.bad_lines import Problem
+from storage.texts.bad_lines import BadLine
 from storage.texts.csv import read_texts
 from storage.texts.paging import batches
 
@@ -30,7 +30,7 @@ class Trained:
     """What `train` made: a report fit for JSON, and the lines of the data that were left out."""
 
     report: dict[str, Any]
-    problems: tuple[Problem, ...]
+    bad_lines: tuple[BadLine, ...]
 
 
 def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Recipe", progress: Progress) -> Trained:
@@ -70,10 +70,10 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
     return Trained(report, given.bad_lines)
 
 
-def read_input(path: Path) -> tuple[list[str], tuple[Problem, ...]]:
+def read_input(path: Path) -> tuple[list[str], tuple[BadLine, ...]]:
     """The texts of a CSV, in its order, and the lines that were left out."""
     reading = read_texts(path, None)
-    return [row.text for row in reading.rows], reading.problems
+    return [row.text for row in reading.rows], reading.bad_lines
 
 
 def predict_offline(texts: Sequence[str], model: str, progress: Progress) -> list[dict[str, Any]]:

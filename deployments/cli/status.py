@@ -3,9 +3,9 @@
 from deployments.cli.terminal import counted, show_facts
 from flows.steps.standing import (
     Accuracy,
-    Part,
     Problem,
     ProblemKind,
+    Server,
     Serving,
     Standing,
     State,
@@ -32,8 +32,8 @@ def show_standing(found: Standing) -> None:
             "production accuracy": said_accuracy(found.production_accuracy),
             "models": counted(found.models),
             "served": _said_serving(found.served),
-            "label studio": _said_part(found.label_studio),
-            "prefect": _said_part(found.prefect),
+            "label studio": _said_server(found.label_studio),
+            "prefect": _said_server(found.prefect),
             "problems": "\n".join(said_problem(one) for one in found.problems) or "none",
         },
         "finloop",
@@ -87,8 +87,8 @@ def said_problem(problem: Problem) -> str:
 def _said_serving(served: Serving) -> str:
     if served.state is State.UP:
         return "no model yet" if served.version is None else f"version {served.version}"
-    return _said_part(served)
+    return _said_server(served)
 
 
-def _said_part(part: Part) -> str:
-    return part.state if part.state is State.NOT_STARTED else f"{part.state} at {part.url}"
+def _said_server(server: Server) -> str:
+    return server.state if server.state is State.NOT_STARTED else f"{server.state} at {server.url}"

@@ -53,8 +53,8 @@ def train(
     recipe = Recipe(epochs=epochs, learning_rate=lr, batch_size=batch_size, limit=limit)
     with bar("train") as move:
         trained = train_offline(data, output, base_model, recipe, move)
-    for problem in trained.problems:
-        errors.print(f"{data}:{problem.line}: left out: {problem.reason}", markup=False, highlight=False)
+    for bad in trained.bad_lines:
+        errors.print(f"{data}:{bad.line}: left out: {bad.reason}", markup=False, highlight=False)
     if as_json:
         print_json(trained.report)
         return
@@ -74,9 +74,9 @@ def predict(
 
     if bool(texts) == bool(input_file):
         raise BadInput('give texts or --input FILE.csv, one of the two: finloop predict "Profit rose."')
-    given, problems = read_input(input_file) if input_file else (texts or [], ())
-    for problem in problems:
-        errors.print(f"{input_file}:{problem.line}: left out: {problem.reason}", markup=False, highlight=False)
+    given, bad_lines = read_input(input_file) if input_file else (texts or [], ())
+    for bad in bad_lines:
+        errors.print(f"{input_file}:{bad.line}: left out: {bad.reason}", markup=False, highlight=False)
     with bar("predict") as move:
         rows = predict_offline(given, model, move)
     if output is not None:

@@ -225,7 +225,7 @@ def _loop(
 
 
 def _ingested(done: Ingested) -> str:
-    return noted(f"{done.new:,} texts, {done.audit:,} set aside for the audit", done.problems)
+    return noted(f"{done.new:,} texts, {done.audit:,} set aside for the audit", done.bad_lines)
 
 
 def _tasks(parts: Parts, name: str) -> str:

@@ -1,8 +1,8 @@
-"""Delivers the intents that are Prefect events, over plain HTTP: Prefect's client would cost the receiver
-1.6 s of imports for this one call.
+"""Sends intents to Prefect as events. It uses plain HTTP, because importing Prefect's client would cost the receiver
+1.6 s for this one call.
 
-An event's id is made from its intent's key: while Prefect remembers it (half an hour), an intent that is replayed
-starts one run. A later replay starts another, which finds nothing new.
+An event's id is made from its intent's key. Prefect remembers ids for half an hour: an intent that is replayed in that
+time starts one run. A later replay starts another run, which finds nothing new.
 """
 
 import uuid
@@ -19,15 +19,15 @@ NAMESPACE = uuid.UUID("6f1b2f0e-6f0e-5d0b-9d0a-66696e6c6f70")
 
 
 def event_id(key: str) -> uuid.UUID:
-    """The id of the event that an intent becomes."""
+    """The id of the event for the intent of this key."""
     return uuid.uuid5(NAMESPACE, key)
 
 
 def deliver(outbox: Outbox, prefect_url: str) -> int:
-    """Send every open event and close its intent; returns how many went out.
+    """Send the events of all open intents, and close these intents. Returns the number of sent events.
 
-    One that fails stays open, with the reason, and one that is refused holds up no other. Raises Unreachable when no
-    Prefect server answers.
+    A failed intent stays open, with the reason. A refused event does not stop the others. Raises Unreachable where no
+    Prefect server responds.
     """
     sent = 0
     for entry in outbox.open():

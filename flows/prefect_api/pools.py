@@ -1,6 +1,6 @@
-"""What has to be on the Prefect server before prefect.yaml is deployed: work pools, and the watch over lost runs.
+"""Prepares a Prefect server for prefect.yaml: the work pools, and the automation that ends lost runs.
 
-Prefect's own client serves here: these calls are made in the process that deploys, which imports Prefect anyway.
+It uses Prefect's own client, because the process that deploys imports Prefect anyway.
 """
 
 from collections.abc import Iterable
@@ -29,9 +29,9 @@ def make_pools(server: SyncPrefectClient, names: Iterable[str]) -> None:
 
 
 def watch_lost_runs(server: SyncPrefectClient) -> None:
-    """Have the server end a run that gives no sign of life, once.
+    """Make, once, the automation by which the server ends a run without heartbeats.
 
-    A worker and its run that are killed together leave the run Running for ever, its concurrency slot taken.
+    A run that is killed together with its worker would stay Running for ever, and keep its concurrency slot.
     """
     if server.read_automations_by_name(AUTOMATION):
         return

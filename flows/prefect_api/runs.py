@@ -1,4 +1,4 @@
-"""Starts and watches the runs of our deployments."""
+"""Starts and watches the runs of our deployments, for the command line and the demo."""
 
 import threading
 import uuid
@@ -14,7 +14,7 @@ TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A flow run as it stands; `created_by` is schedule, event or user."""
+    """A flow run at one moment; `created_by` is schedule, event or user."""
 
     id: str
     flow: str
@@ -39,33 +39,33 @@ class Runs:
         self._server = Connection(prefect_url)
 
     def check(self) -> None:
-        """Raises Unreachable within 10 s where no Prefect server answers."""
+        """Raises Unreachable within 10 s where no Prefect server responds."""
         self._server.check()
 
     def start(self, name: str, parameters: dict[str, Any]) -> Run:
         """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters."""
         deployment = self._server.ask("GET", f"/deployments/name/{name}/{name}")
-        # The key makes asking twice safe: the server starts one run for it.
+        # The server starts one run for a key, so the request is safe to send twice.
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid.uuid4())}
         return _run(name, self._server.ask("POST", f"/deployments/{deployment['id']}/create_flow_run", body))
 
     def get(self, run: Run) -> Run:
-        """The run as it stands now."""
+        """The run at this moment."""
         return _run(run.flow, self._server.ask("GET", f"/flow_runs/{run.id}"))
 
     def since(self, name: str, moment: datetime) -> list[Run]:
         """The runs of a deployment created after a moment, oldest first."""
         deployment = self._server.ask("GET", f"/deployments/name/{name}/{name}")
-        # The server filters by time too: one page would otherwise hold only the oldest of a busy deployment.
+        # The server filters by time too, or the page would have only the oldest runs of a busy deployment.
         which = {"deployment_id": {"any_": [deployment["id"]]}, "expected_start_time": {"after_": moment.isoformat()}}
         body = {"flow_runs": which, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
         found = [_run(name, one) for one in self._server.ask("POST", "/flow_runs/filter", body)]
         return [run for run in found if run.created >= moment]
 
     def finish(self, run: Run, deadline: float | None = None) -> Run:
-        """Wait until a run has ended, for as long as it takes: a retrain on few cores may need hours.
+        """Wait until a run has ended, by default without a limit: a retrain on few cores may need hours.
 
-        Raises RunFailed when it ended badly, or did not end within `deadline` s where one is given.
+        Raises RunFailed where the run did not complete, or did not end within `deadline` seconds.
         """
         pause, began = threading.Event(), now()
         while not run.finished:
@@ -78,7 +78,7 @@ class Runs:
         return run
 
     def progress(self, run: Run) -> tuple[float, str] | None:
-        """The fraction and words of a run's progress bar, if it has shown one."""
+        """The fraction (0 to 1) and description of a run's progress bar, or None where the run has none."""
         chosen = {"artifacts": {"flow_run_id": {"any_": [run.id]}, "type": {"any_": ["progress"]}}, "limit": 1}
         found = self._server.ask("POST", "/artifacts/filter", chosen)
         return (float(found[0]["data"]) / 100, found[0]["description"] or "") if found else None
@@ -90,11 +90,11 @@ class Runs:
         return {one["name"].rsplit("-", 1)[0]: float(one["total_run_time"] or 0) for one in found}
 
     def page(self, run: Run) -> str:
-        """Where a person looks at a run."""
+        """The address of a run's page in the dashboard."""
         return f"{self._server.url}/runs/flow-run/{run.id}"
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._server.close()
 
 

@@ -1,4 +1,4 @@
-"""Asks annotators: finds our Label Studio project, sends texts there, reads what webhooks missed, counts answers."""
+"""Asks annotators: finds our Label Studio project, sends texts, reads what webhooks missed, announces new labels."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Wanted:
 
 
 def our_project(studio: Studio, projects: Projects, leases: Leases, tasks: Tasks, wanted: Wanted) -> Project:
-    """Our project and its webhook, made or healed; the tasks of one that was deleted there are marked as missing."""
+    """Find, repair or make our project and its webhook. Tasks of an earlier project there are marked as missing."""
     webhook, marker = wanted.receiver_url + WEBHOOK_PATH, marker_of(wanted.name)
     ours = ensure_project(studio, projects, leases, wanted.scheme, webhook, wanted.webhook_secret, marker)
     tasks.mark_left_behind(ours.server, ours.id)
@@ -49,17 +49,13 @@ def ask_uncertain(
 def ask_audit(
     studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, size: int, seed: int
 ) -> list[LabelTask]:
-    """Send a random part of the audit share; batches whose sender was killed are sent first."""
+    """Send random texts of the audit share; batches whose sender was killed are sent first."""
     recover_batches(studio, where, tasks, scheme)
     return _send(studio, where, tasks, scheme, choose_audit(texts, tasks, size, seed))
 
 
-def _send(studio: Studio, where: Project, tasks: Tasks, scheme: Scheme, batch: Batch) -> list[LabelTask]:
-    return send_batch(studio, where, tasks, scheme, batch.batch_id, batch.owner)
-
-
 def why_nothing(texts: TextStore, champion: str) -> str:
-    """Why a select may have found no text to send."""
+    """The reason why a select found no text to send."""
     if not texts.counts().predicted.get(champion):
         return f"no text sent: version {champion} has scored none yet; run `finloop score` first"
     return "no text sent: every text that may be asked about was sent before"
@@ -72,10 +68,14 @@ def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels, schem
 
 
 def announce(labels: Labels, datasets: Datasets, outbox: Outbox, threshold: int) -> bool:
-    """Intend a retrain if `threshold` labels are new since the newest dataset; True where nobody had intended it.
+    """Intend a retrain where `threshold` labels are new since the newest dataset. True: this call intended it.
 
-    The receiver and sync may both call this: the dataset's watermark names the intent, so that one event goes out.
+    The receiver and sync both call this. The watermark is the intent's key, so that only one of them intends it.
     """
     watermark = datasets.watermark()
     new = new_labels(labels, watermark, threshold)
     return new.enough and outbox.intend(Retrain(watermark, new.count))
+
+
+def _send(studio: Studio, where: Project, tasks: Tasks, scheme: Scheme, batch: Batch) -> list[LabelTask]:
+    return send_batch(studio, where, tasks, scheme, batch.batch_id, batch.owner)

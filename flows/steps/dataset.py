@@ -1,4 +1,4 @@
-"""The dataset that the next training sees: seed data and all labels, merged, split and stored under its hash."""
+"""Builds the dataset of the next training: seed data and all labels, merged, split and stored under their hash."""
 
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def build_dataset(
     labels: Labels, texts: TextStore, datasets: Datasets, seed: "SeedData", policy: "MergePolicy"
 ) -> DatasetVersion:
-    """The dataset to train on now: an unjudged one that a killed run left, else a new one of all labels.
+    """The dataset to train on: the unjudged dataset of an interrupted run, else a new dataset of all labels.
 
-    An unjudged dataset of other seed data or another merge policy is passed over: today's settings count. Raises
-    BadInput, and stores nothing, where no row would train or none would validate.
+    An unjudged dataset of other seed data or another merge policy is not used: the current settings count. Raises
+    BadInput, and stores nothing, where the dataset would have no train row or no validation row.
     """
     parent = seed.parent(policy.hash())
     unfinished = datasets.unjudged(seed=parent, policy=policy.hash())
@@ -49,7 +49,7 @@ def build_dataset(
 
 
 def _check_trainable(dataset: DatasetVersion) -> None:
-    """Refused here, since a stored dataset that cannot be trained on would be taken up by every later retrain."""
+    """Raise BadInput before an untrainable dataset is stored, because every later retrain would take it up."""
     rows = Counter(row.split for row in dataset.rows)
     if not rows[Split.TRAIN] or not rows[Split.VALIDATION]:
         raise BadInput(

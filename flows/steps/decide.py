@@ -1,4 +1,4 @@
-"""Does what a verdict says: the verdict is kept, a promoted candidate is to be deployed, its dataset is closed."""
+"""Carries a verdict out: stores it, intends the deployment of a promoted candidate, and closes the dataset."""
 
 from flows.intents import Deploy, Promote
 from flows.steps.recover import end_unfinished
@@ -18,10 +18,10 @@ def record_decision(
     outbox: Outbox,
     problems: Problems,
 ) -> None:
-    """Keep the verdict; a promoted candidate becomes the challenger, and its deployment is intended.
+    """Store the verdict. A promoted candidate becomes the challenger, and its deployment is intended.
 
-    The intents are committed before the dataset is closed. A crash in between repeats the judging, which intends the
-    same under the same keys.
+    The intents are committed before the dataset is closed. After a crash between the two, the next retrain judges
+    again and intends the same keys.
     """
     version = verdict.candidate
     registry.record_verdict(version, verdict)
@@ -35,9 +35,9 @@ def record_decision(
 def decided_before(
     dataset: DatasetVersion, recipe_hash: str, registry: Registry, datasets: Datasets, problems: Problems
 ) -> bool:
-    """Whether the newest labels led back to a dataset whose model, of the same recipe, was judged: nothing is new.
+    """Whether nothing is new: the dataset's model of this recipe has a verdict.
 
-    The dataset is closed again, because newer labels were read into it.
+    The dataset is then closed again, because newer labels may have been read into it.
     """
     if not datasets.judged(dataset.version):
         return False

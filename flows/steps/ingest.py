@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from storage.clock import now
 from storage.text import text_id
-from storage.texts.bad_lines import Problem
+from storage.texts.bad_lines import BadLine
 from storage.texts.csv import CsvReading
 from storage.texts.intake import Intake
 from storage.texts.store import Added, TextStore
@@ -15,13 +15,13 @@ CHUNK = 1000
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What an ingest did; `problems` names the lines that were left out, `labelled` counts texts with a label."""
+    """The counts of an ingest: `audit` are texts in the audit share, `labelled` are texts with a label."""
 
     new: int
     known: int
     audit: int
     labelled: int
-    problems: tuple[Problem, ...]
+    bad_lines: tuple[BadLine, ...]
 
 
 def ingest(
@@ -32,7 +32,7 @@ def ingest(
     keep: Callable[[Mapping[str, str]], None],
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Ingested:
-    """Store the texts of a file, each once. `keep` is given the file's labels by text id, before any text is stored."""
+    """Store the texts of a file, each once. `keep` gets the file's labels by text id before any text is stored."""
     moment = now()
     found = {text.text_id: text for text in (intake.text(row.text, source, moment) for row in reading.rows)}
     labels = {text_id(row.text): row.label for row in reading.rows if row.label is not None}
@@ -42,4 +42,4 @@ def ingest(
         added: Added = texts.add(coming[start : start + CHUNK])
         new, known = new + added.new, known + added.known
         progress(min(1.0, (start + CHUNK) / len(coming)))
-    return Ingested(new, known, sum(text.audit for text in coming), len(labels), reading.problems)
+    return Ingested(new, known, sum(text.audit for text in coming), len(labels), reading.bad_lines)

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A verdict, and the two models with what they said of the rows. `champion` is None for the first candidate."""
+    """A verdict on a candidate, and the judgement with both models' predictions."""
 
     verdict: Verdict
     candidate: ModelVersion
-    champion: ModelVersion | None
     judgement: "Judgement"
 
 
@@ -64,7 +63,7 @@ def judge(
         dataset=dataset.version,
         judged_at=now(),
     )
-    return Judged(verdict, candidate, champion, judgement)
+    return Judged(verdict, candidate, judgement)
 
 
 def audit_slice(labels: Labels, datasets: Datasets, versions: Sequence[str]) -> "Examples":
@@ -81,7 +80,7 @@ def audit_slice(labels: Labels, datasets: Datasets, versions: Sequence[str]) -> 
 
 
 def near_trained(datasets: Datasets, versions: Sequence[str], texts: Sequence[str]) -> set[int]:
-    """The positions of the texts that resemble a row that trained, or chose the epoch, in any of these versions."""
+    """The positions of the texts that are near-duplicates of a train or validation row of any of these versions."""
     from training.data.clusters import near_duplicates
 
     trained = {

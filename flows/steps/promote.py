@@ -1,6 +1,6 @@
-"""Promoted means served: the service loads and checks a version, then the aliases move, then it swaps.
+"""Promotes a version: the service loads and checks the version, then the aliases move, then the service swaps.
 
-Every step can be repeated. A crash between two leaves an open intent, which sync starts again.
+Every step can be repeated. A crash between two steps leaves an open intent, and sync starts the promotion again.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LOAD_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """What a promotion did; `previous` is None for the first champion."""
+    """The promoted version and the champion before it; `previous` is None for the first champion."""
 
     version: str
     previous: str | None
@@ -31,27 +31,28 @@ class Service:
     token: str
 
     def load(self, version: str) -> None:
-        """Have the app load and check a version beside the one that answers. Raises Refused or Unreachable."""
+        """Have the app load and check a version beside the served version. Raises Refused or Unreachable."""
         self._call("load", version)
 
     def swap(self, version: str) -> None:
-        """Have the app answer with a loaded version. Raises Refused or Unreachable."""
+        """Have the app serve a loaded version. Raises Refused or Unreachable."""
         self._call("swap", version)
 
     def _call(self, action: str, version: str) -> None:
         headers, body = {"Authorization": f"Bearer {self.token}"}, {"version": version}
         try:
-            answer = httpx.post(f"{self.url}/admin/{action}", json=body, headers=headers, timeout=LOAD_SECONDS)
+            response = httpx.post(f"{self.url}/admin/{action}", json=body, headers=headers, timeout=LOAD_SECONDS)
         except httpx.HTTPError as error:
             raise Unreachable(Part.SERVING, self.url, str(error)) from error
-        if answer.is_error:
-            raise Refused(f"the serving app will not {action} version {version}: {_detail(answer)}")
+        if response.is_error:
+            raise Refused(f"the serving app will not {action} version {version}: {_detail(response)}")
 
 
 def check_verdict(registry: Registry, outbox: Outbox, name: str) -> None:
-    """Refuse a version that the gate did not promote, and one that it promoted over another champion than today's.
+    """Raise Refused unless the gate promoted the version, and over the current champion. A refusal is final.
 
-    A rollback that was cut short passes: nobody asked for a verdict when it began, and sync starts it as any other.
+    The champion itself passes too. An interrupted rollback passes without a verdict, because sync starts every
+    promotion again in the same way, without `force`. Raises UnknownVersion for an unknown name.
     """
     found, champion = registry.resolve(name), registry.aliases().get("champion")
     promote = Promote(found.version)
@@ -69,11 +70,10 @@ def check_verdict(registry: Registry, outbox: Outbox, name: str) -> None:
 
 
 def promote(registry: Registry, outbox: Outbox, service: Service, name: str, *, forced: bool = False) -> Promotion:
-    """Have the service load and check a version, then move the aliases, then have it swap.
+    """Have the service load and check a version, then move the aliases, then have the service swap.
 
-    Raises UnknownVersion, CorruptModel's message as Refused where the service will not load it, or Unreachable;
-    until the service has loaded it nothing has changed. `forced` says that the gate's verdict does not matter, also
-    when the promotion is started again after a crash.
+    Raises UnknownVersion, Unreachable, or Refused where the service will not load the version. Nothing changes before
+    the service has loaded it. `forced`: no verdict is needed, also where sync starts the promotion again.
     """
     version = registry.resolve(name).version
     intent = Promote(version, forced or _is_forced(outbox, Promote(version)))
@@ -94,15 +94,15 @@ def promote(registry: Registry, outbox: Outbox, service: Service, name: str, *, 
 
 
 def _is_forced(outbox: Outbox, promote: Promote) -> bool:
-    """Whether a promotion of the version that was forced is under way."""
+    """Whether a forced promotion of the version is open."""
     begun = outbox.get(promote.key)
     return begun is not None and begun.closed_at is None and read(begun) == Promote(promote.version, forced=True)
 
 
 def _overtake_others(outbox: Outbox, intent: Promote) -> None:
-    """End the trouble of promotions that were intended before this one.
+    """Clear the errors of promotions that were intended before this one.
 
-    A forced one, such as a rollback, ends also those that are under way: sync must not bring them about after all.
+    A forced promotion, such as a rollback, also closes all open promotions: sync must not start them again.
     """
     mine = outbox.get(intent.key)
     for other in outbox.troubled(Promote.kind):
@@ -112,8 +112,8 @@ def _overtake_others(outbox: Outbox, intent: Promote) -> None:
         outbox.done(other)
 
 
-def _detail(answer: httpx.Response) -> str:
+def _detail(response: httpx.Response) -> str:
     try:
-        return str(answer.json().get("detail", answer.text))
+        return str(response.json().get("detail", response.text))
     except ValueError:
-        return f"{answer.status_code} {answer.text[:200]}"
+        return f"{response.status_code} {response.text[:200]}"

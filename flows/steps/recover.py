@@ -1,7 +1,7 @@
-"""Starts again what a crash cut short: promotions left open, and datasets whose training never reached a verdict.
+"""Starts interrupted work again: promotions that are still open, and retrains that ended without a verdict.
 
-Each new start is an intent of its own, numbered, so that two syncs at once start one run. After the last attempt the
-promotion is given up, or the training becomes a problem; `finloop status` shows both.
+Each attempt is an intent with a number, so that two syncs at once start one run. After the last attempt the promotion
+is given up, or the retrain becomes a problem; `finloop status` shows both.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RETRAIN_LEASE = "retrain"
 DEPLOY_LEASE = "deploy"
 RUN_LEASE = timedelta(seconds=60)
-"""How long a killed run blocks the next; a living one renews its lease every third of this."""
+"""How long a killed run blocks the next run. A living run renews its lease after each third of this time."""
 
 UNFINISHED = "unfinished"
 """The kind of a problem: every attempt at a training ended without a verdict."""
@@ -31,7 +31,7 @@ UNFINISHED = "unfinished"
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How old something unfinished must be before it is started again, and how often it is."""
+    """The age in seconds at which unfinished work is started again, and the number of attempts."""
 
     seconds: int
     attempts: int
@@ -42,7 +42,7 @@ class Patience:
 
 
 def restart_promotions(outbox: Outbox, leases: Leases, patience: Patience) -> list[str]:
-    """Intend the next deploy of each version whose promotion was cut short; returns them in words."""
+    """Intend the next deploy run of each interrupted promotion. Returns a phrase for each of them."""
     if leases.held(DEPLOY_LEASE):
         return []
     return [
@@ -53,19 +53,6 @@ def restart_promotions(outbox: Outbox, leases: Leases, patience: Patience) -> li
     ]
 
 
-def _deploy_again(outbox: Outbox, promotion: Entry, deploy: Deploy, patience: Patience) -> bool:
-    if deploy.attempt > patience.attempts:
-        outbox.give_up(promotion, promotion.last_error or "no deploy run finished")
-        return False
-    if outbox.intend(deploy):
-        return True
-    sent = outbox.get(deploy.key)
-    if sent is not None and sent.closed_at is not None and patience.is_over(sent.closed_at):
-        # That attempt's run was started and neither promoted nor said why: it was killed. The next sync tries again.
-        outbox.failed(promotion, "the deploy run ended without a word")
-    return False
-
-
 def restart_training(
     outbox: Outbox,
     problems: Problems,
@@ -74,9 +61,9 @@ def restart_training(
     read_seed: Callable[[], "SeedData"],
     patience: Patience,
 ) -> list[str]:
-    """Intend the next run for a dataset without a verdict, or for enough labels whose run built none; in words.
+    """Intend the next retrain for an unjudged dataset, or for labels whose retrain built no dataset.
 
-    Nothing is started while a run holds the lease, and the seed data are not even read then.
+    Returns a phrase for the retrain, if any. While a retrain holds the lease, `read_seed` is not even called.
     """
     if leases.held(RETRAIN_LEASE):
         return []
@@ -102,28 +89,41 @@ def restart_training(
     return []
 
 
-def _unjudged(datasets: Datasets, read_seed: Callable[[], "SeedData"]) -> str | None:
-    """The dataset to go on with; one of other seed data is passed over, as the retrain would do.
+def end_unfinished(problems: Problems, watermark: int) -> None:
+    """End the problems of retrains whose labels are in a judged dataset: the labels up to `watermark`.
 
-    Seed data that cannot be read here may be readable where the retrain runs. The retrain then decides, as it does
-    about the merge policy, which it alone knows.
+    A problem of the labels after the watermark stays open, because the dataset does not contain them.
+    """
+    since = _unfinished(f"{watermark}")
+    for problem in problems.open(UNFINISHED):
+        if problem.detail["watermark"] <= watermark and problem.key != since:
+            problems.end(problem.key)
+
+
+def _deploy_again(outbox: Outbox, promotion: Entry, deploy: Deploy, patience: Patience) -> bool:
+    if deploy.attempt > patience.attempts:
+        outbox.give_up(promotion, promotion.last_error or "no deploy run finished")
+        return False
+    if outbox.intend(deploy):
+        return True
+    sent = outbox.get(deploy.key)
+    if sent is not None and sent.closed_at is not None and patience.is_over(sent.closed_at):
+        # The run of this attempt was killed: it neither promoted nor gave a reason. The next sync tries again.
+        outbox.failed(promotion, "the deploy run ended without a word")
+    return False
+
+
+def _unjudged(datasets: Datasets, read_seed: Callable[[], "SeedData"]) -> str | None:
+    """The unjudged dataset that a retrain would continue: one made from the current seed data.
+
+    Where the seed data cannot be read here, any unjudged dataset counts: the retrain may run where they can be read.
+    The merge policy is not compared, because only the retrain knows it.
     """
     try:
         seed = read_seed().parent(policy="")
     except (FinloopError, OSError):
         seed = None
     return datasets.unjudged(seed=seed)
-
-
-def end_unfinished(problems: Problems, watermark: int) -> None:
-    """A dataset with the labels up to that watermark was judged: trainings of these labels are no problem any more.
-
-    Labels that came after the watermark are not in the dataset, so a problem with those goes on.
-    """
-    since = _unfinished(f"{watermark}")
-    for problem in problems.open(UNFINISHED):
-        if problem.detail["watermark"] <= watermark and problem.key != since:
-            problems.end(problem.key)
 
 
 def _unfinished(subject: str) -> str:

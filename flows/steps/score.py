@@ -9,7 +9,7 @@ from storage.texts.store import TextStore
 
 NO_CHAMPION = "there is no champion yet: `finloop retrain` trains the first, from the seed data alone"
 PAGE = 1024
-"""Texts between two writes: sorted by length inside, so that little is padding."""
+"""Texts between two writes. The model sorts them by length, so that few tokens are padding."""
 
 
 def score_texts(
@@ -20,7 +20,7 @@ def score_texts(
     batch_size: int,
     progress: Callable[[float, str], None] | None = None,
 ) -> int:
-    """Write a prediction for each text whose newest is not by the champion; returns how many."""
+    """Predict each text that the champion did not score last, and store the predictions. Returns their number."""
     from training.model.classifier import Classifier, to_predictions
 
     model = Classifier.load(registry.folder(champion.version), labels)

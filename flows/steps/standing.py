@@ -1,4 +1,4 @@
-"""How the loop stands, as values. A part that does not answer is said to be down: that is no error."""
+"""The state of the loop as values, for `finloop status`. A server that does not respond is down, not an error."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -20,7 +20,7 @@ from training.judge.metrics import wilson
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What there is. `labels_new` are the trainable labels that no dataset holds yet."""
+    """The sizes of the stores. `labels_new` counts the trainable labels that no dataset has read yet."""
 
     text_store: str
     texts: dict[str, int]
@@ -32,7 +32,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """How many audit answers a model agrees with, and the 95 % interval (Wilson) of their share."""
+    """How many of `n` audit labels a model predicted right, and the 95 % interval (Wilson) of their share."""
 
     right: int
     n: int
@@ -41,7 +41,7 @@ class Accuracy:
 
 
 class State(StrEnum):
-    """Whether a part answers; one without an address was not started."""
+    """Whether a server responds. A server without an address was not started."""
 
     UP = "up"
     DOWN = "down"
@@ -49,23 +49,23 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One part and its address."""
+class Server:
+    """One server's state and address."""
 
     state: State
     url: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Serving(Part):
-    """The service, the version that it answers with, and the last failure to load another."""
+class Serving(Server):
+    """The serving app, the version that it serves, and its last failure to load another version."""
 
     version: str | None = None
     last_error: str | None = None
 
 
 class ProblemKind(StrEnum):
-    """What a problem is about."""
+    """The subject of a problem."""
 
     INTENT = "intent"
     TRAINING = "training"
@@ -77,7 +77,7 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a person should know. `subject` names the thing, `count` says how many of it or how often it was tried."""
+    """One problem for a person. `subject` is the name of its object, `count` the number of objects or of attempts."""
 
     kind: ProblemKind
     subject: str
@@ -87,19 +87,19 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The whole of it. `production_accuracy` is None until the champion has scored a text with an audit answer."""
+    """The whole state. `production_accuracy` is None until the champion has scored a text with an audit label."""
 
     counts: Counts
     retrain_after: int
     production_accuracy: Accuracy | None
     models: dict[str, str]
     served: Serving
-    label_studio: Part
-    prefect: Part
+    label_studio: Server
+    prefect: Server
     problems: tuple[Problem, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The values as JSON takes them, the counts beside the others."""
+        """The values for JSON, the counts on the same level as the others."""
         found = asdict(self)
         return {**found.pop("counts"), **found}
 
@@ -123,30 +123,30 @@ def count(texts: TextStore, tasks: Tasks, inbox: Inbox, labels: Labels, datasets
 
 
 def production_accuracy(texts: TextStore, labels: Labels, registry: Registry) -> Accuracy | None:
-    """The champion's accuracy on the audit answers, by the scores that it gave before they were answered."""
+    """The champion's accuracy on the audit labels, by its stored predictions."""
     champion = registry.aliases().get("champion")
-    answers = {label.text_id: label.label for label in labels.audit()}
+    truth = {label.text_id: label.label for label in labels.audit()}
     right = [
-        text.prediction.label == answers[text_id]
-        for text_id, text in texts.get(list(answers)).items()
+        text.prediction.label == truth[text_id]
+        for text_id, text in texts.get(list(truth)).items()
         if text.prediction is not None and text.prediction.model_version == champion
     ]
     return Accuracy(sum(right), len(right), *wilson(sum(right), len(right))) if right else None
 
 
-def look_at(url: str | None, path: str) -> Part:
-    """Whether a server answers at a path."""
+def look_at(url: str | None, path: str) -> Server:
+    """The state of a server, by a request of `path`."""
     if url is None:
-        return Part(State.NOT_STARTED, url)
+        return Server(State.NOT_STARTED, url)
     try:
         httpx.get(url + path, timeout=3).raise_for_status()
     except httpx.HTTPError:
-        return Part(State.DOWN, url)
-    return Part(State.UP, url)
+        return Server(State.DOWN, url)
+    return Server(State.UP, url)
 
 
 def look_at_serving(url: str | None) -> Serving:
-    """What the service says of itself."""
+    """The state of the serving app, by its own report."""
     if url is None:
         return Serving(State.NOT_STARTED, url)
     try:
@@ -162,7 +162,7 @@ def look_at_serving(url: str | None) -> Serving:
 def find_problems(
     outbox: Outbox, noted: Problems, inbox: Inbox, tasks: Tasks, label_studio_url: str | None, serving: Serving
 ) -> tuple[Problem, ...]:
-    """Failed promotions, unsent events, webhooks that failed, tasks gone or on another server, a failed load."""
+    """Failed intents, noted problems, failed webhooks, tasks missing or on another server, and a failed load."""
     found = [
         Problem(ProblemKind.INTENT, intent.key, intent.last_error, intent.attempts) for intent in outbox.troubled()
     ]

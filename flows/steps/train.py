@@ -28,9 +28,9 @@ def train(
     home: Path,
     progress: Progress | None = None,
 ) -> ModelVersion:
-    """Train on a dataset from the base model and register the result; one that is registered already is returned.
+    """Train on a dataset from the base model, and register the model. A model that is registered is only returned.
 
-    The caller holds the lease on retraining: what earlier trainings left in `home` is removed.
+    The caller holds the lease on retraining, because the folders of earlier trainings in `home` are removed.
     """
     known = registry.find(dataset.version, recipe.hash_on(base_model.name))
     if known is not None:
@@ -55,7 +55,7 @@ def make_model(
     folder: Path,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Train on rows into a folder that holds nothing yet, and write its manifest. Raises BadInput before it writes."""
+    """Train on rows into an empty or new folder, and write its manifest. Raises BadInput before it writes."""
     from training.model.finetune import finetune
 
     made = finetune(rows, base_model, recipe, folder, scheme.names, progress)

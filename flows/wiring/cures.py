@@ -1,4 +1,4 @@
-"""Which setting chooses each part, and what a person can do about an error of that part. Nothing else says so."""
+"""The setting that chooses each part, and the cure of an error of that part. No other module names them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,11 +45,11 @@ REFUSED: dict[Part, tuple[str, str]] = {
         "Put user and password of an account that may write into the address.",
     ),
 }
-"""Where a part answers and refuses us, another cure helps."""
+"""The cures where a part responds and refuses us."""
 
 
 def name_setting(error: FinloopError) -> None:
-    """Add setting and cure to an error of a part; an error that has them, or is of no part, stays as it is."""
+    """Add setting and cure to an error of a part. An error with a setting, or without a part, stays unchanged."""
     if error.part is not None and not error.setting:
         refused = REFUSED.get(error.part) if isinstance(error, Refused) else None
         error.setting, error.cure = refused or CURES[error.part]
@@ -57,7 +57,7 @@ def name_setting(error: FinloopError) -> None:
 
 @contextmanager
 def settings_named() -> Iterator[None]:
-    """Every named error that leaves the block says which setting to look at."""
+    """Add setting and cure to every FinloopError that leaves the block."""
     try:
         yield
     except FinloopError as error:

@@ -1,4 +1,4 @@
-"""The one composition root: settings in, parts out. No Prefect here, and nothing is opened before it is asked for."""
+"""The composition root: it makes all parts from the settings, each on its first use, and knows no Prefect."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -43,7 +43,7 @@ class Parts:
 
     @cached_property
     def scheme(self) -> Scheme:
-        """The labels and what is said of them."""
+        """The label scheme."""
         return find_scheme(self.settings.scheme)
 
     @cached_property
@@ -59,7 +59,7 @@ class Parts:
 
     @cached_property
     def texts(self) -> TextStore:
-        """Elasticsearch where an address is set, else the embedded store; never one in place of the other."""
+        """Elasticsearch where its address is set, else the embedded store; no store replaces a failed other."""
         if self.settings.elasticsearch_url is not None:
             from storage.texts.elastic import ElasticTextStore
 
@@ -70,12 +70,12 @@ class Parts:
 
     @property
     def intake(self) -> Intake:
-        """How texts come in."""
+        """The maker of new texts, which decides their audit flags."""
         return Intake(self.settings.audit_salt, self.settings.audit_share)
 
     @cached_property
     def inbox(self) -> Inbox:
-        """Webhooks as they came."""
+        """The received webhooks."""
         return Inbox(self.engine)
 
     @cached_property
@@ -95,7 +95,7 @@ class Parts:
 
     @cached_property
     def problems(self) -> Problems:
-        """What is to be shown until it has ended."""
+        """The problems that status shows."""
         return Problems(self.engine)
 
     @cached_property
@@ -151,11 +151,11 @@ class Parts:
 
     @property
     def downloads(self) -> Path:
-        """Where what comes from the hub is kept."""
+        """The folder for downloads from the hub."""
         return self.settings.home.resolve() / "downloads"
 
     def seed_path(self) -> Path:
-        """The folder or file that the seed data are read from, fetched first where need be."""
+        """The folder or file of the seed data. A missing PhraseBank of the hub, or sample, is fetched or written."""
         if self.settings.seed_data == "hub":
             from training.data.phrasebank import fetch_phrasebank
 
@@ -168,11 +168,11 @@ class Parts:
 
     @property
     def sample_folder(self) -> Path:
-        """Where the project's own sample lies, once it was written."""
+        """The folder of finloop's own sample."""
         return self.settings.home.resolve() / "sample"
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close all opened parts."""
         if "texts" in self.__dict__:
             self.texts.close()
         if "studio" in self.__dict__:

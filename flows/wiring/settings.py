@@ -1,7 +1,7 @@
 """Every setting of finloop, in one class. Each is an environment variable FINLOOP_<NAME>, or a line of `.env`.
 
-`finloop up` writes the addresses and secrets of what it started to FINLOOP_HOME/finloop.env, which is read last:
-the environment wins over `.env`, `.env` over that file. Run parameters hold policy only, never an address.
+`finloop up` writes the addresses and secrets of the processes that it started to FINLOOP_HOME/finloop.env. The
+environment wins over `.env`, and `.env` wins over that file. Run parameters hold policy only, never an address.
 """
 
 import os
@@ -20,7 +20,7 @@ from storage.scheme import DEFAULT
 REPOSITORY = Path(__file__).resolve().parents[2]
 WRITTEN_BY_UP = "finloop.env"
 RENAMED = {"finloop_phrasebank": "finloop_seed_data", "finloop_phrasebank_agreement": "finloop_agreement"}
-"""Names that a setting had before, in lower case as pydantic-settings reads them: still understood, no longer told."""
+"""Old name -> new name, in lower case as pydantic-settings reads them. Old names still work."""
 
 
 def _unset(value: object) -> object:
@@ -38,7 +38,7 @@ def _address(url: str | None) -> str | None:
     except (ValueError, httpx.InvalidURL):
         host, port = b"", 0
     if not host or port == 0:
-        # Not in the libraries' words: they quote what they stumble over, and that may be a piece of a password.
+        # The libraries' own message would quote a piece of the address, which may be a piece of a password.
         raise ValueError("its host, or its port (a number from 1 to 65535), cannot be used")
     return url.rstrip("/")
 
@@ -65,47 +65,47 @@ Secret = Annotated[SecretStr | None, EmptyIsUnset]
 
 
 class Settings(BaseSettings):
-    """What finloop is told from outside; the README's table is made from these descriptions."""
+    """The settings. The README's table is made from their descriptions."""
 
     model_config = SettingsConfigDict(env_prefix="FINLOOP_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     home: Path = Field(Path(".finloop"), description="the work folder: databases, models, logs, downloads")
-    scheme: str = Field(DEFAULT, description="the labels: a packaged scheme, or a TOML file of your own")
+    scheme: str = Field(DEFAULT, description="the label scheme: a packaged one, or a TOML file of your own")
     database_url: Annotated[str | None, EmptyIsUnset] = Field(None, description="PostgreSQL; unset: SQLite in the home")
-    elasticsearch_url: Address = Field(None, description="Elasticsearch 8.19+ for texts; unset: in the database")
-    elasticsearch_index: str = Field("finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="its index")
+    elasticsearch_url: Address = Field(None, description="Elasticsearch 8.19+ for texts; unset: the database")
+    elasticsearch_index: str = Field("finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="the texts' index")
     label_studio_url: Address = Field(None, description="a Label Studio of your own; unset: `up` starts one")
-    label_studio_token: Secret = Field(None, description="its API token, legacy or personal")
+    label_studio_token: Secret = Field(None, description="Label Studio's API token, legacy or personal")
     label_studio_project: str = Field(
         "sentiment",
         pattern=r"^[A-Za-z0-9_-]+$",
-        description="marks our project there; homes on one server differ",
+        description="marks our project in Label Studio; two homes on one server need two names",
     )
     prefect_url: PrefectAddress = Field(
         None, description="a Prefect server of your own, for one home; unset: `up` starts one"
     )
-    serving_url: Address = Field(None, description="where the serving app answers; unset: `up` starts one")
-    receiver_url: Address = Field(None, description="where Label Studio reaches the receiver; unset: `up` starts one")
-    seed_data: str = Field("sample", description="`sample`, `hub` (the PhraseBank), its folder, or a CSV text,label")
+    serving_url: Address = Field(None, description="the address of the serving app; unset: `up` starts one")
+    receiver_url: Address = Field(None, description="the receiver's address for Label Studio; unset: `up` starts one")
+    seed_data: str = Field("sample", description="`sample`, `hub` (the PhraseBank), its folder, or a text,label CSV")
     agreement: Annotated[Literal[50, 66, 75, 100], BeforeValidator(_agreement)] = Field(
-        50, description="the PhraseBank's annotators who agreed, in per cent: 50, 66, 75 or 100"
+        50, description="how many of the PhraseBank's annotators must agree, in per cent: 50, 66, 75 or 100"
     )
     base_model: str = Field("minilm", description="`minilm` (packaged), a folder, or a name such as ProsusAI/finbert")
-    retrain_after: int = Field(100, ge=1, le=1_000_000, description="trainable labels that start a retrain")
-    audit_share: float = Field(0.1, gt=0, le=0.5, description="share of texts put aside for ever to measure accuracy")
-    audit_salt: str = Field("finloop", min_length=1, description="salt of the hash that draws the audit share")
-    webhook_secret: Secret = Field(None, description="what Label Studio's webhooks must carry; `up` makes one")
-    admin_token: Secret = Field(None, description="opens the serving app's admin calls; `up` makes one")
-    log_predictions: bool = Field(True, description="keep served texts, so that they can be asked about")
+    retrain_after: int = Field(100, ge=1, le=1_000_000, description="how many new trainable labels start a retrain")
+    audit_share: float = Field(0.1, gt=0, le=0.5, description="share of texts that only measure accuracy, for ever")
+    audit_salt: str = Field("finloop", min_length=1, description="salt of the hash that chooses the audit share")
+    webhook_secret: Secret = Field(None, description="the secret in Label Studio's webhooks; `up` makes one")
+    admin_token: Secret = Field(None, description="the token of the serving app's admin calls; `up` makes one")
+    log_predictions: bool = Field(True, description="store served texts, so that annotators can be asked about them")
     label_studio: Path = Field(
-        REPOSITORY / ".venv-label-studio" / "bin" / "label-studio", description="the server that `up` starts"
+        REPOSITORY / ".venv-label-studio" / "bin" / "label-studio", description="the Label Studio that `up` starts"
     )
 
     @classmethod
     def settings_customise_sources(cls, settings_cls: type[BaseSettings], *_: Any, **sources: Any) -> tuple[Any, ...]:
-        """The environment, then each file on its own, the last one first, with old names read as the new ones.
+        """The sources, strongest first: the environment, then the files from last to first. Old names become new.
 
-        Aliases would not do: a new name in the weaker file would win over an old one in the stronger.
+        With pydantic's aliases, a new name in a weaker file would win over an old name in a stronger one.
         """
         given = sources["dotenv_settings"].env_file or ()
         files = (given,) if isinstance(given, str | Path) else tuple(given)
@@ -117,21 +117,21 @@ class Settings(BaseSettings):
 
     @property
     def labels_url(self) -> str:
-        """The label store's database."""
+        """The URL of the label store's database."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'finloop.db'}"
 
     @property
     def texts_url(self) -> str:
-        """The embedded text store's database: a file of its own, so that scoring never makes a webhook wait."""
+        """The URL of the embedded text store: a file of its own, so that scoring never makes a webhook wait."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'texts.db'}"
 
     @property
     def registry_url(self) -> str:
-        """MLflow's database."""
+        """The URL of MLflow's database."""
         return f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
 
     def needed(self, name: str) -> str:
-        """The value of an address or secret that the caller cannot do without. Raises BadInput naming the setting."""
+        """The value of an address or secret. Raises BadInput naming the setting where it is not set."""
         value = getattr(self, name)
         if value is None:
             raise BadInput(f"FINLOOP_{name.upper()} is not set.\nRun `finloop up` first, or set it to one of your own.")
@@ -139,9 +139,9 @@ class Settings(BaseSettings):
 
 
 def load_settings(*, written_by_up: bool = True) -> Settings:
-    """The settings as of now. Raises BadInput that names the variable and what is wrong with it.
+    """Read the settings. Raises BadInput that names the variable and its fault.
 
-    `written_by_up=False` leaves finloop.env out: so `up` learns which parts the user has, and starts the others.
+    `written_by_up=False` leaves finloop.env out: `up` must know which servers the user has, and starts the others.
     """
     home = Path(os.environ.get("FINLOOP_HOME") or _home_in_dotenv() or ".finloop")
     files = (home / WRITTEN_BY_UP, ".env") if written_by_up else (".env",)
@@ -156,7 +156,7 @@ def load_settings(*, written_by_up: bool = True) -> Settings:
 
 
 def settings_table() -> str:
-    """README's table, made from the fields so that it cannot say anything else."""
+    """README's table, made from the fields, so that the table is always right."""
     lines = [
         f"| FINLOOP_{name.upper()} | {_shown(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()

@@ -1,4 +1,4 @@
-"""What the annotations of one text agree on. Doubt is never resolved by chance: a tie is no label."""
+"""The label that the annotations of a text agree on. A tie gives no label, so that chance never decides."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from storage.records import Annotation
 
 
 def consensus(annotations: Sequence[Annotation]) -> str | None:
-    """The label that more annotators gave than any other; skips do not vote, and a tie or no vote gives None."""
+    """The label with the most annotations. Skips do not count; a tie, or skips alone, give None."""
     votes = Counter(annotation.label for annotation in annotations if annotation.label is not None).most_common(2)
     if not votes or (len(votes) == 2 and votes[0][1] == votes[1][1]):
         return None

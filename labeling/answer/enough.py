@@ -1,4 +1,4 @@
-"""Says whether there are enough new labels for a retrain: those that train, since the newest dataset's watermark."""
+"""Decides whether there are enough new labels for a retrain: trainable labels after the newest dataset's watermark."""
 
 from dataclasses import dataclass
 

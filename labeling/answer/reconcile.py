@@ -1,7 +1,8 @@
-"""Finds what the webhooks missed: they are tried once, within a second, and a receiver may be down for a night.
+"""Finds what the webhooks missed: Label Studio sends a webhook only once, and a receiver may be down for a night.
 
-First every task's id and number of answers (0.1 s for 500), then the answers of those tasks that have any there or
-here. Our own state is read before Label Studio is asked: what comes in between is then recorded twice, never deleted.
+A first request lists the id and number of answers of every task (0.1 s for 500 tasks). A second gets the answers of the
+tasks that have answers there or here. Our labels are read before Label Studio is asked: an answer that arrives between
+the two is recorded twice, and never taken for a deleted one.
 """
 
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ ANSWERS = "id,annotations,result,was_cancelled,completed_by,updated_at,task"
 
 @dataclass(slots=True)
 class Reconciled:
-    """What was found there that we did not know: `missing` tasks and a `project_gone` are reported, labels stay."""
+    """The changes in Label Studio that we did not know. Labels of `missing` tasks or a gone project stay."""
 
     tasks: int = 0
     answers: int = 0
@@ -38,10 +39,10 @@ class Reconciled:
 
 
 def reconcile(studio: Studio, project: Project, tasks: Tasks, labels: Labels, scheme: Scheme) -> Reconciled:
-    """Make the label store agree with Label Studio about every task that we sent.
+    """Bring the label store up to date with Label Studio, for every task that we sent.
 
-    An annotation that is gone while its task exists was deleted; of a task that is gone, every label stays.
-    Raises Unreachable or Refused.
+    Where a task exists, an annotation that is gone was deleted. Where a task is gone, its labels stay. Raises
+    Unreachable or Refused.
     """
     found, server, number = Reconciled(), project.server, project.id
     here = labels.on_task(server, number)

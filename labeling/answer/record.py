@@ -1,8 +1,9 @@
-"""Turns webhooks that were committed into labels. Every step may be done twice, by two processes at once, and in any
-order: what a row says is recorded before the row is closed, and recording is idempotent.
+"""Turns committed webhooks into labels. Two processes may work on one webhook, in any order: an answer is recorded
+before its webhook is closed, and recording an answer twice changes nothing.
 
-An annotator may be faster than our commit of the task ids, or the sender may have died before it. The answer is then
-known by the text id in its task's data, if that text is the very one that we reserved and never noted as sent.
+An answer may arrive before the sender has stored the task's id, or after the sender died. The text id in the task's
+data then names the text. It counts only where it is the hash of the task's text, and where our task of this text has no
+other id yet.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from storage.text import text_id as identity_of
 
 @dataclass(slots=True)
 class Outcome:
-    """What one call did: webhooks by what became of them, and how many labels moved."""
+    """How many webhooks ended in each state, and how many labels changed."""
 
     done: int = 0
     ignored: int = 0
@@ -29,7 +30,7 @@ class Outcome:
 
 
 def record_waiting(inbox: Inbox, tasks: Tasks, labels: Labels, scheme: Scheme, project: Project) -> Outcome:
-    """Work on every waiting webhook, oldest first. A row that says nonsense is kept as failed, with its reason."""
+    """Process every waiting webhook, oldest first. An unusable webhook is kept as failed, with its reason."""
     outcome = Outcome()
     while rows := inbox.waiting():
         for row in rows:
@@ -59,7 +60,7 @@ def _record_one(
 
 
 def _apply(event: Event, tasks: Tasks, labels: Labels, project: Project, outcome: Outcome) -> str | None:
-    """Record an event; returns why it is none of our business, if it is."""
+    """Record an event. Returns the reason why the event is not about our tasks, or None."""
     match event:
         case AnnotationDeleted(annotation_id):
             recorded = labels.bury(AnnotationKey(project.server, project.id, annotation_id))
@@ -84,7 +85,7 @@ def _text_of(event: AnnotationSaved, tasks: Tasks, project: Project) -> str | No
     task = tasks.get(event.text_id)
     if task is None:
         return None
-    # The sender may have noted the id since we asked for it.
+    # The sender may have stored the id after `by_task_id` looked for it.
     return task.text_id if task.task_id is None or _is_at(task, project, event.task_id) else None
 
 

@@ -1,5 +1,5 @@
-"""Which texts are asked next. Reserving comes before sending, so that selects that run beside each other, and a crash
-between the two, never put one text before annotators twice.
+"""Chooses the texts that annotators are asked about next. A text is reserved before it is sent, so that annotators
+never get a text twice: not from two selects at once, and not after a crash.
 """
 
 import uuid
@@ -13,14 +13,14 @@ from storage.records import LabelTask, Purpose, Text
 from storage.texts.store import TextStore
 
 BATCH_LEASE = timedelta(minutes=5)
-"""How long a reserved batch waits for its sender before another may take it over; sending takes seconds."""
+"""After this time another process may take over a reserved batch; sending takes seconds."""
 
 PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Texts that are now ours to send; `owner` must send them before the lease runs out."""
+    """Reserved texts; `owner` must send them before the lease expires."""
 
     batch_id: str
     owner: str
@@ -28,16 +28,16 @@ class Batch:
 
 
 def choose(store: TextStore, tasks: Tasks, champion_version: str, size: int) -> Batch:
-    """Reserve the `size` texts of lowest margin, by this version's scores only, that nobody was asked about.
+    """Reserve the `size` texts without a task that have the lowest margin, by the scores of this version only.
 
-    Where another select takes some of them at the same time, the next ones take their place; fewer are reserved only
-    where there are no more. Texts of the audit share are never among them.
+    Where another select reserves some of them first, the next texts take their place. Fewer are reserved only where
+    there are no more. Texts of the audit share are never chosen.
     """
     return _reserve(store.lowest_margin(champion_version), tasks, Purpose.SELECT, size)
 
 
 def choose_audit(store: TextStore, tasks: Tasks, size: int, seed: int) -> Batch:
-    """Reserve `size` random texts of the audit share, without the model's answer: a hint would bias the measurement."""
+    """Reserve `size` random texts of the audit share, without predictions, which would bias the annotators."""
     texts = (replace(text, prediction=None) for text in store.random_audit(seed))
     return _reserve(texts, tasks, Purpose.AUDIT, size)
 

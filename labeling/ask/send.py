@@ -1,7 +1,7 @@
-"""Sends reserved texts to annotators, and finds out after a crash which of them had arrived.
+"""Sends every reserved text to annotators once, also after a crash.
 
-An import is not idempotent, and it may be done while its answer is lost. So it is sent once; whoever takes a batch
-over asks first which of its texts Label Studio has. Only who holds the batch's lease sends.
+An import is not idempotent, and Label Studio may do an import whose response is lost. So an import is sent once, by the
+holder of the batch's lease. A process that takes over a batch first asks which of its texts Label Studio has.
 """
 
 import uuid
@@ -31,10 +31,10 @@ IMPORT_SECONDS = 60.0
 def send_batch(
     studio: Studio, project: Project, tasks: Tasks, scheme: Scheme, batch_id: str, owner: str
 ) -> list[LabelTask]:
-    """Import the reserved tasks of a batch and note their ids; returns those that were sent by this call.
+    """Import the reserved tasks of a batch and store their ids. Returns the tasks that this call sent.
 
-    Raises Busy where the batch has passed to another, Unreachable or Refused where Label Studio does not take it: what
-    was not noted as sent is sent by `recover_batches` when the lease has run out.
+    Raises Busy where another process has the batch now, Unreachable or Refused where Label Studio does not take the
+    tasks. `recover_batches` sends the rest after the lease has expired.
     """
     waiting = [task for task in tasks.batch(batch_id) if task.state is TaskState.RESERVED]
     for chunk in batches(waiting, CHUNK):
@@ -53,9 +53,9 @@ def send_batch(
 
 
 def recover_batches(studio: Studio, project: Project, tasks: Tasks, scheme: Scheme) -> list[LabelTask]:
-    """Finish what a crashed sender left: batches whose lease ran out. Texts that Label Studio has are only noted.
+    """Send the batches of crashed senders, whose lease has expired. Texts that Label Studio has are not sent again.
 
-    Returns the tasks that this call noted or sent.
+    Returns the tasks of these batches that were not marked as sent.
     """
     owner, done = uuid.uuid4().hex, []
     for batch_id in tasks.take_over(owner, BATCH_LEASE):
@@ -68,7 +68,7 @@ def recover_batches(studio: Studio, project: Project, tasks: Tasks, scheme: Sche
 
 
 def payload(task: LabelTask, scheme: Scheme) -> dict[str, Any]:
-    """A task as Label Studio takes it; the model's answer is prefilled, except where accuracy is measured."""
+    """A task in Label Studio's form, with its prediction prefilled. A task of the audit has no prediction."""
     data: dict[str, Any] = {
         "text": task.text,
         "text_id": task.text_id,
@@ -108,7 +108,7 @@ def _await_import(studio: Studio, project: Project, batch_id: str, chunk: Sequen
 
 
 def _arrived(studio: Studio, project: Project, batch_id: str) -> dict[str, int]:
-    """Text id -> task id of every task of a batch that Label Studio has; of two the older, as sent first."""
+    """Text id -> task id of the batch's tasks in Label Studio. Of two tasks for one text, the older counts."""
     of_batch = {"filter": "filter:tasks:data.batch_id", "operator": "equal", "type": "String", "value": batch_id}
     query = {"filters": {"conjunction": "and", "items": [of_batch]}}
     found: dict[str, int] = {}

@@ -1,7 +1,7 @@
-"""Query strategies: which texts are worth a label, as formulas over what a model said of them.
+"""Query strategies: which texts are worth a label, as formulas over a model's probabilities.
 
-They take arrays and know no model, so any classifier can ask. Each returns one score a text, and the highest is asked
-first; with three labels all three agree on the surest text, and differ on which kind of doubt comes first.
+A strategy takes arrays and knows no model, so that any classifier can use it. It returns one score for each text, and
+the text with the highest score is asked first. The strategies differ in the kind of doubt that comes first.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""One Label Studio server, spoken to through label-studio-sdk, so that callers speak only of projects and tasks.
+"""One Label Studio server, called through label-studio-sdk, so that callers know only projects and tasks.
 
-Importing the SDK takes a second, of which pandas is a third: it is imported at the first call that needs it, and the
-receiver, the command line and a check of the address never do.
+Importing the SDK takes a second, so the first call that needs the SDK imports it. The receiver, the start of the
+command line and a check of the address do not need it.
 """
 
 import json
@@ -17,40 +17,42 @@ if TYPE_CHECKING:
     from label_studio_sdk.client import LabelStudio
 
 PAGE = 500
-"""Tasks in one page of a list: Label Studio takes 0.1 s for the ids of so many, and 1 to 3 s with their answers."""
+"""Tasks in one page of a list: Label Studio takes 0.1 s for 500 ids, and 1 to 3 s for 500 tasks with answers."""
+
+RESPONSE_SECONDS = 60.0
 
 
 class Studio:
     """A server by address and token, legacy or personal; safe to use from several threads."""
 
-    def __init__(self, url: str, token: str, timeout: float = 60.0) -> None:
-        """Nothing is sent yet; `timeout` is what one answer may take, in seconds. Raises Refused for no token."""
+    def __init__(self, url: str, token: str) -> None:
+        """Send nothing yet. Raises Refused where `token` cannot be a token."""
         self.connection = Connection(url, token)
-        self.url, self._timeout = self.connection.url, timeout
+        self.url = self.connection.url
 
     @cached_property
     def api(self) -> "LabelStudio":
         """The SDK on our connection: its methods raise NotThere, Refused and Unreachable."""
         from label_studio_sdk.client import LabelStudio
 
-        # The connection puts the token into every request in place of the SDK's.
-        http = {"httpx_client": self.connection, "timeout": self._timeout}
+        # The connection puts the real token into every request.
+        http = {"httpx_client": self.connection, "timeout": RESPONSE_SECONDS}
         return LabelStudio(base_url=self.url, api_key="unused", max_retries=0, **http)
 
     def check(self) -> str:
-        """The server's version. Raises Unreachable or Refused within 10 s, also where something else answers."""
+        """The server's version. Raises Unreachable or Refused within 10 s, also where another server responds."""
         self.get("/api/current-user/whoami", timeout=CHECK_SECONDS)
         return str(self.get("/api/version", timeout=CHECK_SECONDS).get("release", "unknown"))
 
-    def get(self, path: str, params: Mapping[str, Any] | None = None, timeout: float | None = None) -> Any:
+    def get(self, path: str, params: Mapping[str, Any] | None = None, timeout: float = RESPONSE_SECONDS) -> Any:
         """The JSON at a path that the SDK has no method for. Raises NotThere, Refused, Unreachable."""
-        return self.connection.get(path, params=params, timeout=timeout or self._timeout).json()
+        return self.connection.get(path, params=params, timeout=timeout).json()
 
     def projects(self, fields: str) -> Iterator[Any]:
         """The projects that our user sees, as the SDK's values, with these comma-separated fields."""
         page: Any = self.api.projects.list(include=fields, page_size=100)
         yield from page.items
-        while page.response.next:  # the SDK's own iteration asks on until the server says that there is no such page
+        while page.response.next:  # the SDK's own iterator asks for pages until one is missing
             page = page.next_page()
             yield from page.items
 
@@ -60,8 +62,8 @@ class Studio:
         """The tasks of a project, each once, with these comma-separated fields (`id` first).
 
         `query` is the Data Manager's {filters, selectedItems, ordering}. With `answers`, `fields` may name
-        `annotations` and the fields of theirs. A task that is deleted meanwhile may hide another: ask for that one
-        by id before calling it gone. Raises NotThere where the project is gone.
+        `annotations` and their fields. Deleting a task during the iteration may hide another task: ask for a task by
+        id before calling it gone. Raises NotThere where the project is gone.
         """
         chosen: dict[str, Any] = {"project": project_id, "page_size": PAGE, "include": fields}
         chosen |= {"fields": "all" if answers else "task_only"}
@@ -81,18 +83,18 @@ class Studio:
             page, total = page + 1, int(listed.response.total)
 
     def chosen_tasks(self, project_id: int, fields: str, task_ids: Collection[int]) -> Iterator[dict[str, Any]]:
-        """Those of these tasks that are there, with their answers; asked for in portions that fit into an address."""
+        """The tasks with these ids that exist, with their answers. A request has the ids that fit into its address."""
         for some in batches(sorted(task_ids), PAGE // 2):
             chosen = {"selectedItems": {"all": False, "included": some}}
             yield from self.tasks(project_id, fields, chosen, answers=True)
 
     def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Create tasks, once; their ids in order, or none where the server makes the tasks in the background."""
-        # The SDK's models want a task's number in its predictions, and know no ids in the response.
+        """Create tasks in one request. Returns their ids in order, or none where the server works in the background."""
+        # The SDK's models require a task number in predictions, and have no ids in the response.
         request: Any = tasks
         made = self.api.projects.import_tasks(project_id, request=request, return_task_ids=True)
         return list(dict(made).get("task_ids") or [])
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self.connection.close()

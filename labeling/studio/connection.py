@@ -1,7 +1,7 @@
-"""The HTTP below the SDK: what had no effect is tried again, and every trouble gets its name.
+"""The HTTP client below the SDK: it repeats only requests that had no effect, and raises only our errors.
 
-The SDK's own retries are off, since it repeats imports that may have been done. All of this happens in `send`, so that
-whatever the SDK asks for keeps the same rules, and its methods raise our errors.
+The SDK's own retries are off, because they repeat imports that may have happened. The rules are in `send`, so that they
+hold for every request of the SDK.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from labeling.studio.tokens import CONNECT_SECONDS, token_of
 from storage.errors import FinloopError, Part, Refused, Unreachable
 
 GIVE_UP_AFTER = 6.0
-"""Seconds within which a request may be tried again: with the last try's 3 s to connect that stays below 10 s."""
+"""Seconds in which a request may be tried again. With 3 s to connect in the last try, an error comes within 10 s."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BUSY = (429, 503)
@@ -22,26 +22,26 @@ GATEWAY = (502, 504)
 
 
 class NotThere(FinloopError):
-    """Label Studio knows nothing of that id (or hides it from our user)."""
+    """Label Studio has nothing of that id, or hides it from our user."""
 
 
 class Connection(httpx.Client):
     """An HTTP client of one server and token, legacy or personal; safe to use from several threads."""
 
     def __init__(self, url: str, token: str) -> None:
-        """Nothing is sent yet. Raises Refused for what cannot be a token."""
+        """Send nothing yet. Raises Refused where `token` cannot be a token."""
         self.url = url.rstrip("/")
         super().__init__(
             base_url=self.url,
             auth=token_of(token.strip(), self.url),
-            # A proxy of the environment is for the internet: it cannot reach this machine's own addresses.
+            # The environment's proxy is for the internet: it cannot reach this machine's own addresses.
             trust_env=urlsplit(self.url).hostname not in LOOPBACK,
             follow_redirects=True,
         )
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """The response, whose body is JSON or empty. Raises NotThere, Refused, Unreachable."""
-        # The SDK knows one number of seconds for everything.
+        # The SDK sets one timeout for connecting and responding together.
         request.extensions["timeout"] = {**request.extensions["timeout"], "connect": CONNECT_SECONDS}
 
         def once() -> httpx.Response:
@@ -98,5 +98,5 @@ def _had_no_effect(method: str, error: BaseException) -> bool:
         return True
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
         return True
-    # A silent server is given one chance: more would break the promise of an answer within 10 s.
+    # A silent server gets no second try: the error would not come within 10 s.
     return isinstance(error, httpx.TransportError) and not isinstance(error, httpx.ReadTimeout) and method != "POST"

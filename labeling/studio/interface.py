@@ -1,6 +1,6 @@
 """What an annotator sees of a label scheme: the question, the text, and a button with a key for each label.
 
-Built and checked by the SDK's LabelInterface, so that what a user writes into a scheme is never XML or HTML.
+The SDK's LabelInterface builds and checks it, so that a user's words in a scheme are never read as XML or HTML.
 """
 
 import re
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from label_studio_sdk.label_interface.interface import LabelInterface
 
 TEXT, SOURCE = "text", "source"
-"""The names of what is shown; `source` in a labelling config is the whole task, so its value is called `feed`."""
+"""The names of the shown tags. `$source` in a labelling config is the whole task, so a text's source is `$feed`."""
 
 TEXT_STYLE = "font-size: 1.25em; line-height: 1.5; padding: 1em 0"
 TINT = "33"
-"""How much of a label's colour its button shows (alpha in hexadecimal): any colour leaves the text readable."""
+"""The opacity of a button's colour (alpha in hexadecimal): the button's text is readable on any colour."""
 
 VARIABLE = re.compile(r"\$(?=[\w\[{.])")
-"""What Label Studio replaces by task data, wherever it stands; `$` and a word joiner look the same and are kept."""
+"""The `$` that Label Studio replaces by task data. A `$` with a word joiner after it looks the same, and is kept."""
 
 
 def control_name(scheme: Scheme) -> str:
-    """The name of the buttons, by which answers and predictions refer to them: the scheme's own."""
+    """The buttons' name in answers and predictions: the scheme's name, with `-label` where another tag has it."""
     return f"{scheme.name}-label" if scheme.name in {TEXT, SOURCE} else scheme.name
 
 
 def choice(scheme: Scheme, label: str) -> dict[str, Any]:
-    """The choice of a label, as answers and predictions hold it."""
+    """The choice of a label, in the form of Label Studio's answers and predictions."""
     return {
         "from_name": control_name(scheme),
         "to_name": TEXT,
@@ -56,7 +56,7 @@ def check_tasks(scheme: Scheme, tasks: Sequence[Mapping[str, Any]]) -> None:
     """Raises BadInput naming the first task or prediction that does not fit the labelling config."""
     interface = _interface(scheme)
     for task in tasks:
-        # Each on its own: `validate_task` calls `validate_prediction` without a prediction.
+        # Predictions are checked apart, because `validate_task` calls `validate_prediction` without a prediction.
         data: Any = {"data": task["data"]}
         faults = [] if interface.validate_task(data) else ["its data lack what the config shows"]
         for prediction in task.get("predictions", []):
@@ -66,13 +66,13 @@ def check_tasks(scheme: Scheme, tasks: Sequence[Mapping[str, Any]]) -> None:
 
 
 def choices_of(config: str) -> dict[str, set[str]]:
-    """The choices of each group of buttons in a labelling config, by its name; none where it is no config."""
+    """Name -> choices of each group of buttons in a labelling config; empty where `config` is not a config."""
     from label_studio_sdk.label_interface.control_tags import ChoicesTag
     from label_studio_sdk.label_interface.interface import LabelInterface
 
     try:
         found = LabelInterface(config).find_tags_by_class(ChoicesTag)
-    except Exception:  # noqa: BLE001 - the SDK names no error of its own for each kind of nonsense
+    except Exception:  # noqa: BLE001 - the SDK has no error class for a bad config
         return {}
     return {str(tag.name): set(tag.labels) for tag in found}
 

@@ -1,5 +1,5 @@
-"""What a webhook says, as events. Pure: what a payload claims is checked for its form here, and whether the task is
-one of ours by whoever reads the label store. Label Studio takes answers that its own labelling config does not have.
+"""Webhooks as events. This module checks a payload's form and labels, and `labeling.answer.record` checks whether its
+task is ours. Labels need the check, because Label Studio accepts answers that its own labelling config does not have.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
 class AnnotationPayload(BaseModel):
-    """The part of Label Studio's annotation that matters here."""
+    """The fields of Label Studio's annotation that we use."""
 
     id: Identity
     task: Identity
@@ -42,7 +42,7 @@ class AnnotationPayload(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class AnnotationSaved:
-    """An annotation was made or changed; `text_id` and `text` are what the task's data claim: a hint, not the truth."""
+    """An annotation was made or changed. `text_id` and `text` come from the task's data, and may be wrong."""
 
     annotation_id: int
     task_id: int
@@ -53,14 +53,14 @@ class AnnotationSaved:
     text: str | None = None
 
     def of_text(self, project: Project, text_id: str) -> Annotation:
-        """The record, once the label store has said which text the task is about."""
+        """The annotation as a record; `text_id` is the label store's own id for the task's text."""
         key = AnnotationKey(project.server, project.id, self.annotation_id)
         return Annotation(key, self.task_id, text_id, self.label, self.annotator, self.updated_at)
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotationDeleted:
-    """An annotation was deleted, for ever; its task is not told."""
+    """An annotation was deleted. The webhook does not name its task."""
 
     annotation_id: int
 
@@ -76,7 +76,7 @@ Event = AnnotationSaved | AnnotationDeleted | TasksDeleted
 
 
 def project_of(payload: Mapping[str, Any]) -> int | None:
-    """The project that a webhook is about."""
+    """The id of the project that a webhook is about, or None."""
     project = payload.get("project")
     identity = project.get("id") if isinstance(project, Mapping) else project
     return identity if isinstance(identity, int) and not isinstance(identity, bool) else None
@@ -96,7 +96,7 @@ def events(action: str, payload: Mapping[str, Any], scheme: Scheme) -> list[Even
 
 
 def saved(annotation: object, scheme: Scheme) -> AnnotationSaved:
-    """An annotation as Label Studio's API and webhooks give it. Raises BadInput where its answer is not one of ours."""
+    """The event of an annotation from the API or a webhook. Raises BadInput where its form or label is not ours."""
     try:
         parsed = AnnotationPayload.model_validate(annotation)
     except ValidationError as error:

@@ -1,8 +1,8 @@
-"""The project and webhook that are ours on a Label Studio server: made once, found again, put right, never deleted.
+"""Our project and webhook on a Label Studio server: made once, found again, repaired, never deleted.
 
-Label Studio makes two of whatever is asked for twice, so making happens under a lease, and what was made is known by
-its stored id, or by a marker in its description where the id was lost. A server that answers at another address than
-before (our own, whose port was taken) keeps its tasks and labels. Names and colours are left to the people there.
+Label Studio makes two projects when it is asked twice, so a project is made under a lease. The project is found by its
+stored id, or by a marker in its description where the id was lost. A server whose address has changed (ours, where its
+port was taken) keeps its tasks and labels. People there may change names and colours.
 A project that asks for the labels of another scheme is never changed: its answers belong to another home.
 """
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 TITLE = "finloop"
 MODEL_NAME = "finloop"
-"""The model version of every prediction sent: annotators see only those of the project's own, so that it must not
-change with the champion, or tasks sent before a swap would lose their prefilled answer. The real one is task data."""
+"""The model version of every prediction in Label Studio. Annotators see only predictions of the project's own version,
+so this name must not change with the champion. The task's data have the real version."""
 
 SECRET_HEADER = "X-Finloop-Secret"
 WEBHOOK_PATH = "/webhooks/label-studio"
-"""Where the receiver listens."""
+"""The path at which the receiver takes webhooks."""
 
 ACTIONS = ("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED", "TASKS_DELETED")
 PROJECT_LEASE = timedelta(seconds=60)
@@ -44,9 +44,9 @@ def ensure_project(
     webhook_secret: str,
     marker: str,
 ) -> Project:
-    """Our project there, with its webhook, as they should be; made if there is none yet.
+    """Find, repair or make our project and its webhook, and return the project.
 
-    Raises Unreachable or Refused within 10 s where the server does not play along, Busy where another process holds
+    Raises Unreachable or Refused within 10 s where Label Studio is away or refuses us, Busy where another process holds
     the lease for longer than a minute, BadInput where our project asks for the labels of another scheme.
     """
     studio.check()
@@ -56,18 +56,23 @@ def ensure_project(
             projects.move(before, studio.url)
         known = projects.get(studio.url)
         there = _find(studio, known, scheme, marker) or _make(studio, scheme, marker)
-        # Remembered at once: whoever comes after a crash here finds this project, and makes only its webhook.
+        # Stored at once: after a crash here, the next call finds this project and makes only its webhook.
         if known is None or known.id != _number(there):
             known = Project(studio.url, _number(there))
             projects.put(known)
-        _heal(studio, there, scheme, marker)
+        _repair(studio, there, scheme, marker)
         ours = replace(known, webhook_id=_webhook(studio, known, webhook_url, webhook_secret))
         projects.put(ours)
     return ours
 
 
+def marker_of(name: str) -> str:
+    """The marker in a project's description, by which a project is found whose id was lost."""
+    return f"[finloop:{name}]"
+
+
 def _address_before(studio: Studio, projects: Projects, webhook_secret: str) -> str | None:
-    """The address that this server had when we were here last, known by our webhook, whose secret is nobody else's."""
+    """The earlier address of this server, known by our webhook: nobody else has its secret."""
     for project in projects.elsewhere(studio.url):
         if project.webhook_id is None:
             continue
@@ -78,11 +83,6 @@ def _address_before(studio: Studio, projects: Projects, webhook_secret: str) -> 
         if hook.project == project.id and hook.headers.get(SECRET_HEADER) == webhook_secret:
             return project.server
     return None
-
-
-def marker_of(name: str) -> str:
-    """What a project's description holds, so that one whose id was lost is found again."""
-    return f"[finloop:{name}]"
 
 
 def _find(studio: Studio, known: Project | None, scheme: Scheme, marker: str) -> "LseProjectResponse | None":
@@ -100,7 +100,7 @@ def _find(studio: Studio, known: Project | None, scheme: Scheme, marker: str) ->
 
 
 def _other_choices(config: str | None, scheme: Scheme) -> dict[str, set[str]]:
-    """The buttons of a labelling config that are not this scheme's; fewer choices than the scheme has are."""
+    """Name -> choices of each group of buttons that has a choice outside this scheme."""
     ours = {control_name(scheme): set(scheme.names)}
     return {name: choices for name, choices in choices_of(config or "").items() if not choices <= ours.get(name, set())}
 
@@ -121,12 +121,12 @@ def _make(studio: Studio, scheme: Scheme, marker: str) -> "LseProjectResponse":
 
 
 def _number(project: "LseProjectResponse | LseProjectCreate") -> int:
-    """The id: the SDK's models say of every field that it may be missing."""
+    """The id, which may be missing by the SDK's types, as every field."""
     return int(str(project.id))
 
 
 def _settings(scheme: Scheme) -> dict[str, Any]:
-    """What must hold for answers to be usable; the rest is the annotators' own."""
+    """The settings that usable answers need; people may change all others."""
     return {
         "label_config": label_config(scheme),
         "expert_instruction": instructions(scheme),
@@ -137,12 +137,12 @@ def _settings(scheme: Scheme) -> dict[str, Any]:
     }
 
 
-def _heal(studio: Studio, there: "LseProjectResponse", scheme: Scheme, marker: str) -> None:
+def _repair(studio: Studio, there: "LseProjectResponse", scheme: Scheme, marker: str) -> None:
     changed = {name: value for name, value in _settings(scheme).items() if getattr(there, name) != value}
     description = there.description or ""
     if marker not in description:
         changed["description"] = f"{description} {marker}".strip()
-    # Label Studio sets the version at the first import of predictions, and takes only one that predictions have.
+    # Label Studio sets the version at the first import of predictions, and accepts only versions of predictions.
     if there.model_version != MODEL_NAME and _has_ours(studio, _number(there)):
         changed["model_version"] = MODEL_NAME
     elif there.model_version not in (MODEL_NAME, "", None):
@@ -170,6 +170,6 @@ def _webhook(studio: Studio, known: Project, url: str, secret: str) -> int:
         return int(studio.api.webhooks.create(project=known.id, **wanted).id)
     found = {**dict(ours[0]), "actions": sorted(ours[0].actions)}
     if any(found[name] != value for name, value in wanted.items()):
-        # All of it: a change that leaves the actions out takes them away.
+        # An update without the actions would delete the actions, so the whole webhook is sent.
         studio.api.webhooks.update(found["id"], **wanted)
     return int(found["id"])

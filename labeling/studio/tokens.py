@@ -1,8 +1,8 @@
-"""Label Studio's two kinds of API token: a legacy one is sent as it is, a personal one buys access for five minutes.
+"""Label Studio's two kinds of API token: a legacy token is sent as it is, a personal token gets an access token for
+five minutes.
 
-Not the SDK's own handling. That one judges an access token by this machine's clock and never renews it after a 401: a
-clock an hour behind, or an access token that was withdrawn, stops every request, and a silent server is waited for
-without an end.
+The SDK's own handling is not used. The SDK judges an access token by this machine's clock, never renews it after a 401,
+and waits for a silent server without a limit. A clock an hour behind, or a withdrawn token, would stop every request.
 """
 
 import base64
@@ -18,26 +18,26 @@ import httpx
 from storage.errors import Part, Refused
 
 EARLY = 30.0
-"""Seconds before its end at which an access token is renewed, so that none expires on the way."""
+"""An access token is renewed so many seconds before it expires, so that none expires during a request."""
 
 LIFETIME = 60.0
-"""Seconds for which an access token is kept that does not say how long it lives."""
+"""The lifetime, in seconds, of an access token that states none."""
 
 CONNECT_SECONDS, CHECK_SECONDS = 3.0, 8.0
-"""How long a server may take to be there, and over what it can answer at once: a silent one is named within ten."""
+"""The limits in seconds to connect, and to respond to a simple request: a silent server is reported within ten."""
 
 Flow = Generator[httpx.Request, httpx.Response, None]
 
 
 def token_of(token: str, url: str) -> httpx.Auth:
-    """The token by its looks. Raises Refused for one that cannot be a token."""
+    """The token as a legacy or a personal one, by its form. Raises Refused where it cannot be a token."""
     if not token or not token.isascii() or any(character.isspace() for character in token):
         raise Refused(f"that is not a token for {url}", Part.LABEL_STUDIO_TOKEN)
     return Personal(token, url) if _claims(token).get("token_type") == "refresh" else Legacy(token)
 
 
 class Legacy(httpx.Auth):
-    """A fixed token of 40 characters (an access token of one's own is sent in the same way, and is not renewed)."""
+    """A fixed token of 40 characters. An access token that a user gives is sent like it, and never renewed."""
 
     def __init__(self, token: str) -> None:
         kind = "Bearer" if _claims(token).get("token_type") == "access" else "Token"
@@ -50,7 +50,7 @@ class Legacy(httpx.Auth):
 
 
 class Personal(httpx.Auth):
-    """A refresh token (JWT): access is bought with it when needed, by one thread for all."""
+    """A refresh token (JWT). One thread exchanges it for an access token, which all threads use."""
 
     def __init__(self, token: str, url: str) -> None:
         self._refresh, self._url = token, url
@@ -59,7 +59,7 @@ class Personal(httpx.Auth):
         self._until = 0.0
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
-        """Send an access token that is good for a while; a new one after a 401. Raises Refused where none is given."""
+        """Send a valid access token, and a new one after a 401. Raises Refused where Label Studio gives none."""
         used = yield from self._authorize(request)
         response = yield request
         if response.status_code == 401:
@@ -101,7 +101,7 @@ class Personal(httpx.Auth):
 
 
 def _lifetime(access: str) -> float:
-    """How long the server lets an access token live, whatever the clocks on both sides say."""
+    """The lifetime of an access token in seconds, by the server's clock alone."""
     claims = _claims(access)
     try:
         return float(claims["exp"]) - float(claims["iat"])

@@ -1,6 +1,6 @@
-"""What datasets were made from: a dataset has one parent for each origin of its rows.
+"""The parents of datasets: the data that a dataset was made from, one parent for each origin of its rows.
 
-The watermark of the annotators' labels stays with the dataset, because it moves on when labels change no row.
+The label watermark is stored with the dataset, not with a parent, because it also grows when new labels change no row.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,13 +17,13 @@ LABEL = "label"
 
 
 def annotators(rows: Iterable[Row], policy: str) -> Parent:
-    """The annotators' labels as a parent of the dataset that has these rows; its hash names the rows they gave."""
+    """The annotators' labels as a parent of the dataset with these rows; its hash covers the annotators' rows only."""
     own = dataset_hash(row for row in rows if row.origin == LABEL)
     return Parent(ParentKind.LABELS, "annotators' labels", own, policy, LABEL)
 
 
 def in_words(parents: Iterable[Parent], watermark: int) -> str:
-    """What a dataset was made from, for people."""
+    """The parents of a dataset as one phrase for people."""
     said = {
         ParentKind.PHRASEBANK: "PhraseBank {}",
         ParentKind.CSV: "CSV {}",
@@ -33,14 +33,14 @@ def in_words(parents: Iterable[Parent], watermark: int) -> str:
 
 
 def put_parents(connection: Connection, version: str, parents: Sequence[Parent]) -> None:
-    """Make these the parents of a dataset, in place of those that it has."""
+    """Replace the parents of a dataset."""
     connection.execute(delete(ParentRow).where(ParentRow.dataset == version))
     if parents:
         connection.execute(insert(ParentRow), [{"dataset": version, **asdict(parent)} for parent in parents])
 
 
 def parents_by_dataset(connection: Connection, version: str | None = None) -> dict[str, tuple[Parent, ...]]:
-    """The parents of every dataset, or of one, seed data before labels."""
+    """Dataset version -> its parents, seed data before labels; of one dataset only where `version` is given."""
     query = select(ParentRow.__table__).order_by(ParentRow.kind == ParentKind.LABELS, ParentRow.origin)
     if version is not None:
         query = query.where(ParentRow.dataset == version)
@@ -52,5 +52,5 @@ def parents_by_dataset(connection: Connection, version: str | None = None) -> di
 
 
 def grown_from(seed: Parent) -> Select[tuple[str]]:
-    """The versions that have this seed data as a parent: data of the same kind and hash, wherever it lay."""
+    """A query for the dataset versions that were made from seed data of this kind and hash, wherever its files lay."""
     return select(ParentRow.dataset).where(ParentRow.kind == seed.kind, ParentRow.hash == seed.hash)

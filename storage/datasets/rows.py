@@ -1,4 +1,4 @@
-"""The rows of datasets, and the name that they give a dataset."""
+"""The rows of datasets. The hash of its rows names a dataset, so the same rows are the same dataset everywhere."""
 
 import hashlib
 from collections.abc import Iterable
@@ -11,9 +11,10 @@ from storage.sql.schema import ExampleRow
 
 
 def dataset_hash(rows: Iterable[Row]) -> str:
-    """The name of a dataset: the SHA-256 over its rows' ids, labels, splits and origins, whatever their order.
+    """The name of a dataset: the SHA-256 over its rows' ids, labels, splits and origins, in any order of the rows.
 
-    The origin is in it since our own labels are seen more often: the same rows from elsewhere train another model.
+    The origin counts, because training repeats the annotators' rows: the same rows of another origin train another
+    model.
     """
     lines = sorted(f"{row.text_id} {row.label} {row.split} {row.origin}" for row in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

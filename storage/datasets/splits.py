@@ -1,4 +1,4 @@
-"""The split of every text that was ever in a dataset: a text keeps its split for ever."""
+"""The split of every text that was ever in a dataset. A text keeps its split for ever, so no test row trains later."""
 
 from collections.abc import Iterable, Mapping
 
@@ -23,7 +23,7 @@ def known_splits(connection: Connection) -> dict[str, tuple[str, Split]]:
 
 
 def keep_splits(connection: Connection, rows: Iterable[Row], splits: KnownSplits) -> None:
-    """Store the splits that are new. Raises BadInput where a row stands in another split than its text had before."""
+    """Store the new splits. Raises BadInput where a row has another split than its text had before."""
     of_rows = {row.text_id: (row.cluster, row.split) for row in rows}
     new = sorted({**splits, **of_rows}.items())
     if new:

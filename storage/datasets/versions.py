@@ -1,4 +1,4 @@
-"""Dataset versions: immutable rows named by their hash, with what they were made from."""
+"""Dataset versions: immutable rows named by their hash, their parents, and how far the labels were read."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -20,18 +20,18 @@ _NEWEST_FIRST = (DatasetRow.label_watermark.desc(), DatasetRow.created_at.desc()
 
 
 class Datasets:
-    """Stored dataset versions, newest first, and the known splits."""
+    """The stored dataset versions and the known splits."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._reader = engine, reading(engine)
 
     def save(self, dataset: DatasetVersion, splits: KnownSplits) -> None:
-        """Store a version with its rows and splits at once; known splits stay as they are.
+        """Store a version with its rows and splits in one transaction.
 
-        Saving a version that is stored already changes no row. Its label watermark moves forward with what was dropped
-        by then, because labels that changed nothing must not be counted as new for ever. An unjudged version takes the
-        parents of the newest save, so that a retrain that was cut short is found by them. Raises BadInput, and stores
-        nothing, where a row stands in another split than its text has had before.
+        The rows of a stored version never change. Its label watermark and its dropped counts follow a newer save, so
+        that labels that changed no row are not counted as new again. While the version is unjudged, its policy and
+        parents follow the newest save too: `unjudged` finds an interrupted retrain by them. Raises BadInput, and
+        stores nothing, where a row has another split than its text had before.
         """
         with self._engine.begin() as connection:
             keep_splits(connection, dataset.rows, splits)
@@ -68,16 +68,11 @@ class Datasets:
             dropped=found["dropped"],
         )
 
-    def latest(self) -> str | None:
-        """The version that the newest labels were read into."""
-        with self._reader.connect() as connection:
-            return connection.scalar(select(DatasetRow.version).order_by(*_NEWEST_FIRST).limit(1))
-
     def unjudged(self, *, seed: Parent | None = None, policy: str | None = None) -> str | None:
-        """The newest version, if no model of it was judged yet: a retrain of it was cut short.
+        """The newest version, if no model of that version was judged: its retrain was interrupted. Else None.
 
-        Where seed data or a policy is given, only versions that were made with them count. A version is out of date,
-        and is not returned, once newer labels were read into any other version.
+        Where `seed` or `policy` is given, only versions that were made with them count. A version is never returned
+        once another version has read newer labels.
         """
         query = select(DatasetRow.version, DatasetRow.judged_at).where(
             DatasetRow.label_watermark == select(func.max(DatasetRow.label_watermark)).scalar_subquery()
@@ -91,7 +86,7 @@ class Datasets:
             return row.version if row is not None and row.judged_at is None else None
 
     def watermark(self) -> int:
-        """How far the labels were read into a dataset; 0 before the first."""
+        """The number of the newest label change that a dataset has read; 0 before the first dataset."""
         with self._reader.connect() as connection:
             return connection.scalar(select(func.max(DatasetRow.label_watermark))) or 0
 
@@ -101,7 +96,7 @@ class Datasets:
             return known_splits(connection)
 
     def mark_judged(self, version: str) -> None:
-        """Note that a model of this dataset was judged; the verdict lies beside the model. Raises UnknownVersion."""
+        """Note that a model of this dataset was judged. The registry keeps the verdict. Raises UnknownVersion."""
         with self._engine.begin() as connection:
             done = connection.execute(update(DatasetRow).where(DatasetRow.version == version).values(judged_at=now()))
             if done.rowcount == 0:
@@ -114,7 +109,7 @@ class Datasets:
             return connection.scalar(moment) is not None
 
     def summaries(self) -> list[dict[str, Any]]:
-        """One mapping a version, newest first: its parents, its counts by split and origin, when it was judged."""
+        """One mapping for each version, newest first: its columns, its `parents`, and its row counts as `rows`."""
         with snapshot(self._engine).connect() as connection:
             heads = connection.execute(select(DatasetRow.__table__).order_by(*_NEWEST_FIRST)).mappings().all()
             parents, rows = parents_by_dataset(connection), counts(connection)
@@ -127,7 +122,7 @@ class Datasets:
 
 
 def _renew(connection: Connection, dataset: DatasetVersion) -> None:
-    """What a version that is stored already takes over from a dataset of the same rows."""
+    """Update a stored version from a newer save of the same rows."""
     same = update(DatasetRow).where(DatasetRow.version == dataset.version)
     unjudged = connection.execute(same.where(DatasetRow.judged_at.is_(None)).values(policy=dataset.policy))
     if unjudged.rowcount:

@@ -1,8 +1,8 @@
-"""Annotations by revision, tombstones, and the label that each text's annotations agree on: the truth of the loop.
+"""Annotation revisions, tombstones, and the label of each text: the truth that datasets and audits read.
 
-Recording an annotation and settling its text's label are one transaction, and such transactions take turns: a
-deletion that ran beside its creation would not see it. Every change of a label takes the next number of one counter,
-so that "labels since the last dataset" is a comparison that no clock can upset.
+One transaction records an annotation and settles its text's label. Such transactions take turns, because a deletion
+that runs beside the creation of its annotation would miss the annotation. Every change of a label takes the next number
+of one counter, so that "the labels since the last dataset" compares numbers and needs no clock.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from storage.sql.schema import AnnotationRow, CounterRow, LabelRow, TaskRow, Tom
 from storage.sql.upsert import insert_new, insert_or_update
 
 Consensus = Callable[[Sequence[Annotation]], str | None]
-"""What a text's current annotations (skips included, by annotation id) agree on, or None."""
+"""The current annotations of a text, skips included, by annotation id -> the label that they agree on, or None."""
 
 TURN = 4712
 _TRAINABLE = and_(TaskRow.purpose == Purpose.SELECT, LabelRow.label.is_not(None))
@@ -28,7 +28,7 @@ _AUDIT = and_(TaskRow.purpose == Purpose.AUDIT, LabelRow.label.is_not(None))
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What one recording changed: whether the revision was new, and whether the text's label moved."""
+    """Whether the revision or tombstone was new, and whether the text's label changed."""
 
     new: bool
     label_changed: bool
@@ -36,7 +36,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class LabelSnapshot:
-    """Labels and the watermark of one moment: what changed later has a higher number than `watermark`."""
+    """The labels and the watermark of one moment: every later change of a label has a number above `watermark`."""
 
     trainable: tuple[Label, ...]
     audit: tuple[Label, ...]
@@ -50,9 +50,9 @@ class Labels:
         self._engine, self._reader, self._consensus = engine, reading(engine), consensus
 
     def record(self, annotation: Annotation) -> Recorded:
-        """Store a revision once and settle its text's label; an older or repeated revision changes no label.
+        """Store a revision once and settle its text's label. An older or repeated revision changes no label.
 
-        The text must have a label task: an annotation of a foreign task is the caller's to ignore.
+        The text must have a label task: the caller leaves out the annotations of foreign tasks.
         """
         key = annotation.key
         with self._engine.begin() as connection:
@@ -74,7 +74,7 @@ class Labels:
             return Recorded(done.rowcount == 1, self._settle(connection, annotation.text_id))
 
     def bury(self, key: AnnotationKey) -> Recorded:
-        """Note that an annotation was deleted, for ever, and settle the label of the text it had answered."""
+        """Store a tombstone for a deleted annotation, and settle the label of its text. A deletion is final."""
         with self._engine.begin() as connection:
             take_turn(connection, TURN)
             done = connection.execute(
@@ -100,12 +100,12 @@ class Labels:
             return [annotation_of(row) for row in rows.mappings()]
 
     def current(self, text_id: str) -> list[Annotation]:
-        """The newest revision of each annotation of a text that was not deleted, by annotation id."""
+        """The newest revision of each annotation of a text, by annotation id. Deleted annotations are left out."""
         with self._reader.connect() as connection:
             return _current(connection, text_id)
 
     def on_task(self, server: str, project_id: int) -> dict[int, dict[int, Annotation]]:
-        """The living annotations of a project: task id -> annotation id -> newest revision."""
+        """The annotations of a project that were not deleted: task id -> annotation id -> newest revision."""
         query = living().where(AnnotationRow.server == server, AnnotationRow.project_id == project_id)
         found: dict[int, dict[int, Annotation]] = {}
         with self._reader.connect() as connection:
@@ -114,22 +114,22 @@ class Labels:
         return found
 
     def get(self, text_id: str) -> Label | None:
-        """The label row of a text, if it was ever answered."""
+        """The label of a text, or None before its first annotation."""
         with self._reader.connect() as connection:
             return next(iter(_labels(connection, LabelRow.text_id == text_id)), None)
 
     def trainable(self) -> list[Label]:
-        """Labels that may train: of selected texts, agreed on."""
+        """The labels that may train, by sequence: those of texts that select sent and whose annotations agree."""
         with self._reader.connect() as connection:
             return _labels(connection, _TRAINABLE)
 
     def audit(self) -> list[Label]:
-        """The audit slice: agreed labels of audit texts; these never train."""
+        """The audit slice, by sequence: the labels of audit texts whose annotations agree. These never train."""
         with self._reader.connect() as connection:
             return _labels(connection, _AUDIT)
 
     def snapshot(self) -> LabelSnapshot:
-        """Both kinds and the watermark of one moment, so that no label falls between a dataset and its watermark."""
+        """All labels and the watermark of one moment, so that no label falls between a dataset and its watermark."""
         with snapshot(self._engine).connect() as connection:
             watermark = connection.scalar(select(func.max(LabelRow.sequence))) or 0
             return LabelSnapshot(tuple(_labels(connection, _TRAINABLE)), tuple(_labels(connection, _AUDIT)), watermark)
@@ -141,7 +141,7 @@ class Labels:
             return connection.scalar(query.where(_TRAINABLE, LabelRow.sequence > watermark)) or 0
 
     def watermark(self) -> int:
-        """The number of the newest change of any label; 0 before the first. Together with labels: `snapshot`."""
+        """The number of the newest label change; 0 before the first. `snapshot` reads it together with the labels."""
         with self._reader.connect() as connection:
             return connection.scalar(select(func.max(LabelRow.sequence))) or 0
 
@@ -170,7 +170,7 @@ class Labels:
 
 
 def _note_arrival(connection: Connection, annotation: Annotation) -> None:
-    """An answer proves that its task was sent, also where the sender died before it could note so."""
+    """Mark the annotation's task as sent: the sender may have died before it could do so."""
     here = {"server": annotation.key.server, "project_id": annotation.key.project_id, "task_id": annotation.task_id}
     connection.execute(
         update(TaskRow)
@@ -199,7 +199,7 @@ def _labels(connection: Connection, condition: ColumnElement[bool]) -> list[Labe
 def _state(annotations: Sequence[Annotation]) -> TaskState:
     if not annotations:
         return TaskState.SENT
-    return TaskState.SKIPPED if all(answer.label is None for answer in annotations) else TaskState.ANSWERED
+    return TaskState.SKIPPED if all(one.label is None for one in annotations) else TaskState.ANSWERED
 
 
 def _next_number(connection: Connection, name: str) -> int:

@@ -1,5 +1,5 @@
-"""Webhooks as they came. A row is committed before the webhook is acknowledged, and worked on afterwards, by the
-receiver that took it or, where that was killed, by the next one.
+"""Webhooks as Label Studio sent them, so that a killed receiver loses none. A webhook is committed before it is
+acknowledged, and processed later. The next receiver processes the webhooks that a killed receiver left.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from storage.sql.schema import InboxRow
 
 
 class InboxState(StrEnum):
-    """What became of a webhook; `ignored` and `failed` rows keep their reason."""
+    """The state of a webhook; `ignored` and `failed` webhooks keep a reason."""
 
     NEW = "new"
     DONE = "done"
@@ -40,10 +40,10 @@ class Inbox:
         self._engine, self._reader = engine, reading(engine)
 
     def put(self, action: str, payload: dict[str, Any]) -> int:
-        """Commit a webhook and return its row id; on return it survives a crash."""
+        """Commit a webhook, so that it survives a crash, and return its row id."""
         with self._engine.begin() as connection:
             row = insert(InboxRow).values(
-                # Label Studio's actions are plain words; whatever else comes must not keep a webhook from its row.
+                # Label Studio's actions are short ASCII words. A request with any other action is stored all the same.
                 action=action[:60].encode("ascii", "replace").decode().replace("\x00", "?"),
                 received_at=now(),
                 payload=payload,
@@ -52,14 +52,14 @@ class Inbox:
             return connection.execute(row.returning(InboxRow.id)).scalar_one()
 
     def waiting(self, limit: int = 100) -> list[Delivery]:
-        """The oldest webhooks not worked on yet, in the order in which they came."""
+        """The oldest unprocessed webhooks, at most `limit`, in the order of their arrival."""
         query = select(InboxRow.id, InboxRow.received_at, InboxRow.action, InboxRow.payload)
         with self._reader.connect() as connection:
             rows = connection.execute(query.where(InboxRow.state == InboxState.NEW).order_by(InboxRow.id).limit(limit))
             return [Delivery(*row) for row in rows]
 
     def close(self, row_id: int, state: InboxState, reason: str | None = None) -> None:
-        """Say what became of a webhook; the first word stands where two processes worked on the same one."""
+        """Set the final state of a webhook. Where two processes worked on one webhook, the first state stays."""
         with self._engine.begin() as connection:
             connection.execute(
                 update(InboxRow)
@@ -68,7 +68,7 @@ class Inbox:
             )
 
     def counts(self) -> dict[str, int]:
-        """How many webhooks are in each state; states without any are left out."""
+        """State -> number of webhooks; states without webhooks are left out."""
         with self._reader.connect() as connection:
             rows = connection.execute(select(InboxRow.state, func.count()).group_by(InboxRow.state))
             return dict(rows.tuples().all())

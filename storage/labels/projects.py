@@ -1,4 +1,4 @@
-"""Which project and webhook of a Label Studio server are ours; the ids outlive renames and edits there."""
+"""Our project and webhook on each Label Studio server, known by id: people may rename and edit them there."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Project:
 
     @property
     def url(self) -> str:
-        """Where annotators work."""
+        """The page on which annotators work."""
         return f"{self.server}/projects/{self.id}/data"
 
 
@@ -30,7 +30,7 @@ class Projects:
         self._engine, self._reader = engine, reading(engine)
 
     def get(self, server: str) -> Project | None:
-        """Our project on that server, if we ever made one there."""
+        """Our project on that server, or None before we made one."""
         return next((project for project in self._all() if project.server == server), None)
 
     def elsewhere(self, server: str) -> list[Project]:
@@ -38,13 +38,13 @@ class Projects:
         return [project for project in self._all() if project.server != server]
 
     def move(self, old: str, new: str) -> None:
-        """A server has another address now: whatever is known of it goes by the new one, all at once."""
+        """Change the address of a server in every table, in one transaction."""
         with self._engine.begin() as connection:
             for table in (ProjectRow, TaskRow, AnnotationRow, TombstoneRow):
                 connection.execute(update(table).where(table.server == old).values(server=new))
 
     def put(self, project: Project) -> None:
-        """Remember our project on its server, in place of the one that was remembered there."""
+        """Store our project on its server, in place of an earlier one."""
         with self._engine.begin() as connection:
             connection.execute(
                 insert_or_update(connection, ProjectRow, ["server"], ["project_id", "webhook_id"]).values(

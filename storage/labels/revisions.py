@@ -1,6 +1,6 @@
-"""Annotation revisions as they are read back: what is alive, and which revision of each annotation is the newest.
+"""Reads annotation revisions: which annotations were not deleted, and which revision of each is the newest.
 
-Every answer here is a function of the set of stored rows alone, never of the order in which they arrived.
+Every result depends on the set of stored rows alone, never on the order of their arrival.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from storage.sql.schema import AnnotationRow, TombstoneRow
 
 
 def living() -> Select[Any]:
-    """Every revision of the annotations that have no tombstone, oldest first."""
+    """A query for every revision of the annotations without a tombstone, oldest first."""
     buried = (
         select(TombstoneRow.annotation_id)
         .where(
@@ -27,13 +27,13 @@ def living() -> Select[Any]:
 
 
 def newest(rows: Iterable[RowMapping]) -> list[Annotation]:
-    """The last revision of each annotation, by annotation id; the rows come oldest first."""
+    """The newest revision of each annotation, by annotation id. `rows` must be sorted oldest first."""
     last = {(row["server"], row["project_id"], row["annotation_id"]): row for row in rows}
     return [annotation(last[key]) for key in sorted(last)]
 
 
 def annotation(row: RowMapping) -> Annotation:
-    """One stored revision."""
+    """The annotation revision in a stored row."""
     return Annotation(
         key=AnnotationKey(row["server"], row["project_id"], row["annotation_id"]),
         task_id=row["task_id"],

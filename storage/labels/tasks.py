@@ -1,7 +1,7 @@
-"""Label tasks: which texts were put before annotators. The text id is the primary key, so that a text cannot be
-reserved twice however many selects run; a lease says who may send a reserved batch.
+"""Label tasks: the texts that annotators are asked about. The text id is the primary key, so that no text is reserved
+twice, even when several selects run at once. A lease says which process may send a reserved batch.
 
-Statements that touch many rows take them in the order of the text ids, so that two processes never deadlock.
+Statements on many rows lock the rows in the order of the text ids, so that two processes never deadlock.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ CHUNK = 500
 
 
 class Tasks:
-    """Reservations and what became of them."""
+    """The label tasks in the label database."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._reader = engine, reading(engine)
@@ -30,7 +30,7 @@ class Tasks:
     def reserve(
         self, texts: Sequence[Text], purpose: Purpose, batch_id: str, owner: str, lasts: timedelta
     ) -> list[LabelTask]:
-        """Reserve those of the texts that were never reserved, for a batch; returns all that is now the batch's."""
+        """Reserve, for a batch, the texts that have no task yet. Returns all tasks of the batch, earlier ones too."""
         moment = now()
         batch = {"purpose": purpose, "state": TaskState.RESERVED, "batch_id": batch_id, "reserved_at": moment}
         lease = {"lease_owner": owner, "lease_until": moment + lasts}
@@ -51,7 +51,7 @@ class Tasks:
         return self.batch(batch_id)
 
     def renew(self, batch_id: str, owner: str, lasts: timedelta) -> bool:
-        """Keep the lease on a batch that is being sent; False where it has passed to another: then stop sending."""
+        """Renew the lease on a batch. False: another process has the batch now, and the caller must stop sending."""
         mine = (TaskRow.batch_id == batch_id) & (TaskRow.state == TaskState.RESERVED) & (TaskRow.lease_owner == owner)
         with self._engine.begin() as connection:
             if not _locked_batches(connection, mine):
@@ -60,7 +60,7 @@ class Tasks:
             return True
 
     def batch(self, batch_id: str) -> list[LabelTask]:
-        """The tasks of a batch, in whatever state."""
+        """The tasks of a batch, in any state."""
         return self._tasks(TaskRow.batch_id == batch_id)
 
     def known(self, text_ids: Collection[str]) -> set[str]:
@@ -72,7 +72,7 @@ class Tasks:
         return found
 
     def take_over(self, owner: str, lasts: timedelta) -> list[str]:
-        """Make the unsent batches whose lease ran out one's own, and return their batch ids."""
+        """Give the unsent batches whose lease has expired to `owner`, and return their batch ids."""
         moment = now()
         expired = (TaskRow.state == TaskState.RESERVED) & (TaskRow.lease_until < moment)
         with self._engine.begin() as connection:
@@ -81,9 +81,9 @@ class Tasks:
         return unsent
 
     def mark_sent(self, server: str, project_id: int, task_ids: Mapping[str, int]) -> None:
-        """Note the Label Studio task id of each text id; a task that was answered meanwhile stays answered.
+        """Store the Label Studio task id of each text id, and mark the task as sent. An answered task stays answered.
 
-        The first id of a text stands: saying it twice, or saying another, changes nothing.
+        A text keeps its first task id: a second call for the text changes nothing.
         """
         if not task_ids:
             return
@@ -99,11 +99,11 @@ class Tasks:
             connection.execute(statement, rows)
 
     def get(self, text_id: str) -> LabelTask | None:
-        """The task of a text."""
+        """The task of a text, or None."""
         return next(iter(self._tasks(TaskRow.text_id == text_id)), None)
 
     def by_task_id(self, server: str, project_id: int, task_id: int) -> LabelTask | None:
-        """The task with that id on that server, if it is one of ours."""
+        """The task with that Label Studio id, or None where the task is not ours."""
         here = (TaskRow.server == server) & (TaskRow.project_id == project_id) & (TaskRow.task_id == task_id)
         return next(iter(self._tasks(here)), None)
 
@@ -112,38 +112,38 @@ class Tasks:
         return self._tasks((TaskRow.server == server) & (TaskRow.project_id == project_id))
 
     def open(self, server: str, project_id: int) -> list[LabelTask]:
-        """The tasks of a project that wait for an answer; one that is gone from Label Studio does not."""
+        """The sent tasks of a project that have no answer yet. Missing tasks are left out."""
         here = (TaskRow.server == server) & (TaskRow.project_id == project_id)
         return self._tasks(here & (TaskRow.state == TaskState.SENT) & TaskRow.missing_since.is_(None))
 
     def open_elsewhere(self, server: str) -> dict[str, int]:
-        """How many tasks wait for an answer on every other server, by address."""
+        """Address -> number of sent tasks without an answer, for every other server."""
         query = select(TaskRow.server, func.count()).group_by(TaskRow.server).order_by(TaskRow.server)
         waiting = (TaskRow.state == TaskState.SENT) & TaskRow.missing_since.is_(None)
         with self._reader.connect() as connection:
             return {str(at): count for at, count in connection.execute(query.where(waiting, TaskRow.server != server))}
 
     def mark_missing(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
-        """These tasks are gone from Label Studio: reported by `status`; their labels stay."""
+        """Mark tasks as missing from Label Studio. `finloop status` reports missing tasks; their labels stay."""
         self._set_missing(server, project_id, task_ids, now())
 
     def mark_left_behind(self, server: str, project_id: int) -> None:
-        """Whatever was sent to another project of this server than ours of now is gone with that."""
+        """Mark the tasks of earlier projects on this server as missing; `project_id` is the current project."""
         left = (TaskRow.server == server) & (TaskRow.project_id != project_id) & TaskRow.missing_since.is_(None)
         self._set_missing_where(left, now())
 
     def mark_found(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
-        """These tasks are there (again)."""
+        """Mark tasks as present in Label Studio."""
         self._set_missing(server, project_id, task_ids, None)
 
     def missing(self) -> int:
-        """How many tasks are gone from Label Studio."""
+        """The number of tasks that are missing from Label Studio."""
         with self._reader.connect() as connection:
             query = select(func.count()).select_from(TaskRow).where(TaskRow.missing_since.is_not(None))
             return connection.scalar(query) or 0
 
     def counts(self) -> dict[Purpose, dict[TaskState, int]]:
-        """Tasks by purpose and state; what has none is left out."""
+        """Purpose -> state -> number of tasks; states without tasks are left out."""
         query = select(TaskRow.purpose, TaskRow.state, func.count()).group_by(TaskRow.purpose, TaskRow.state)
         counts: dict[Purpose, dict[TaskState, int]] = {}
         with self._reader.connect() as connection:
@@ -152,7 +152,7 @@ class Tasks:
         return counts
 
     def text_ids(self) -> Iterator[str]:
-        """The ids of every text that has a task, as of now."""
+        """The ids of all texts that have a task."""
         with self._reader.connect() as connection:
             return iter(connection.scalars(select(TaskRow.text_id)).all())
 
@@ -174,7 +174,7 @@ class Tasks:
 
 
 def _locked_batches(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
-    """The batches of the tasks that fulfil a condition, still or again once nobody else changes them."""
+    """Lock the tasks that fulfil a condition, and return their batch ids. Locked tasks still fulfil the condition."""
     query = select(TaskRow.batch_id).where(condition).order_by(TaskRow.text_id).with_for_update()
     return sorted(set(connection.scalars(query)))
 

@@ -1,7 +1,6 @@
-"""What a model folder must hold, byte for byte.
+"""The manifest of a model folder, so that a damaged or half-copied model is refused before it is loaded.
 
-Weights travel with their metadata: the manifest names the dataset, base model and recipe a model came from and the
-SHA-256 sum of every file beside it, so a half-copied or damaged folder is refused before anything is loaded from it.
+The manifest names the dataset, base model and recipe of the model, and the SHA-256 sum of every other file.
 """
 
 import hashlib
@@ -16,14 +15,14 @@ from storage.scheme import DEFAULT, MOST_LABELS
 
 MANIFEST_NAME = "manifest.json"
 FORMAT = 2
-"""Format 1 named no label scheme: there was one only."""
+"""Format 1 names no label scheme, because there was only one."""
 
 
 class Manifest(BaseModel):
     """Where a model came from, how it was made, and the sums of its files (relative posix path -> SHA-256).
 
-    `exposed` marks a base model that had already seen PhraseBank labels; `labels` are those of the label scheme, in the
-    order of the model's outputs.
+    `exposed`: the base model had already seen PhraseBank labels. `labels`: the labels of the scheme, in the order of
+    the model's outputs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,9 +50,10 @@ class Manifest(BaseModel):
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
-    """Sum every file of `folder` but the manifest itself, write `manifest.json`, and return what was written.
+    """Write `manifest.json` with the SHA-256 sum of every other file of `folder`, and return the written manifest.
 
-    Written aside and renamed, so a folder never holds half a manifest. Raises BadInput where there is no file to sum.
+    The file is written elsewhere and renamed, so that a folder never holds half a manifest. Raises BadInput where
+    `folder` holds no other file.
     """
     files = {name: _sum(folder / name) for name in sorted(_names(folder)) if name != MANIFEST_NAME}
     if not files:
@@ -66,7 +66,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest as it stands in `folder`, sums unchecked; raises CorruptModel where it is missing or unreadable."""
+    """The manifest in `folder`; the sums are not checked. Raises CorruptModel where it is missing or unreadable."""
     path = folder / MANIFEST_NAME
     try:
         return Manifest.model_validate_json(path.read_bytes())
@@ -78,9 +78,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def check_manifest(folder: Path) -> Manifest:
-    """The manifest of `folder`, after comparing every file with it.
+    """Compare every file of `folder` with the manifest, and return the manifest.
 
-    Raises CorruptModel naming the file that is missing, additional, changed, a link, or outside the folder.
+    Raises CorruptModel that names a file which is missing, additional, changed, a link, or outside the folder.
     """
     manifest = read_manifest(folder)
     for name in manifest.files:

@@ -1,7 +1,7 @@
-"""Model versions and what they are called: MLflow keeps the names, the manifest beside the weights keeps the truth.
+"""Model versions and their aliases: MLflow keeps the names, the manifest beside the weights keeps the facts.
 
-Only the MLflow client's plain calls are used, on directories that we log ourselves: MLflow's own model flavours load
-with remote code allowed. The client costs 1.5 s to import, so it is imported by the first call that needs it.
+The registry stores plain folders and uses none of MLflow's model flavours, because these load models with remote code
+allowed. Importing the MLflow client takes 1.5 s, so the first call that needs the client imports it.
 """
 
 import logging
@@ -30,7 +30,7 @@ _FOLDER = "model"
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A registered model; `verdict` is what the gate said of it, None where it was never judged."""
+    """A registered model; `verdict` is None until the gate has judged the model."""
 
     version: str
     created_at: datetime
@@ -40,11 +40,11 @@ class ModelVersion:
 
 
 class Registry:
-    """The registered model versions, over one MLflow address and one folder of artifacts that all processes share.
+    """The registered model versions: one MLflow address, and one folder of artifacts that all processes share.
 
-    Safe to use from several threads and processes: what must happen once happens under a file lock in `artifacts`,
-    because MLflow itself makes two versions of a model that is registered twice. A model of other labels than `labels`
-    is neither taken nor given out: BadInput names both.
+    Safe to use from several threads and processes. MLflow makes two versions of a model that is registered twice, so
+    registering takes a file lock in `artifacts`. Models of other labels than `labels` are not registered, and their
+    folders are not given out: BadInput names both sets of labels.
     """
 
     def __init__(self, tracking_uri: str, artifacts: Path, labels: Sequence[str]) -> None:
@@ -58,9 +58,9 @@ class Registry:
         _ = self._client
 
     def register(self, folder: Path) -> ModelVersion:
-        """Copy the model in `folder` to the artifacts and give it a version; the same dataset and recipe have one.
+        """Copy the model in `folder` to the artifacts and give it a version. A dataset and recipe have one version.
 
-        Raises CorruptModel where the folder, or its copy, does not match its manifest.
+        Raises CorruptModel where the folder, or its copy, does not match the manifest.
         """
         manifest = check_manifest(folder)
         self._check_labels(manifest, str(folder))
@@ -97,7 +97,7 @@ class Registry:
         return sorted(found, key=lambda one: int(one.version))
 
     def resolve(self, name: str) -> ModelVersion:
-        """The version called `name`, an alias or a number; raises UnknownVersion naming those that there are."""
+        """The version with this alias or number. Raises UnknownVersion that lists the known names."""
         aliases = self.aliases()
         number = aliases.get(name, name)
         for entry in self._entries():
@@ -108,9 +108,9 @@ class Registry:
         raise UnknownVersion(f"no model version is called {name!r}; there are: {known or 'none yet'}{cure}")
 
     def folder(self, version: str) -> Path:
-        """The folder of a version, every file compared with its manifest at each call, so that damage is found early.
+        """The folder of a version, after a check of every file. Raises UnknownVersion or CorruptModel.
 
-        The registry's own copy of the manifest counts: weights and manifest changed together are found too.
+        The registry has its own copy of the manifest, so that the check also finds a changed manifest.
         """
         found = self.resolve(version)
         self._check_labels(found.manifest, f"model version {found.version}")
@@ -125,18 +125,18 @@ class Registry:
         return {str(alias): str(version) for alias, version in found.items()}
 
     def champion(self) -> ModelVersion | None:
-        """The version that the alias champion names, if any."""
+        """The version with the alias champion, or None."""
         name = self.aliases().get("champion")
         return None if name is None else self.resolve(name)
 
     def set_alias(self, alias: str, version: str) -> None:
-        """Let `alias` mean this version; raises UnknownVersion for a version that there is not, or an unknown alias."""
+        """Give `alias` to a version. Raises UnknownVersion for an unknown version or alias."""
         if alias not in ALIASES:
             raise UnknownVersion(f"{alias!r} is no alias; there are: {', '.join(ALIASES)}")
         self._client.set_registered_model_alias(MODEL_NAME, alias, self.resolve(version).version)
 
     def record_verdict(self, version: str, verdict: Verdict) -> None:
-        """Keep what the gate said of a version beside it; a later verdict replaces it."""
+        """Store the gate's verdict on a version; a later verdict replaces an earlier one."""
         number = self.resolve(version).version
         self._client.set_model_version_tag(MODEL_NAME, number, "verdict", verdict.model_dump_json())
 
@@ -173,7 +173,7 @@ class Registry:
 
 
 def _connect(uri: str) -> "MlflowClient":
-    # MLflow reports its use to its makers unless it is told not to; the switch is only read when it is imported.
+    # MLflow sends usage data to its makers unless this switch is set; it reads the switch only on import.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.tracking import MlflowClient
 
@@ -199,7 +199,7 @@ def _manifest(entry: Any) -> Manifest:
 
 
 def _local(uri: str) -> Path:
-    # Artifacts lie in a folder that is shared by all processes, so that a version can be checked in place.
+    # All processes share the folder of artifacts, so that a version can be checked in place.
     address = urlparse(uri)
     if address.scheme not in ("", "file"):
         raise CorruptModel(

@@ -1,4 +1,4 @@
-"""What the gate decided about a model version, with its evidence; stored once, beside the model version."""
+"""The gate's verdict on a model version, with its evidence. A verdict is stored once, beside the model version."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Decision(StrEnum):
-    """What happens to a candidate. It is undecided where only evidence is missing."""
+    """The gate's decision on a candidate; `undecided` where the only fault is missing evidence."""
 
     PROMOTE = "promote"
     REFUSE = "refuse"
@@ -33,9 +33,9 @@ class Check(BaseModel):
 
 
 class Verdict(BaseModel):
-    """A decision with everything that it stands on. `champion` is None for the first candidate.
+    """A decision with its checks, about versions of models and a dataset. The first candidate has no `champion`.
 
-    Verdicts of earlier versions of finloop have `promoted` in place of a decision, and no time.
+    Verdicts that an earlier finloop stored have `promoted` in place of `decision`, and no time.
     """
 
     model_config = ConfigDict(frozen=True)

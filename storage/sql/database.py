@@ -2,8 +2,8 @@
 
 SQLite runs with WAL and synchronous FULL: an acknowledged label survives a power cut. Writers begin with
 BEGIN IMMEDIATE, because a deferred transaction that turns to writing fails at once instead of waiting its turn.
-PostgreSQL runs READ COMMITTED whatever the server's default is: after waiting for a lock, a statement must see
-what the one before it committed.
+PostgreSQL runs READ COMMITTED, whatever the server's default is: a statement that waited for a lock must see the rows
+that the lock's holder committed.
 """
 
 import sqlite3
@@ -17,18 +17,18 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from storage.errors import BadInput, Part, Unreachable
 
 CONNECT_SECONDS = 4
-"""For each address of a host: a name that stands for two (IPv6 and IPv4) is given up within 10 s."""
+"""The limit for each address of a host: a host with two addresses (IPv6 and IPv4) fails within 10 s."""
 
 UNUSABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY)
-"""What is wrong with a file itself; SQLite may find it only after connecting, at the first page that is asked for."""
+"""Errors of the file itself. SQLite may find them only after connecting, when it reads the first page."""
 
 
 def open_database(url: str, *, embedded: bool = False) -> Engine:
-    """An engine for SQLite or PostgreSQL (`postgresql+psycopg://` is chosen for a bare `postgresql://`).
+    """An engine for SQLite or PostgreSQL (with the driver psycopg).
 
-    Nothing is connected yet; whoever connects while no database answers gets Unreachable. Raises BadInput for any
-    other database and for a folder that cannot be made. `embedded` says that nobody gave the address: errors are then
-    about the file.
+    The engine does not connect yet. Later, it raises Unreachable where the database does not respond. Raises BadInput
+    for any other database, and for a folder that cannot be made. `embedded`: the user gave no address, so errors name
+    the file.
     """
     part = Part.EMBEDDED_DATABASE if embedded else Part.DATABASE
     try:
@@ -41,7 +41,7 @@ def open_database(url: str, *, embedded: bool = False) -> Engine:
             pool_pre_ping=True,
             isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": CONNECT_SECONDS},
-            # Without it an INSERT ... ON CONFLICT DO NOTHING reports -1 rows here, and "was it new?" has no answer.
+            # Without this option an INSERT ... ON CONFLICT DO NOTHING reports -1 rows, whether its row was new or not.
             execution_options={"preserve_rowcount": True},
         )
     elif parsed.get_backend_name() == "sqlite":
@@ -62,26 +62,26 @@ def reading(engine: Engine) -> Engine:
 
 
 def snapshot(engine: Engine) -> Engine:
-    """The same engine for several reads that must agree: all see the database as it was at the first."""
+    """The same engine for several reads that must agree: all of them see the database of the first read."""
     if engine.dialect.name == "postgresql":
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return reading(engine)
 
 
 def take_turn(connection: Connection, number: int) -> None:
-    """Let the transactions that ask for the same number pass one by one, each seeing what the last one committed.
+    """Run transactions of the same number one after another; each sees the rows that the one before committed.
 
-    A writer on SQLite has had its turn since BEGIN IMMEDIATE.
+    On SQLite, BEGIN IMMEDIATE has done this already.
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({number})")
 
 
 def migrate(engine: Engine, to: str = "head") -> None:
-    """Bring the schema to the newest migration, or to a named one: all of it or nothing.
+    """Bring the schema to the newest migration, or to a named one, in one transaction.
 
-    Safe when several processes start at once. Raises Unreachable when the database does not answer and BadInput when
-    a newer finloop wrote it.
+    Safe when several processes start at once. Raises Unreachable where the database does not respond, and BadInput
+    where a newer finloop wrote the database.
     """
     from alembic import command
     from alembic.config import Config
@@ -90,7 +90,7 @@ def migrate(engine: Engine, to: str = "head") -> None:
     config = Config()
     folder = Path(__file__).parent / "migrations"
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    # Begun here, or alembic would end a transaction after each step on SQLite, and another process would go on between.
+    # On SQLite, alembic's own transactions end after each step, and another process could start between two steps.
     with engine.begin() as connection:
         take_turn(connection, 4711)
         config.attributes["connection"] = connection
@@ -112,7 +112,7 @@ def _make_folder(database: str | None, part: Part) -> None:
 def _name_the_part(engine: Engine) -> None:
     """Turn every failure to connect, and every file that cannot be used, into Unreachable.
 
-    A failed ping is only the pool's reason to connect anew.
+    A failed ping is not a failure: the pool connects again.
     """
 
     def unreachable(context: ExceptionContext) -> Unreachable | None:
@@ -128,7 +128,7 @@ def _name_the_part(engine: Engine) -> None:
 
 
 def _is_unusable(error: BaseException | None) -> bool:
-    # The lowest byte is the kind, the others say more closely what happened.
+    # The lowest byte of the code is the kind of error; the other bytes are details.
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in UNUSABLE
 
 
@@ -137,7 +137,7 @@ def _part(engine: Engine) -> Part:
 
 
 def _address(engine: Engine) -> str:
-    """As messages may show it: the path of a file that nobody gave an address for."""
+    """The address for messages: the path of an embedded database, else the URL without its password."""
     if _part(engine) is Part.EMBEDDED_DATABASE:
         return str(engine.url.database)
     return engine.url.render_as_string(hide_password=True)
@@ -149,7 +149,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
-    # The driver's own transaction control would begin late and deferred: leave BEGIN to the event above.
+    # The driver's own transactions begin late and deferred, so `_begin_sqlite` begins them instead.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):

@@ -1,4 +1,4 @@
-"""The label scheme that a home was begun with: its labels, datasets and models are worth nothing under another."""
+"""The label scheme that a home keeps: its labels, datasets and models mean nothing under another scheme."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from storage.sql.upsert import insert_new
 
 
 def keep_scheme(engine: Engine, scheme: Scheme) -> str | None:
-    """Keep the scheme of a new home; returns the kept one, name and labels, where the home keeps another.
+    """Keep the scheme of a new home. Returns None, or name and labels of the other scheme that the home keeps.
 
-    Of two processes that begin a home at once, the first one's scheme is kept.
+    Where two processes start a home at once, the home keeps the scheme of the first.
     """
     row = {"id": 1, "scheme": scheme.name, "hash": scheme.hash, "labels": list(scheme.names)}
     if (kept := _kept(engine)) is None:

@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy 2.0 typed classes; alembic's migrations are checked against them by a test."""
+"""The tables, as SQLAlchemy 2.0 typed classes. A test compares alembic's migrations with them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,11 +7,11 @@ from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, ForeignKey, I
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 LABEL_LENGTH = 60
-"""Characters that the longest name of a label may have (`storage.scheme.Word`)."""
+"""The most characters in the name of a label (`storage.scheme.Word`)."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Timezone-aware UTC in, timezone-aware UTC out: SQLite forgets the zone, and would compare text."""
+    """A time in UTC with its zone. SQLite drops the zone, and compares times as text."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -23,14 +23,14 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
+        """Return the time with its zone."""
         if value is None:
             return None
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class Base(DeclarativeBase):
-    """What alembic compares with the migrations."""
+    """The base of all tables, which alembic compares with the migrations."""
 
     # The annotation is SQLAlchemy's own idiom, hence the noqa.
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON(none_as_null=True)}  # noqa: RUF012
@@ -60,7 +60,7 @@ class TextRow(Base):
 
 
 class TaskRow(Base):
-    """A label task; the text id is the key, so that a text cannot be reserved twice, whoever tries."""
+    """A label task; the text id is the key, so that no text is reserved twice."""
 
     __tablename__ = "label_task"
     text_id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -82,7 +82,7 @@ class TaskRow(Base):
 
 
 class InboxRow(Base):
-    """A webhook as it came, committed before it is acknowledged."""
+    """A webhook as Label Studio sent it, committed before it is acknowledged."""
 
     __tablename__ = "inbox"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
@@ -110,7 +110,7 @@ class AnnotationRow(Base):
 
 
 class TombstoneRow(Base):
-    """A deleted annotation; final, and kept also when it came before its creation."""
+    """A deleted annotation. The deletion is final, also where it arrives before the annotation."""
 
     __tablename__ = "tombstone"
     server: Mapped[str] = mapped_column(String(300), primary_key=True)
@@ -120,7 +120,7 @@ class TombstoneRow(Base):
 
 
 class LabelRow(Base):
-    """What the annotations of a text agree on now; `label` is null while they agree on nothing."""
+    """The label of a text; `label` is null while its annotations agree on none."""
 
     __tablename__ = "label"
     text_id: Mapped[str] = mapped_column(ForeignKey("label_task.text_id"), primary_key=True)
@@ -131,7 +131,7 @@ class LabelRow(Base):
 
 
 class HomeRow(Base):
-    """The label scheme that this home was begun with; there is one row, whose id is 1."""
+    """The label scheme that this home keeps; the table has one row, with the id 1."""
 
     __tablename__ = "home"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -141,7 +141,7 @@ class HomeRow(Base):
 
 
 class CounterRow(Base):
-    """A number that only grows, handed out under its row's lock."""
+    """A number that only grows; the row's lock makes sure that no number is given twice."""
 
     __tablename__ = "counter"
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -162,7 +162,7 @@ class IntentRow(Base):
 
 
 class ProblemRow(Base):
-    """A trouble that is only to be shown, until it has ended."""
+    """A problem that `finloop status` shows until it has ended."""
 
     __tablename__ = "problem"
     key: Mapped[str] = mapped_column(String(120), primary_key=True)
@@ -174,7 +174,7 @@ class ProblemRow(Base):
 
 
 class LeaseRow(Base):
-    """Who may do what only one process may do, until when."""
+    """The owner of work that only one process may do, and when the lease expires."""
 
     __tablename__ = "lease"
     name: Mapped[str] = mapped_column(String(60), primary_key=True)
@@ -183,7 +183,7 @@ class LeaseRow(Base):
 
 
 class ProjectRow(Base):
-    """The Label Studio project and webhook that are ours on a server."""
+    """Our Label Studio project and webhook on a server."""
 
     __tablename__ = "project"
     server: Mapped[str] = mapped_column(String(300), primary_key=True)
@@ -204,7 +204,7 @@ class DatasetRow(Base):
 
 
 class ParentRow(Base):
-    """One thing that a dataset version was made from; its rows carry the parent's origin."""
+    """One parent of a dataset version; the rows from this parent have its origin."""
 
     __tablename__ = "dataset_parent"
     dataset: Mapped[str] = mapped_column(ForeignKey("dataset.version"), primary_key=True)

@@ -7,7 +7,7 @@ from storage.sql.schema import Base
 
 
 def insert_new(connection: Connection, table: type[Base]) -> Insert:
-    """An INSERT that leaves rows whose primary key is there already as they are."""
+    """An INSERT that leaves out rows whose primary key exists."""
     return _insert(connection, table).on_conflict_do_nothing()
 
 
@@ -18,9 +18,9 @@ def insert_or_update(
     columns: list[str],
     where: ColumnElement[bool] | None = None,
 ) -> Insert:
-    """An INSERT that, where the keys are there already, sets the named columns to the new values.
+    """An INSERT that sets `columns` to the new values where the `keys` exist.
 
-    Given `where`, only a present row that fulfils it is changed.
+    With `where`, only existing rows that fulfil the condition are changed.
     """
     statement = _insert(connection, table)
     return statement.on_conflict_do_update(

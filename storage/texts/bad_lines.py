@@ -1,23 +1,23 @@
-"""A line of a user's file that was left out, with why: readers count and name them instead of stopping half-way."""
+"""Lines of a user's file that a reader leaves out: readers name these lines instead of stopping at the first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """`line` is the 1-based line in the file."""
+class BadLine:
+    """A line that was left out; `line` is its number in the file, from 1."""
 
     line: int
     reason: str
 
 
-def noted(said: str, problems: Sequence[Problem]) -> str:
-    """What is said anyway; where lines were left out, how many and the first of them.
+def noted(said: str, bad_lines: Sequence[BadLine]) -> str:
+    """`said`, with the number of bad lines and the first of them, if there are any.
 
     `9 texts, 2 lines left out (first: line 7, no label)`.
     """
-    if not problems:
+    if not bad_lines:
         return said
-    lines = "1 line" if len(problems) == 1 else f"{len(problems)} lines"
-    return f"{said}, {lines} left out (first: line {problems[0].line}, {problems[0].reason})"
+    lines = "1 line" if len(bad_lines) == 1 else f"{len(bad_lines)} lines"
+    return f"{said}, {lines} left out (first: line {bad_lines[0].line}, {bad_lines[0].reason})"

@@ -1,7 +1,7 @@
-"""Production texts from a CSV file with the columns `text` and, if there is an answer key, `label`.
+"""Texts from a CSV file with the columns `text` and, optionally, `label`.
 
-The whole file is read before anything is returned: a caller that stores rows can't have stored half of a bad file.
-Rows that cannot be used are left out and named; what makes the rest of the file doubtful stops everything.
+The whole file is read before anything is returned, so that no caller stores half of a bad file. A row that cannot be
+used becomes a bad line. A fault that makes the rest of the file doubtful stops the reading.
 """
 
 import csv
@@ -13,7 +13,7 @@ from pathlib import Path
 from storage.errors import BadInput
 from storage.scheme import Scheme
 from storage.text import checked
-from storage.texts.bad_lines import Problem
+from storage.texts.bad_lines import BadLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +27,32 @@ class CsvRow:
 
 @dataclass(frozen=True, slots=True)
 class CsvReading:
-    """What a file gave; rows in file order, repeats included."""
+    """The rows of a file in file order, repeats included, and its bad lines."""
 
     rows: tuple[CsvRow, ...]
-    problems: tuple[Problem, ...]
+    bad_lines: tuple[BadLine, ...]
 
 
 def read_texts(path: Path, scheme: Scheme | None) -> CsvReading:
-    """Read all of a CSV file (UTF-8, with or without a byte-order mark; header first; other columns are ignored).
+    """Read a whole CSV file: UTF-8, with or without a byte-order mark, its first line with the names of the columns.
 
-    The scheme says which label a spelling means; an empty label means that the row has none. Without a scheme the
-    column `label` is one of the others. Raises BadInput, naming file, line and cure, when the file is missing, not
+    The scheme knows the spellings of the labels; an empty label is None. Other columns are ignored, and without a
+    scheme the column `label` too. Raises BadInput, naming file, line and cure, where the file is missing, is not
     UTF-8, has no column `text` or one twice, ends inside a quote, or holds no usable row.
     """
     rows: list[CsvRow] = []
-    problems: list[Problem] = []
+    bad_lines: list[BadLine] = []
     records = _records(path, _decoded(path))
     columns = _columns(path, next(records, None), labels=scheme is not None)
     for line, record in records:
         try:
             rows.append(_row(line, record, columns, scheme))
-        except BadInput as problem:
-            problems.append(Problem(line, str(problem)))
+        except BadInput as error:
+            bad_lines.append(BadLine(line, str(error)))
     if not rows:
-        first = f" Line {problems[0].line}: {problems[0].reason}." if problems else ""
+        first = f" Line {bad_lines[0].line}: {bad_lines[0].reason}." if bad_lines else ""
         raise BadInput(f"{path} holds no usable text.{first}")
-    return CsvReading(tuple(rows), tuple(problems))
+    return CsvReading(tuple(rows), tuple(bad_lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _decoded(path: Path) -> str:
 
 
 def _records(path: Path, content: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Line number and fields of every record that is not blank, or the reason why it could not be read."""
+    """Line number and fields of every record that is not blank; for an unreadable record, the reason as a string."""
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     while True:
         line = reader.line_num + 1
@@ -112,7 +112,7 @@ def _columns(path: Path, header: tuple[int, list[str] | str] | None, *, labels: 
 
 
 def _row(line: int, record: list[str] | str, columns: _Columns, scheme: Scheme | None) -> CsvRow:
-    """The record as a row; raises BadInput with the reason when it is none."""
+    """The record as a row. Raises BadInput with the reason where the record cannot be used."""
     if isinstance(record, str):
         raise BadInput(record)
     if len(record) != columns.number:

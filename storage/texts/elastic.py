@@ -1,8 +1,8 @@
-"""Production texts in Elasticsearch 8.19 or newer, behind the same door as the SQL store.
+"""Production texts in Elasticsearch 8.19 or newer, with the same contract as the SQL store.
 
-A text's `_id` is its text id and ingest is `create`: whoever repeats it, after whatever crash, gets a 409, which is
-success. Reads refresh first, because a caller must see what was written before, and page by point-in-time with a key
-of our own, so that a point-in-time that is lost (a restart, a slow caller) is reopened after the last row given out.
+A text's `_id` is its text id, and ingest is `create`: a repeated ingest gets a 409, which counts as success. Reads
+refresh the index first, so that they see every earlier write. Reads page by point-in-time and a sort key of our own:
+after a lost point-in-time (a restart, a slow caller), a new one continues after the last row.
 """
 
 import contextlib
@@ -31,10 +31,10 @@ Hit = Mapping[str, Any]
 
 
 class ElasticTextStore:
-    """A TextStore on one index, which is made when it is missing.
+    """A TextStore on one index; opening the store makes a missing index.
 
-    Raises Unreachable, Refused or BadInput (naming the setting) within ten seconds; later failures are tried again
-    for `patience` seconds first.
+    Opening raises Unreachable, Refused or BadInput within ten seconds. Later calls try again for `patience` seconds
+    before they raise.
     """
 
     def __init__(self, url: str, index: str = "finloop-texts", patience: float = 60.0) -> None:
@@ -48,7 +48,7 @@ class ElasticTextStore:
         return f"elasticsearch {self._connection.version}"
 
     def add(self, texts: Iterable[Text]) -> Added:
-        """Store the new ones; after a lost answer, what the server had stored all the same is counted as known."""
+        """Store the new texts. Where a response was lost, the texts that the server had stored count as known."""
         new = known = 0
         for batch in batches(texts, BATCH):
             firsts = {text.text_id: text for text in reversed(batch)}
@@ -73,8 +73,8 @@ class ElasticTextStore:
         """By `_id`, a page at a time; sees every acknowledged write without a refresh."""
         found: dict[str, Text] = {}
         for page in batches(dict.fromkeys(text_ids), PAGE):
-            answer = self._connection.call(partial(self._client.mget, index=self._index, ids=page))
-            found |= {hit["_id"]: to_text(hit["_source"]) for hit in answer["docs"] if hit.get("found")}
+            response = self._connection.call(partial(self._client.mget, index=self._index, ids=page))
+            found |= {hit["_id"]: to_text(hit["_source"]) for hit in response["docs"] if hit.get("found")}
         return found
 
     def unscored(self, model_version: str) -> Iterator[Text]:
@@ -101,13 +101,13 @@ class ElasticTextStore:
             "audit": {"filter": {"term": {"audit": True}}},
             "predicted": {"terms": {"field": "prediction.model_version", "size": 10_000}},
         }
-        answer = self._connection.call(
+        response = self._connection.call(
             lambda: self._client.search(index=self._index, size=0, track_total_hits=True, aggregations=aggregations)
         )
-        versions = answer["aggregations"]["predicted"]["buckets"]
+        versions = response["aggregations"]["predicted"]["buckets"]
         return Counts(
-            texts=answer["hits"]["total"]["value"],
-            audit=answer["aggregations"]["audit"]["doc_count"],
+            texts=response["hits"]["total"]["value"],
+            audit=response["aggregations"]["audit"]["doc_count"],
             predicted={version["key"]: version["doc_count"] for version in versions},
         )
 
@@ -116,7 +116,7 @@ class ElasticTextStore:
         self._connection.close()
 
     def _prepare(self, client: Elasticsearch) -> None:
-        """Make the index, unless somebody did; refuse to write into an index that is not ours."""
+        """Make a missing index. Raises BadInput where an index of this name has other fields than ours."""
         try:
             client.indices.create(index=self._index, mappings=MAPPING, settings=SETTINGS)
         except BadRequestError as error:
@@ -131,10 +131,9 @@ class ElasticTextStore:
                 )
 
     def _bulk(self, actions: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-        """The final status by text id. What the server is too busy for is sent again, alone, until all is done.
+        """Text id -> final status. The items that a busy server refused are sent again until all are done.
 
-        A full queue comes in two shapes, the whole bulk refused or single items inside a 200: the helper turns the
-        first into the second.
+        A busy server refuses a whole bulk, or single items inside a 200; `streaming_bulk` reports both by item.
         """
         done: dict[str, int] = {}
 
@@ -160,7 +159,7 @@ class ElasticTextStore:
     def _hits(
         self, query: Mapping[str, Any], sort: tuple[Mapping[str, str], ...], size: int = PAGE, source: bool = True
     ) -> Iterator[Hit]:
-        """Every hit of a query in the order of a key that no two texts share."""
+        """Every hit of a query in the order of `sort`, a key that no two texts share."""
         search: dict[str, Any] = {"query": query, "sort": list(sort), "size": size, "source": source}
         self._refresh()
         after: list[Any] | None = None
@@ -168,17 +167,17 @@ class ElasticTextStore:
         try:
             while True:
                 try:
-                    answer = self._page(point, after, search)
+                    response = self._page(point, after, search)
                 except NotFoundError:  # the point-in-time is lost
                     point = self._open_point()
                     continue
-                point, hits = answer["pit_id"], answer["hits"]["hits"]
+                point, hits = response["pit_id"], response["hits"]["hits"]
                 yield from hits
                 if len(hits) < size:
                     return
                 after = hits[-1]["sort"]
         finally:
-            with contextlib.suppress(ApiError, TransportError):  # it runs out by itself
+            with contextlib.suppress(ApiError, TransportError):  # it expires by itself
                 self._client.close_point_in_time(id=point)
 
     def _page(self, point: str, after: list[Any] | None, search: dict[str, Any]) -> Any:
@@ -194,17 +193,17 @@ class ElasticTextStore:
         )
 
     def _open_point(self) -> str:
-        answer = self._connection.call(
+        response = self._connection.call(
             lambda: self._client.open_point_in_time(index=self._index, keep_alive=KEEP_ALIVE)
         )
-        return str(answer["id"])
+        return str(response["id"])
 
     def _refresh(self) -> None:
         self._connection.call(lambda: self._client.indices.refresh(index=self._index))
 
 
 def _is_final(operation: str, outcome: Mapping[str, Any]) -> bool:
-    """Whether an item is done with; raises BadInput for one that the server will never take."""
+    """Whether an item needs no other try. Raises BadInput for an item that the server will never take."""
     status = outcome["status"]
     if status in BUSY or (operation == "update" and status == 409):
         return False

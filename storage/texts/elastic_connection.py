@@ -1,7 +1,7 @@
-"""A line to Elasticsearch on which an overloaded or restarting server costs time and nothing else.
+"""A connection to Elasticsearch on which an overloaded or restarting server costs time, but no texts.
 
-The client's own retries are off: they know neither backoff nor single items refused inside a bulk that "succeeded".
-Every call here is repeated with exponential backoff until `patience` is over, then fails by name.
+The client's own retries are off: they do not wait, and they miss the items that a successful bulk refused. This
+connection repeats a call with exponential backoff for `patience` seconds, then raises a named error.
 """
 
 import logging
@@ -18,16 +18,16 @@ from storage.errors import BadInput, Part, Refused, Unreachable
 
 OLDEST = (8, 19)
 BUSY = frozenset({429, 502, 503, 504})
-"""Full queues, and a node (or the proxy before it) that is starting: worth another try."""
+"""The statuses of a full queue, or of a node (or its proxy) that is starting: these calls are tried again."""
 CONNECT_SECONDS = 6.0
-"""All of connecting: an address where nobody answers has to be named within ten seconds."""
+"""The limit for all of connecting: a wrong address must be reported within ten seconds."""
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 LOGGER = logging.getLogger(__name__)
 
 
 class Overloaded(Exception):
-    """The server left some items of a bulk undone; kept inside the storage room, where it only means: try again."""
+    """The server was too busy for some items of a bulk. Only this folder knows the error, and tries again."""
 
 
 class ElasticConnection:
@@ -36,7 +36,7 @@ class ElasticConnection:
     def __init__(self, url: str, patience: float = 60.0) -> None:
         self.address = _checked_address(url)
         self._patience = patience
-        # Its warnings are about choosing between nodes; there is one, and its failures are ours to name.
+        # The pool warns about choosing a node; there is only one node, and its failures become our errors.
         logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
         self._deadline = time.monotonic() + CONNECT_SECONDS
         try:
@@ -53,16 +53,16 @@ class ElasticConnection:
             )
 
     def connecting(self) -> Elasticsearch:
-        """The client with only what is left of the ten seconds to answer in."""
+        """The client with the rest of CONNECT_SECONDS as its time limit."""
         return self.client.options(request_timeout=max(0.1, self._deadline - time.monotonic()))
 
-    def call(self, action: Callable[[], Answer], passing: type[ApiError] | tuple[()] = ()) -> Answer:
-        """What the action returns, tried again while the server is busy or away.
+    def call(self, action: Callable[[], Result], passing: type[ApiError] | tuple[()] = ()) -> Result:
+        """Run the action and return its result. Tries again while the server is busy or away.
 
-        An error of the kind `passing` is the caller's; all else is raised as Unreachable or Refused.
+        Errors of the class `passing` reach the caller; all others are raised as Unreachable or Refused.
         """
         again = Retrying(
-            retry=retry_if_exception(_is_passing),
+            retry=retry_if_exception(_is_transient),
             wait=wait_random_exponential(multiplier=0.1, max=5),
             stop=stop_after_delay(self._patience),
             before_sleep=before_sleep_log(LOGGER, logging.INFO),
@@ -71,8 +71,8 @@ class ElasticConnection:
         with self._named(passing):
             return again(action)
 
-    def once(self, action: Callable[[Elasticsearch], Answer]) -> Answer:
-        """A first call, while connecting: no second try, and failures named as in `call`."""
+    def once(self, action: Callable[[Elasticsearch], Result]) -> Result:
+        """Run an action while connecting, without a second try. Raises the errors of `call`."""
         with self._named():
             return action(self.connecting())
 
@@ -118,7 +118,7 @@ def _reason(error: BaseException) -> str:
     return str(error).rstrip(".")
 
 
-def _is_passing(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, ApiError):
         return error.status_code in BUSY
     return isinstance(error, TransportError | Overloaded)

@@ -1,4 +1,4 @@
-"""How a text lies in Elasticsearch: a strict mapping, so that a misspelt field is an error and not a new column."""
+"""The form of a text in Elasticsearch. The mapping is strict, so that a misspelt field is an error, not a new field."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -55,12 +55,12 @@ def to_document(text: Text) -> dict[str, Any]:
 
 
 def prediction_document(prediction: Prediction) -> dict[str, Any]:
-    """The part of a document that a new prediction replaces, every field of it."""
+    """The fields of a document that a new prediction replaces."""
     return {"prediction": prediction_to_json(prediction)}
 
 
 def to_text(document: Mapping[str, Any]) -> Text:
-    """The text that `to_document` laid out."""
+    """The inverse of `to_document`."""
     published = document.get("published_at")
     return Text(
         text_id=document["text_id"],

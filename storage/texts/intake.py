@@ -1,4 +1,4 @@
-"""How a production text comes in: its id and its audit flag are decided here, the same for every way in."""
+"""Gives a production text its id and its audit flag, the same whether it comes from a file or from the service."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Cutting streams of texts into pieces, the same way for every store: batches to write, one seeded order to read."""
+"""Batches and the seeded order of texts, which must be the same in every store."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -16,9 +16,9 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def seeded_order(text_ids: Iterable[str], seed: int) -> list[str]:
-    """The ids in an order that is random for a seed, the same in every store and whatever order they came in.
+    """The ids in a random order that depends on the seed and the ids alone.
 
-    By a hash of seed and id instead of a shuffle: a text that is ingested later falls between the others and does
-    not deal them again, so the first n of an audit stay nearly the first n.
+    The ids are sorted by a hash of seed and id. A text that is ingested later takes a place between the others and
+    moves none of them, so that the first n texts of an audit stay nearly the same.
     """
     return sorted(text_ids, key=lambda identity: hashlib.sha256(f"{seed}:{identity}".encode()).digest())

@@ -1,4 +1,4 @@
-"""Production texts in SQLite or PostgreSQL: the embedded store, behind the same door as Elasticsearch.
+"""Production texts in SQLite or PostgreSQL, with the same contract as the Elasticsearch store.
 
 Writers commit per batch in the order of the text ids, so that two processes that store the same texts wait for each
 other and never deadlock. Readers page by key and hold no transaction between two pages.
@@ -26,7 +26,7 @@ NO_PREDICTION: Mapping[str, Any] = dict.fromkeys(
 
 
 class SqlTextStore:
-    """A TextStore on the tables of `storage.sql.schema`; the engine stays the caller's."""
+    """A TextStore on the tables of `storage.sql.schema`. The caller disposes of the engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -37,7 +37,7 @@ class SqlTextStore:
         return self._engine.dialect.name
 
     def add(self, texts: Iterable[Text]) -> Added:
-        """Store the new ones by insert-on-conflict-do-nothing; a batch is committed before the next is read."""
+        """Store the new texts; each batch is committed before the next is read."""
         new = known = 0
         for batch in batches(texts, BATCH):
             rows = sorted(map(_to_row, batch), key=lambda row: str(row["text_id"]))
@@ -50,7 +50,7 @@ class SqlTextStore:
         return Added(new, known)
 
     def record_predictions(self, predictions: Iterable[tuple[str, Prediction]]) -> int:
-        """One prepared update a batch; the last prediction of a text in the batch wins."""
+        """One prepared update for each batch; the last prediction of a text in the batch wins."""
         statement = (
             update(TextRow)
             .where(TextRow.text_id == bindparam("of_text"))
@@ -113,7 +113,7 @@ class SqlTextStore:
         return Counts(sum(row[2] for row in rows), sum(row[2] for row in rows if row[1]), predicted)
 
     def close(self) -> None:
-        """Nothing to let go of: connections go back to the caller's engine after every page."""
+        """Do nothing: every page gives its connection back to the caller's engine."""
 
     def _select(
         self, *conditions: ColumnElement[bool], order: tuple[Any, ...] = (TextRow.text_id,), limit: int | None = None

@@ -1,6 +1,6 @@
-"""The narrow door to production texts; SQL and Elasticsearch pass the same contract tests behind it.
+"""The contract of a store of production texts. The SQL store and the Elasticsearch store pass the same tests.
 
-Readers are iterators that page inside, so that a caller takes what it needs and skips what is reserved.
+Readers are iterators that load page by page, so that a caller takes what it needs and skips reserved texts.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -12,7 +12,7 @@ from storage.records import Prediction, Text
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What an ingest did: texts that were new, and texts that were there already (left as they were)."""
+    """How many texts were new, and how many were known and stayed unchanged."""
 
     new: int
     known: int
@@ -28,19 +28,19 @@ class Counts:
 
 
 class TextStore(Protocol):
-    """Where production texts and their newest predictions lie."""
+    """A store of production texts with their newest predictions."""
 
     def describe(self) -> str:
         """The store as reports name it: `sqlite`, `postgresql` or `elasticsearch 8.19.5`."""
 
     def add(self, texts: Iterable[Text]) -> Added:
-        """Store texts that are not there yet; a known text id is left untouched, audit flag and prediction included."""
+        """Store the new texts. A text with a known id stays unchanged, its audit flag and prediction too."""
 
     def record_predictions(self, predictions: Iterable[tuple[str, Prediction]]) -> int:
-        """Put each prediction in place of its text's last one; unknown ids are left out. Returns how many were set."""
+        """Replace the predictions of texts; unknown ids are left out. Returns how many predictions were stored."""
 
     def get(self, text_ids: Collection[str]) -> dict[str, Text]:
-        """The texts with these ids; ids that are not stored are missing from the answer."""
+        """Text id -> text for these ids; unknown ids are left out."""
 
     def unscored(self, model_version: str) -> Iterator[Text]:
         """Every text whose newest prediction is not by this version, each once."""
@@ -52,7 +52,7 @@ class TextStore(Protocol):
         """Every text of the audit share, each once, in a random order that the seed fixes."""
 
     def counts(self) -> Counts:
-        """The counts as of now, everything written before included."""
+        """The counts, with every earlier write included."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the store's own connections."""

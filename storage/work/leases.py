@@ -1,7 +1,7 @@
-"""Who may do what only one process may do. A lease expires by itself, so that a killed holder blocks nobody for long,
-and a living holder renews it from a thread of its own, so that long training keeps it.
+"""Leases for work that only one process may do at a time. A lease expires by itself, so that a killed holder does not
+block others for long. A living holder renews its lease in a thread, so that a long training keeps the lease.
 
-Times are the holders' own: machines that share a database must agree on the time to well within a lease.
+A holder uses its own clock: the clocks of machines that share a database must differ by much less than a lease.
 """
 
 import threading
@@ -27,7 +27,7 @@ class Leases:
         self._engine, self._reader = engine, reading(engine)
 
     def acquire(self, name: str, owner: str, lasts: timedelta) -> bool:
-        """Take a lease that is free, expired or already one's own; False while another holds it."""
+        """Take a lease that is free, expired or already the owner's. False: another owner holds the lease."""
         moment = now()
         with self._engine.begin() as connection:
             free = or_(LeaseRow.expires_at < moment, LeaseRow.owner == owner)
@@ -36,13 +36,13 @@ class Leases:
             return connection.execute(values.returning(LeaseRow.owner)).first() is not None
 
     def renew(self, name: str, owner: str, lasts: timedelta) -> bool:
-        """Lengthen one's own lease; False where it passed to another or was released: then it is lost for good."""
+        """Extend the owner's lease. False: the lease was released or passed to another owner, and is lost."""
         with self._engine.begin() as connection:
             mine = (LeaseRow.name == name) & (LeaseRow.owner == owner)
             return connection.execute(update(LeaseRow).where(mine).values(expires_at=now() + lasts)).rowcount == 1
 
     def release(self, name: str, owner: str) -> None:
-        """Give a lease back; one that has passed to another is left alone."""
+        """Give the owner's lease back. A lease that has passed to another owner stays."""
         with self._engine.begin() as connection:
             connection.execute(delete(LeaseRow).where(LeaseRow.name == name, LeaseRow.owner == owner))
 
@@ -54,9 +54,9 @@ class Leases:
 
     @contextmanager
     def hold(self, name: str, lasts: timedelta, wait: timedelta = timedelta()) -> Iterator[str]:
-        """Hold a lease for a block, renewed three times within its length; yields the owner's id.
+        """Hold a lease during a block, and renew it after each third of `lasts`; yields the owner's id.
 
-        Waits up to `wait` for another holder to finish or expire, then raises Busy.
+        Waits up to `wait` until the lease of another holder is given back or expires, then raises Busy.
         """
         owner, deadline = uuid.uuid4().hex, now() + wait
         pause = threading.Event()

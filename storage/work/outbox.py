@@ -1,7 +1,7 @@
-"""Intents: every effect on a foreign system is a row committed before it is tried and closed after it is done,
-so that a crash between the two is made good by whoever replays the open rows.
+"""Intents: an effect on a foreign system is committed as a row before it is tried, and the row is closed after it has
+happened. After a crash between the two, sync replays the open row.
 
-Which intents there are, and how their keys are spelled, is for the flows to say.
+The flows define the intents and their keys.
 """
 
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ _BY_AGE = (IntentRow.created_at, IntentRow.key)
 
 
 class Intent(Protocol):
-    """One effect to bring about; `key` says which, so that the same effect is intended once."""
+    """One effect to bring about. The key names the effect, so that the same effect is intended once."""
 
     @property
     def key(self) -> str:
-        """What names the effect."""
+        """The name of the effect."""
 
     @property
     def kind(self) -> str:
-        """What sort of effect it is."""
+        """The kind of the effect."""
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What is needed to bring it about, fit for JSON."""
+        """The data that the effect needs, fit for JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class Outbox:
         self._engine, self._reader = engine, reading(engine)
 
     def intend(self, intent: Intent) -> bool:
-        """Intend an effect; False where the same key was intended before, closed or not."""
+        """Store an open intent. False: an intent of this key exists, open or closed."""
         with self._engine.begin() as connection:
             return _insert(connection, intent)
 
     def renew(self, intent: Intent) -> None:
-        """Intend an effect also where it was closed: its attempts are forgotten. An open one takes the new payload."""
+        """Store or reopen an intent with this payload. A closed intent starts with no attempts and no error."""
         mine = update(IntentRow).where(IntentRow.key == intent.key)
         with self._engine.begin() as connection:
             if _insert(connection, intent):
@@ -69,19 +69,19 @@ class Outbox:
             connection.execute(mine.values(payload=intent.payload))
 
     def done(self, intent: Intent) -> None:
-        """The effect was brought about; to say so twice changes nothing."""
+        """Close an intent whose effect has happened. A second call changes nothing."""
         self._update(intent, closed_at=now(), last_error=None)
 
     def failed(self, intent: Intent, reason: str) -> None:
-        """An attempt failed; the intent stays open, with the reason."""
+        """Count a failed attempt and store its reason; the intent stays open."""
         self._update(intent, attempts=IntentRow.attempts + 1, last_error=reason)
 
     def give_up(self, intent: Intent, reason: str) -> None:
-        """The effect cannot be brought about: closed, with the reason kept for `status`."""
+        """Close an intent whose effect cannot happen, with the reason, which `finloop status` shows."""
         self._update(intent, closed_at=now(), last_error=reason)
 
     def overtake(self, intent: Intent) -> None:
-        """Another effect made up for this one, open or given up: it is closed and its error forgotten."""
+        """Close a failed or given-up intent and clear its error, because a later effect replaces its effect."""
         with self._engine.begin() as connection:
             connection.execute(
                 update(IntentRow)
@@ -90,15 +90,15 @@ class Outbox:
             )
 
     def open(self, kind: str | None = None) -> list[Entry]:
-        """The intents not brought about yet, oldest first."""
+        """The open intents, oldest first."""
         return self._read(_chosen(kind).where(IntentRow.closed_at.is_(None)).order_by(*_BY_AGE))
 
     def troubled(self, kind: str | None = None) -> list[Entry]:
-        """The intents with an error: open ones that failed at least once, and those given up; newest first."""
+        """The intents with an error, newest first: open intents that failed at least once, and given-up intents."""
         return self._read(_chosen(kind).where(IntentRow.last_error.is_not(None)).order_by(IntentRow.created_at.desc()))
 
     def get(self, key: str) -> Entry | None:
-        """The intent of that key."""
+        """The intent of that key, or None."""
         return next(iter(self._read(_chosen(None).where(IntentRow.key == key))), None)
 
     def _read(self, query: Select[Any]) -> list[Entry]:

@@ -1,6 +1,6 @@
-"""What went wrong and has to be shown to a person; nobody brings anything about for it, which is why it is no intent.
+"""Problems that a person must see. No code acts on a problem; an effect that code retries is an intent instead.
 
-A problem is told once: one that has ended is not told again under the same key.
+A problem is stored once: after its end, the same key stores no new problem.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from storage.sql.upsert import insert_new
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One trouble, named by its key; `detail` is what its end depends on."""
+    """One problem, named by its key; `detail` holds the values that decide about its end."""
 
     key: str
     kind: str
@@ -33,13 +33,13 @@ class Problems:
         self._engine, self._reader = engine, reading(engine)
 
     def note(self, key: str, kind: str, reason: str, **detail: Any) -> bool:
-        """Tell a problem; False where one of that key was told before, whether it has ended or not."""
+        """Store a problem. False: a problem of this key exists, ended or not."""
         with self._engine.begin() as connection:
             values = {"key": key, "kind": kind, "reason": reason, "detail": detail, "noted_at": now()}
             return connection.execute(insert_new(connection, ProblemRow).values(**values)).rowcount == 1
 
     def end(self, key: str) -> None:
-        """The problem is made up for; to say so twice changes nothing."""
+        """End a problem. A second call changes nothing."""
         with self._engine.begin() as connection:
             mine = (ProblemRow.key == key) & ProblemRow.ended_at.is_(None)
             connection.execute(update(ProblemRow).where(mine).values(ended_at=now()))

@@ -13,7 +13,7 @@ from storage.errors import BadInput, Part
 from storage.records import Parent, ParentKind
 from storage.scheme import Scheme
 from storage.text import checked
-from storage.texts.bad_lines import Problem
+from storage.texts.bad_lines import BadLine
 from storage.texts.csv import read_texts
 from training.data.phrasebank import read_groups, read_sentences, split_line
 
@@ -38,7 +38,7 @@ class SeedData:
     """
 
     rows: tuple[SeedRow, ...]
-    bad_lines: tuple[Problem, ...]
+    bad_lines: tuple[BadLine, ...]
     sha256: str
     source: str
     groups: Mapping[str, str]
@@ -69,21 +69,21 @@ def read_seed(path: Path, agreement: int, scheme: Scheme) -> SeedData:
 def _read_phrasebank(folder: Path, agreement: int, scheme: Scheme) -> SeedData:
     file = read_sentences(folder, agreement)
     rows: list[SeedRow] = []
-    bad_lines: list[Problem] = []
+    bad_lines: list[BadLine] = []
     for number, line in file.lines:
         try:
             sentence, said = split_line(line)
             rows.append(SeedRow(number, checked(sentence), scheme.label(said)))
         except BadInput as reason:
-            bad_lines.append(Problem(number, str(reason)))
+            bad_lines.append(BadLine(number, str(reason)))
     source = f"{file.path.parent.name}/{file.path.name}, agreement {agreement}"
     return SeedData(tuple(rows), tuple(bad_lines), file.sha256, source, file.groups, ParentKind.PHRASEBANK)
 
 
 def _read_csv(path: Path, scheme: Scheme) -> SeedData:
     reading = read_texts(path, scheme)
-    unlabelled = [Problem(row.line, "the label is empty") for row in reading.rows if row.label is None]
+    unlabelled = [BadLine(row.line, "the label is empty") for row in reading.rows if row.label is None]
     rows = tuple(SeedRow(row.line, row.text, row.label) for row in reading.rows if row.label is not None)
-    bad_lines = tuple(sorted([*reading.problems, *unlabelled], key=lambda problem: problem.line))
+    bad_lines = tuple(sorted([*reading.bad_lines, *unlabelled], key=lambda bad: bad.line))
     sha256, groups = hashlib.sha256(path.read_bytes()).hexdigest(), read_groups(path.with_suffix(CSV_GROUPS))
     return SeedData(rows, bad_lines, sha256, path.name, groups, ParentKind.CSV)

@@ -44,7 +44,7 @@ def test_training_on_a_csv_writes_a_model_whose_manifest_holds(
     manifest = check_manifest(tmp_path / "model")
     assert manifest.recipe == POLICY.recipe.model_dump(mode="json")
     assert manifest.metrics["test_macro_f1"] == pytest.approx(trained.report["macro_f1"], abs=1e-4)
-    assert [problem.line for problem in trained.problems] == [92, 93]
+    assert [bad.line for bad in trained.bad_lines] == [92, 93]
     json.dumps(trained.report)
     (row,) = predict_offline(["profit rose"], str(tmp_path / "model"), ignore)
     assert row["model_version"] == "model"
@@ -55,7 +55,7 @@ def test_training_on_a_phrasebank_folder_writes_a_model_whose_manifest_holds(
 ) -> None:
     trained = train_offline(tiny_phrasebank, tmp_path / "model", str(tiny_base_folder), POLICY.recipe, ignore)
     assert check_manifest(tmp_path / "model").dataset_version
-    assert trained.report["n"] > 0 and trained.problems == ()
+    assert trained.report["n"] > 0 and trained.bad_lines == ()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from deployments.cli.status import said_accuracy, said_problem, show_standing
-from flows.steps.standing import Accuracy, Counts, Part, Problem, ProblemKind, Serving, Standing, State
+from flows.steps.standing import Accuracy, Counts, Problem, ProblemKind, Server, Serving, Standing, State
 
 KINDS = ProblemKind
 
@@ -53,8 +53,8 @@ def test_production_accuracy_is_said_with_its_interval_or_with_what_makes_it_kno
 )
 def test_the_table_says_what_is_served(served: Serving, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     counts = Counts("sqlite", {"all": 4, "audit": 1}, {}, {"audit sent": 2}, {}, 1)
-    part = Part(State.UP, "http://there")
-    show_standing(Standing(counts, 3, None, {"champion": "7"}, served, part, part, ()))
+    server = Server(State.UP, "http://there")
+    show_standing(Standing(counts, 3, None, {"champion": "7"}, served, server, server, ()))
     rows = [line.split("│")[1:3] for line in capsys.readouterr().out.splitlines() if line.count("│") == 3]
     lines = {name.strip(): value.strip() for name, value in rows}
     assert lines["served"] == said

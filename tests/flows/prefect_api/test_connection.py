@@ -118,7 +118,7 @@ def answering_after(delays: list[float]) -> FastAPI:
 
 
 def test_a_server_that_has_answered_is_given_time_when_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.prefect_api.connection.FIRST_ANSWER", 1.5)
+    monkeypatch.setattr("flows.prefect_api.connection.FIRST_SECONDS", 1.5)
     delays = [0.0, 3.0]
     with serve(answering_after(delays)) as url:
         runs = Runs(url)
@@ -130,7 +130,7 @@ def test_a_server_that_has_answered_is_given_time_when_it_is_slow(monkeypatch: p
 
 
 def test_one_answer_that_a_living_server_keeps_back_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.prefect_api.connection.BUSY_ANSWER", 1.5)
+    monkeypatch.setattr("flows.prefect_api.connection.BUSY_SECONDS", 1.5)
     delays = [0.0, 4.0, 0.0, 4.0, 4.0]
     with serve(answering_after(delays)) as url:
         runs = Runs(url)

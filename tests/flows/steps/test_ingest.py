@@ -66,8 +66,8 @@ def test_a_line_that_cannot_be_used_is_named_and_left_out(parts: Parts, tmp_path
     )
     done = ingested(parts, a_file(tmp_path, content))
     assert done.new == 2
-    assert [problem.line for problem in done.problems] == [3, 4, 5]
-    assert "awful" in done.problems[1].reason
+    assert [bad.line for bad in done.bad_lines] == [3, 4, 5]
+    assert "awful" in done.bad_lines[1].reason
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ def test_champion_and_candidate_are_run_on_the_same_rows(parts: Parts, tiny_mode
     dataset = build(parts)
     candidate = register(parts, tiny_model, dataset.version, recipe_hash(parts), shift=1.0)
     found = judged_by_gate(parts, candidate, dataset)
-    assert found.champion is not None and found.champion.version == champion.version
     verdict = found.verdict
     assert (verdict.champion, verdict.candidate) == (champion.version, candidate.version)
     assert (verdict.dataset, verdict.reason) == (dataset.version, found.judgement.ruling.reason)
@@ -42,7 +41,7 @@ def test_a_champion_is_not_judged_against_itself(parts: Parts, tiny_model: Path)
     version = registered(parts, tiny_model, dataset)
     parts.registry.set_alias("champion", version.version)
     found = judged_by_gate(parts, version, dataset)
-    assert (found.champion, found.verdict.champion) == (None, None)
+    assert (found.judgement.champion, found.verdict.champion) == (None, None)
 
 
 def test_an_audit_answer_near_a_row_that_trained_is_not_in_the_slice(parts: Parts) -> None:

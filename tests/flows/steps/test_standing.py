@@ -10,7 +10,7 @@ from deployments.cli.status import standing
 from deployments.serving.app import create_app
 from flows.intents import Deploy, Promote, Retrain
 from flows.steps.promote import Service, promote
-from flows.steps.standing import Part, Problem, ProblemKind, State
+from flows.steps.standing import Problem, ProblemKind, Server, State
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Refused
@@ -67,7 +67,7 @@ def test_a_part_that_does_not_answer_is_down(parts: Parts) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     found = standing(at(parts, serving_url=nowhere, prefect_url=nowhere, label_studio_url=nowhere))
     assert found.served.state is State.DOWN
-    assert found.prefect == found.label_studio == Part(State.DOWN, nowhere)
+    assert found.prefect == found.label_studio == Server(State.DOWN, nowhere)
 
 
 def test_what_was_intended_and_failed_is_named_with_its_reason(parts: Parts) -> None:

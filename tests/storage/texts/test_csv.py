@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from storage.errors import BadInput
 from storage.text import normalise
-from storage.texts.bad_lines import Problem
+from storage.texts.bad_lines import BadLine
 from storage.texts.csv import CsvReading, CsvRow, read_texts
 from tests.schemes import LABELS, SENTIMENT, scheme_of
 
@@ -54,7 +54,7 @@ def test_where_no_labels_are_wanted_theirs_is_one_of_the_other_columns(write: Wr
     path = write("text,label,label\nProfit rose,bullish,1\nLoss,2,\n")
     reading = read_texts(path, None)
     assert [(row.text, row.label) for row in reading.rows] == [("Profit rose", None), ("Loss", None)]
-    assert reading.problems == ()
+    assert reading.bad_lines == ()
 
 
 def test_other_columns_are_ignored(write: Write) -> None:
@@ -87,16 +87,16 @@ def test_repeated_texts_are_all_given(write: Write) -> None:
 def test_a_bad_row_is_named_and_left_out(write: Write, row: str, reason: str) -> None:
     reading = read_texts(write(f"text,label\nfirst,neutral\n{row}\nlast,neutral\n"), SENTIMENT)
     assert [row.text for row in reading.rows] == ["first", "last"]
-    (problem,) = reading.problems
-    assert problem.line == 3
-    assert reason in problem.reason
+    (bad,) = reading.bad_lines
+    assert bad.line == 3
+    assert reason in bad.reason
 
 
 def test_a_stray_quote_names_how_far_it_reached(write: Write) -> None:
     reading = read_texts(write('text\na\n"b\nc\nd "e\nf\n'), SENTIMENT)
     assert [row.text for row in reading.rows] == ["a", "f"]
-    assert [problem.line for problem in reading.problems] == [3]
-    assert "up to line 5" in reading.problems[0].reason
+    assert [bad.line for bad in reading.bad_lines] == [3]
+    assert "up to line 5" in reading.bad_lines[0].reason
 
 
 @pytest.mark.parametrize(
@@ -136,15 +136,15 @@ def test_every_row_written_is_read_or_named(write: Write, tmp_path: Path, rows: 
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([("text", "label"), ("one more", "neutral"), *rows])
     reading = read_texts(path, SENTIMENT)
-    assert len(reading.rows) + len(reading.problems) == len(rows) + 1
+    assert len(reading.rows) + len(reading.bad_lines) == len(rows) + 1
     usable = [row for row in rows if normalise(row[0]) and "\x00" not in row[0] and row[1] != "up"]
     assert [(row.text, row.label) for row in reading.rows[1:]] == [
         (normalise(text), label if label else None) for text, label in usable
     ]
 
 
-def test_a_problem_reads_as_a_line_and_a_reason(write: Write) -> None:
-    assert read_texts(write("text\n\n\n \nok\n"), SENTIMENT).problems == (Problem(4, "the text is empty"),)
+def test_a_bad_line_reads_as_a_line_and_a_reason(write: Write) -> None:
+    assert read_texts(write("text\n\n\n \nok\n"), SENTIMENT).bad_lines == (BadLine(4, "the text is empty"),)
 
 
 def test_real_posts_are_read_whole() -> None:
@@ -154,5 +154,5 @@ def test_real_posts_are_read_whole() -> None:
     reading = read_texts(Path(given_file), SENTIMENT)
     with Path(given_file).open(encoding="utf-8", newline="") as file:
         assert len(reading.rows) == sum(1 for _ in csv.DictReader(file))
-    assert reading.problems == ()
+    assert reading.bad_lines == ()
     assert all(row.label for row in reading.rows)

@@ -64,17 +64,17 @@ def test_file_is_latin_1_and_only_newlines_part_its_lines(tmp_path: Path) -> Non
 def test_bad_line_is_named_and_left_out(tmp_path: Path, line: bytes, reason: str) -> None:
     read = read_phrasebank(write(tmp_path, b"One .@neutral\n" + line + b"\nThree .@negative\n"), 50)
     assert [row.line for row in read.rows] == [1, 3]
-    assert [problem.line for problem in read.bad_lines] == [2]
+    assert [bad.line for bad in read.bad_lines] == [2]
     assert reason in read.bad_lines[0].reason
 
 
 @given(st.lists(st.tuples(st.text("aé@ .", max_size=8), st.sampled_from(["positive", "neutral", "", "x"])), min_size=1))
-def test_every_line_is_a_row_or_a_problem(
+def test_every_line_is_a_row_or_a_bad_line(
     tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]]
 ) -> None:
     content = "First .@neutral\nNext .@negative\n" + "".join(f"{sentence}@{label}\n" for sentence, label in lines)
     read = read_phrasebank(write(tmp_path_factory.mktemp("bank"), content.encode("latin-1")), 50)
-    numbers = [row.line for row in read.rows] + [problem.line for problem in read.bad_lines]
+    numbers = [row.line for row in read.rows] + [bad.line for bad in read.bad_lines]
     assert sorted(numbers) == list(range(1, len(lines) + 3))
 
 

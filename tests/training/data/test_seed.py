@@ -8,7 +8,7 @@ import pytest
 from storage.errors import BadInput
 from storage.records import Parent, ParentKind
 from storage.scheme import Scheme, SchemeLabel, find_scheme
-from storage.texts.bad_lines import Problem
+from storage.texts.bad_lines import BadLine
 from training.data.merge import MergePolicy, merge
 from training.data.seed import SeedRow, read_seed
 
@@ -46,9 +46,9 @@ def test_a_line_without_a_label_or_with_a_wrong_one_is_named_and_left_out(tmp_pa
     read = read_seed(a_csv(tmp_path, "a,positive", "b,", "c,good", ",neutral", "d,negative"), 50, SENTIMENT)
     assert [row.line for row in read.rows] == [2, 6]
     assert read.bad_lines == (
-        Problem(3, "the label is empty"),
-        Problem(4, "the label 'good' is none of positive, neutral, negative"),
-        Problem(5, "the text is empty"),
+        BadLine(3, "the label is empty"),
+        BadLine(4, "the label 'good' is none of positive, neutral, negative"),
+        BadLine(5, "the text is empty"),
     )
 
 

@@ -1,4 +1,4 @@
-"""A dataset says what was dropped on the way to it."""
+"""A dataset keeps the number of dropped texts by reason."""
 
 import sqlalchemy as sa
 from alembic import op

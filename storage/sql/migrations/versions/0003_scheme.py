@@ -11,7 +11,7 @@ depends_on = None
 SCHEME, LABELS = "sentiment", ("positive", "neutral", "negative")
 HASH = "473b97d0bf35e9ec2bae97ea1eaf486a66360d8dae9a14fef3ef04cd25db2316"
 USED = ("label_task", "dataset", "text")
-"""Tables of which a home in use has filled one."""
+"""A home in use has rows in at least one of these tables."""
 
 LABELLED = {"annotation": True, "label": True, "dataset_row": False}
 """Tables with a column `label`, and whether it may be null."""
@@ -21,7 +21,7 @@ def upgrade() -> None:
     op.add_column("text", sa.Column("scores", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("text", sa.Column("logits", sa.JSON(none_as_null=True), nullable=True))
     op.execute(f"UPDATE text SET scores = {_named('')}, logits = {_named('logit_')} WHERE model_version IS NOT NULL")
-    # One batch is one copy of the table on SQLite.
+    # SQLite copies the whole table once for each batch.
     with op.batch_alter_table("text") as batch:
         batch.alter_column("label", existing_type=sa.String(10), type_=sa.String(60), existing_nullable=True)
         for name in LABELS:
@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("labels", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    # Until now there was one scheme only.
+    # Before this migration there was only one scheme.
     if any(op.get_bind().scalar(sa.text(f"SELECT 1 FROM {table} LIMIT 1")) for table in USED):
         op.bulk_insert(home, [{"id": 1, "scheme": SCHEME, "hash": HASH, "labels": list(LABELS)}])
 

@@ -1,4 +1,4 @@
-"""What a dataset was made from becomes rows of a table of its own, in place of the PhraseBank's columns."""
+"""The parents of datasets get a table of their own, in place of the columns about the PhraseBank."""
 
 import hashlib
 import re
@@ -43,7 +43,7 @@ def upgrade() -> None:
         own = _hash_of_labels(connection, found.version)
         labels = (found.version, "label", "labels", "annotators' labels", own, found.policy)
         connection.execute(sa.insert(PARENT), [dict(zip(COLUMNS, parent, strict=True)) for parent in (bank, labels)])
-    # SQLite would make the table anew for a batch, and refuses to drop one that other tables refer to.
+    # Not as a batch: SQLite would drop and make the table again, and refuses to drop a table that others refer to.
     for name in ("phrasebank_sha256", "phrasebank_source", "agreement"):
         op.drop_column("dataset", name)
 
@@ -65,7 +65,7 @@ def downgrade() -> None:
 
 
 def _hash_of_labels(connection: sa.Connection, version: str) -> str:
-    """As storage.datasets.parents names the rows that annotators gave."""
+    """The hash of the annotators' rows, made as in storage.datasets.parents."""
     query = sa.select(ROW).where(ROW.c.dataset == version, ROW.c.origin == "label")
     lines = sorted(f"{row.text_id} {row.label} {row.split} {row.origin}" for row in connection.execute(query))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

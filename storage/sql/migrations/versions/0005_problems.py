@@ -1,4 +1,4 @@
-"""Troubles that are only to be shown leave the outbox for a table of their own."""
+"""Problems that are only shown to people move from the outbox to a table of their own."""
 
 import sqlalchemy as sa
 from alembic import op
