@@ -1,5 +1,6 @@
 """Predictions as JSON, for the columns and documents that hold them whole."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -10,27 +11,11 @@ def prediction_to_json(prediction: Prediction | None) -> dict[str, Any] | None:
     """Scores and logits by label name, so that no reader has to know an order."""
     if prediction is None:
         return None
-    return {
-        "label": prediction.label,
-        "scores": dict(prediction.scores),
-        "logits": dict(prediction.logits),
-        "confidence": prediction.confidence,
-        "margin": prediction.margin,
-        "model_version": prediction.model_version,
-        "predicted_at": prediction.predicted_at.isoformat(),
-    }
+    return {**asdict(prediction), "predicted_at": prediction.predicted_at.isoformat()}
 
 
 def prediction_from_json(value: dict[str, Any] | None) -> Prediction | None:
     """The inverse of prediction_to_json."""
     if value is None:
         return None
-    return Prediction(
-        label=value["label"],
-        scores=value["scores"],
-        logits=value["logits"],
-        confidence=value["confidence"],
-        margin=value["margin"],
-        model_version=value["model_version"],
-        predicted_at=datetime.fromisoformat(value["predicted_at"]),
-    )
+    return Prediction(**{**value, "predicted_at": datetime.fromisoformat(value["predicted_at"])})

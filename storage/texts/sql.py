@@ -5,6 +5,7 @@ other and never deadlock. Readers page by key and hold no transaction between tw
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, bindparam, func, select, true, tuple_, update
@@ -59,7 +60,7 @@ class SqlTextStore:
         changed = 0
         for batch in batches(predictions, BATCH):
             newest = sorted(dict(batch).items())
-            rows = [{"of_text": identity, **_to_columns(prediction)} for identity, prediction in newest]
+            rows = [{"of_text": identity, **asdict(prediction)} for identity, prediction in newest]
             with self._engine.begin() as connection:
                 changed += connection.execute(statement, rows).rowcount
         return changed
@@ -131,7 +132,7 @@ def _to_row(text: Text) -> dict[str, Any]:
         "audit": text.audit,
         "ingested_at": text.ingested_at,
         "published_at": text.published_at,
-        **(_to_columns(text.prediction) if text.prediction else NO_PREDICTION),
+        **(asdict(text.prediction) if text.prediction else NO_PREDICTION),
     }
 
 
@@ -147,25 +148,5 @@ def _to_text(row: RowMapping) -> Text:
     )
 
 
-def _to_columns(prediction: Prediction) -> dict[str, Any]:
-    return {
-        "label": prediction.label,
-        "scores": dict(prediction.scores),
-        "logits": dict(prediction.logits),
-        "confidence": prediction.confidence,
-        "margin": prediction.margin,
-        "model_version": prediction.model_version,
-        "predicted_at": prediction.predicted_at,
-    }
-
-
 def _to_prediction(row: RowMapping) -> Prediction:
-    return Prediction(
-        label=row["label"],
-        scores=row["scores"],
-        logits=row["logits"],
-        confidence=row["confidence"],
-        margin=row["margin"],
-        model_version=row["model_version"],
-        predicted_at=row["predicted_at"],
-    )
+    return Prediction(**{name: row[name] for name in NO_PREDICTION})
