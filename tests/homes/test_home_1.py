@@ -128,11 +128,11 @@ def test_intents_that_were_open_are_open_and_say_the_same(old: Parts) -> None:
             )  # fmt: skip
 
 
-def test_a_webhook_that_waited_becomes_a_label(old: Parts) -> None:
-    assert old.inbox.counts() == EXPECTED["inbox_counts"]
-    done = work_on_inbox(old.inbox, old.projects, old.tasks, old.labels, old.scheme, SERVER)
+def test_a_webhook_that_waited_becomes_a_label(own_old: Parts) -> None:
+    assert own_old.inbox.counts() == EXPECTED["inbox_counts"]
+    done = work_on_inbox(own_old.inbox, own_old.projects, own_old.tasks, own_old.labels, own_old.scheme, SERVER)
     assert done == Outcome(done=1, labels_changed=1)
-    assert len(old.labels.trainable()) == len(EXPECTED["labels_trainable"]) + 1
+    assert len(own_old.labels.trainable()) == len(EXPECTED["labels_trainable"]) + 1
 
 
 def test_status_says_what_it_said(old: Parts) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from deployments.supervisor.descendants import end, marked
 from tests.loop.house import COMMAND, environment, until
 
-DEMO_SECONDS = 1500  # two rounds, on a machine that others use too
+DEMO_SECONDS = 1500  # on a machine that others use too
 KEPT = "Everything is up"
 
 

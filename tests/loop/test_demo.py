@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(DEMO_SECONDS + 60)
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    return run_demo(tmp_path_factory.mktemp("demo"), "--labels", str(LABELS), "--audit", str(AUDIT))
+    return run_demo(tmp_path_factory.mktemp("demo"), "--labels", str(LABELS), "--audit", str(AUDIT), "--rounds", "1")
 
 
 def test_the_loop_closes_without_a_fault(demo: Demo) -> None:
