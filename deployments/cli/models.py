@@ -7,7 +7,7 @@ import typer
 from deployments.cli.terminal import Json, counted, print_json, show, show_facts
 
 if TYPE_CHECKING:
-    from storage.models.verdict import Verdict
+    from storage.models.verdict import Check, Verdict
 
 group = typer.Typer(help="The model versions; without a verb, they are listed.", invoke_without_command=True)
 
@@ -63,8 +63,14 @@ def show_version(
     }
     show_facts({name.replace("_", " "): value for name, value in {**facts, **said}.items()}, "Model")
     if one.verdict is not None:
-        show([check.model_dump() for check in one.verdict.checks], "Checks", as_json=False)
+        show([_said_check(check) for check in one.verdict.checks], "Checks", as_json=False)
 
 
 def _said(verdict: "Verdict | None") -> str:
     return "not judged" if verdict is None else f"{verdict.decision.said}: {verdict.reason}"
+
+
+def _said_check(check: "Check") -> dict[str, str]:
+    """A check as a row of the table, its numbers with four figures."""
+    passed = "yes" if check.passed else "no"
+    return {"passed": passed, "value": f"{check.value:.4g}", "threshold": f"{check.threshold:.4g}", "why": check.why}
