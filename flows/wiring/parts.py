@@ -155,7 +155,7 @@ class Parts:
         return self.settings.home.resolve() / "downloads"
 
     def seed_path(self) -> Path:
-        """The folder or file of the seed data. A missing PhraseBank of the hub, or sample, is fetched or written."""
+        """The folder or file of the seed data. A missing PhraseBank of the hub is fetched; a sample is not written."""
         if self.settings.seed_data == "hub":
             from training.data.phrasebank import fetch_phrasebank
 
