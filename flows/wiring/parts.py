@@ -19,7 +19,7 @@ from storage.labels.projects import Projects
 from storage.labels.tasks import Tasks
 from storage.scheme import Scheme, find_scheme
 from storage.sql.database import migrate, open_database
-from storage.sql.home import keep_scheme
+from storage.sql.home import home_identity, keep_scheme
 from storage.texts.intake import Intake
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
@@ -56,6 +56,11 @@ class Parts:
                 f"{scheme.name} ({', '.join(scheme.names)}): set it back, or begin another home (FINLOOP_HOME)"
             )
         return engine
+
+    @cached_property
+    def home_identity(self) -> str:
+        """The id of this home, which tells two homes apart on servers that they share."""
+        return home_identity(self.engine)
 
     @cached_property
     def texts(self) -> TextStore:

@@ -131,11 +131,12 @@ class LabelRow(Base):
 
 
 class HomeRow(Base):
-    """The label scheme that this home keeps; the table has one row, with the id 1."""
+    """What this home keeps about itself: its identity and its label scheme. The table has one row, with the id 1."""
 
     __tablename__ = "home"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     scheme: Mapped[str] = mapped_column(String(40))
+    identity: Mapped[str] = mapped_column(String(32))
     hash: Mapped[str] = mapped_column(String(64))
     labels: Mapped[list[str]] = mapped_column(JSON)
 

@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, text
 
+from storage.errors import BadInput
 from storage.sql.database import migrate, open_database
-from storage.sql.home import keep_scheme
+from storage.sql.home import home_identity, keep_scheme
 from tests.schemes import SENTIMENT, scheme_of
 from tests.storage.processes import at_once
 
@@ -58,3 +60,35 @@ def test_a_used_database_of_before_schemes_is_one_of_sentiment(empty_url: str) -
     assert keep_scheme(engine, RUMOUR) == "sentiment (positive, neutral, negative)"
     assert keep_scheme(engine, SENTIMENT) is None
     engine.dispose()
+
+
+def test_a_home_has_an_id_of_its_own_that_never_changes(engine: Engine, tmp_path: Path) -> None:
+    other = open_database(f"sqlite:///{tmp_path}/other.db")
+    migrate(other)
+    for home in (engine, other):
+        keep_scheme(home, SENTIMENT)
+    identity = home_identity(engine)
+    keep_scheme(engine, SENTIMENT)
+    assert home_identity(engine) == identity
+    assert home_identity(other) != identity
+    assert len(identity) == 32
+    other.dispose()
+
+
+def test_a_home_that_keeps_a_scheme_already_gets_its_id_by_the_migration(empty_url: str) -> None:
+    engine = open_database(empty_url)
+    migrate(engine, "0006")
+    with engine.begin() as connection:
+        columns = "id, scheme, hash, labels"
+        connection.execute(text(f"INSERT INTO home ({columns}) VALUES (1, 'rumour', '{RUMOUR.hash}', '[]')"))
+    migrate(engine)
+    identity = home_identity(engine)
+    migrate(engine)
+    assert home_identity(engine) == identity
+    assert keep_scheme(engine, RUMOUR) is None
+    engine.dispose()
+
+
+def test_a_home_without_a_scheme_has_no_id_yet(engine: Engine) -> None:
+    with pytest.raises(BadInput, match="no id"):
+        home_identity(engine)
