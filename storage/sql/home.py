@@ -1,7 +1,7 @@
 """What a home keeps about itself: its own id, and its label scheme.
 
-The labels, datasets and models of a home mean nothing under another scheme. The id tells two homes apart on servers that
-they share.
+The labels, datasets and models of a home mean nothing under another scheme. The id tells two homes apart on servers
+that they share.
 """
 
 import uuid
@@ -21,7 +21,8 @@ def keep_scheme(engine: Engine, scheme: Scheme) -> str | None:
 
     Where two processes start a home at once, the home keeps the scheme of the first.
     """
-    row = {"id": 1, "identity": uuid.uuid4().hex, "scheme": scheme.name, "hash": scheme.hash, "labels": list(scheme.names)}
+    kept_scheme = {"scheme": scheme.name, "hash": scheme.hash, "labels": list(scheme.names)}
+    row = {"id": 1, "identity": uuid.uuid4().hex, **kept_scheme}
     if (kept := _kept(engine)) is None:
         with engine.begin() as connection:
             connection.execute(insert_new(connection, HomeRow).values(row))
