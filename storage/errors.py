@@ -13,6 +13,8 @@ class Part(StrEnum):
     DATABASE = "database"
     EMBEDDED_DATABASE = "embedded database"
     ELASTICSEARCH = "Elasticsearch"
+    ELASTICSEARCH_INDEX = "Elasticsearch's index"
+    ELASTICSEARCH_CA = "Elasticsearch's certificate"
     LABEL_STUDIO = "Label Studio"
     LABEL_STUDIO_TOKEN = "Label Studio token"
     PREFECT = "Prefect"
@@ -20,6 +22,10 @@ class Part(StrEnum):
     BASE_MODEL = "base model"
     SEED_DATA = "seed data"
     SCHEME = "label scheme"
+
+
+SAID_AS = {Part.ELASTICSEARCH_CA: Part.ELASTICSEARCH}
+"""Who does not answer, where the part at fault is only a piece of it."""
 
 
 class FinloopError(Exception):
@@ -55,7 +61,10 @@ class Unreachable(FinloopError):
     """A part does not respond at its address; `name` is what people call the part, where that differs."""
 
     def __init__(self, part: Part, address: str, reason: str, name: str = "") -> None:
-        self._place, self._reason = f"no {name or part} answers at {address}", f": {reason.rstrip('.')}."
+        self._place, self._reason = (
+            f"no {name or SAID_AS.get(part, part)} answers at {address}",
+            f": {reason.rstrip('.')}.",
+        )
         super().__init__(self._place + self._reason, part)
         self.address = address
 
@@ -64,7 +73,7 @@ class Unreachable(FinloopError):
 
 
 class Refused(FinloopError):
-    """A service responds and refuses us: a wrong token, or a missing right."""
+    """A service responds and refuses us: a wrong token, a missing right, or a state that forbids the request."""
 
 
 class UnknownVersion(FinloopError):

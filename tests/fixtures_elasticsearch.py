@@ -59,13 +59,14 @@ def elasticsearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 @pytest.fixture
 def elasticsearch_index(elasticsearch_url: str) -> Iterator[str]:
-    """The name of an index that nobody else uses, removed after the test."""
+    """The name of an index that nobody else uses; index and template of this name are removed after the test."""
     from elasticsearch import Elasticsearch
 
     name = f"finloop-test-{uuid.uuid4().hex}"
     yield name
     with Elasticsearch(elasticsearch_url, request_timeout=30) as client:
         client.indices.delete(index=name, ignore_unavailable=True)
+        client.options(ignore_status=404).indices.delete_index_template(name=name)
 
 
 def _address_when_ready(process: "subprocess.Popen[bytes]", output: Path) -> str:

@@ -72,6 +72,7 @@ def make_plan(given: Settings) -> LocalPlan:
         "home": home,
         # The workers run in the repository, where a relative path would mean another file.
         **{name: str(Path(path).resolve()) for name, path in _paths(given).items()},
+        "elasticsearch_ca": given.elasticsearch_ca and given.elasticsearch_ca.resolve(),
         "webhook_secret": given.webhook_secret or _secret(kept, "FINLOOP_WEBHOOK_SECRET"),
         "admin_token": given.admin_token or _secret(kept, "FINLOOP_ADMIN_TOKEN"),
     }

@@ -18,6 +18,14 @@ CURES: dict[Part, tuple[str, str]] = {
         "FINLOOP_ELASTICSEARCH_URL",
         "Start it, correct the address, or unset the variable to keep texts in the embedded store.",
     ),
+    Part.ELASTICSEARCH_INDEX: (
+        "FINLOOP_ELASTICSEARCH_INDEX",
+        "Correct what the server names, or name another index or alias; finloop makes an index that is not there yet.",
+    ),
+    Part.ELASTICSEARCH_CA: (
+        "FINLOOP_ELASTICSEARCH_CA",
+        "Set it to the certificate of the server's own CA (http_ca.crt among Elasticsearch's certs), a PEM file.",
+    ),
     Part.LABEL_STUDIO: (
         "FINLOOP_LABEL_STUDIO_URL",
         "Start it, correct the address, or unset the variable to have `finloop up` start one.",
@@ -42,7 +50,8 @@ CURES: dict[Part, tuple[str, str]] = {
 REFUSED: dict[Part, tuple[str, str]] = {
     Part.ELASTICSEARCH: (
         "FINLOOP_ELASTICSEARCH_URL",
-        "Put user and password of an account that may write into the address.",
+        "Put user and password of an account that may read and write the index into the address, "
+        "or set FINLOOP_ELASTICSEARCH_API_KEY.",
     ),
 }
 """The cures where a part responds and refuses us."""

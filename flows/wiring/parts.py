@@ -67,8 +67,11 @@ class Parts:
         """Elasticsearch where its address is set, else the embedded store; no store replaces a failed other."""
         if self.settings.elasticsearch_url is not None:
             from storage.texts.elastic import ElasticTextStore
+            from storage.texts.elastic_connection import Access
 
-            return ElasticTextStore(self.settings.elasticsearch_url, self.settings.elasticsearch_index)
+            key = self.settings.elasticsearch_api_key
+            access = Access(self.settings.elasticsearch_ca, key.get_secret_value() if key else None)
+            return ElasticTextStore(self.settings.elasticsearch_url, self.settings.elasticsearch_index, access=access)
         from storage.texts.sql import SqlTextStore
 
         return SqlTextStore(self._open(self.settings.texts_url))

@@ -39,8 +39,14 @@ def _address(url: str | None) -> str | None:
         host, port = b"", 0
     if not host or port == 0:
         # The libraries' own message would quote a piece of the address, which may be a piece of a password.
-        raise ValueError("its host, or its port (a number from 1 to 65535), cannot be used")
+        raise ValueError(f"its host, or its port (a number from 1 to 65535), cannot be used{_password_hint(url)}")
     return url.rstrip("/")
+
+
+def _password_hint(url: str) -> str:
+    """The cure where a password holds a character that ends the host of an address."""
+    before, at, _ = url.partition("://")[2].rpartition("@")
+    return "; write # / ? in a password as %23 %2F %3F" if at and set("#/?") & set(before) else ""
 
 
 def _prefect_address(url: str | None) -> str | None:
@@ -73,7 +79,13 @@ class Settings(BaseSettings):
     scheme: str = Field(DEFAULT, description="the label scheme: a packaged one, or a TOML file of your own")
     database_url: Annotated[str | None, EmptyIsUnset] = Field(None, description="PostgreSQL; unset: SQLite in the home")
     elasticsearch_url: Address = Field(None, description="Elasticsearch 8.19+ for texts; unset: the database")
-    elasticsearch_index: str = Field("finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="the texts' index")
+    elasticsearch_index: str = Field("finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="the texts' index, or an alias of one")
+    elasticsearch_ca: Annotated[Path | None, EmptyIsUnset] = Field(
+        None, description="the CA file (PEM) of an Elasticsearch with a certificate of its own"
+    )
+    elasticsearch_api_key: Secret = Field(
+        None, description="an API key for Elasticsearch, in place of user and password"
+    )
     label_studio_url: Address = Field(None, description="a Label Studio of your own; unset: `up` starts one")
     label_studio_token: Secret = Field(None, description="Label Studio's API token, legacy or personal")
     label_studio_project: str = Field(

@@ -7,21 +7,20 @@ after a lost point-in-time (a restart, a slow caller), a new one continues after
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from elasticsearch import ApiError, BadRequestError, Elasticsearch, NotFoundError, TransportError
-from elasticsearch.helpers import streaming_bulk
+from elasticsearch import ApiError, NotFoundError, TransportError
 
-from storage.errors import BadInput, Part
 from storage.records import Prediction, Text
-from storage.texts.elastic_connection import BUSY, ElasticConnection, Overloaded
-from storage.texts.elastic_documents import MAPPING, SETTINGS, prediction_document, to_document, to_text
+from storage.texts.elastic_bulk import BATCH, Bulk
+from storage.texts.elastic_connection import Access, ElasticConnection
+from storage.texts.elastic_documents import prediction_document, to_document, to_text
+from storage.texts.elastic_index import ElasticIndex
 from storage.texts.paging import batches, seeded_order
 from storage.texts.store import Added, Counts
 
-BATCH = 1_000
-BULK_BYTES = 5 * 1024 * 1024
 PAGE = 500
 KEEP_ALIVE = "5m"
 BY_ID = ({"text_id": "asc"},)
@@ -31,17 +30,28 @@ Hit = Mapping[str, Any]
 
 
 class ElasticTextStore:
-    """A TextStore on one index; opening the store makes a missing index.
+    """A TextStore on one index, or on an alias; opening the store makes a missing index.
 
     Opening raises Unreachable, Refused or BadInput within ten seconds. Later calls try again for `patience` seconds
     before they raise.
     """
 
-    def __init__(self, url: str, index: str = "finloop-texts", patience: float = 60.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        index: str = "finloop-texts",
+        patience: float = 60.0,
+        access: Access = Access(),  # noqa: B008 (a frozen default)
+    ) -> None:
         self._index = index
-        self._connection = ElasticConnection(url, patience)
+        self._connection = ElasticConnection(url, patience, access)
         self._client = self._connection.client
-        self._connection.once(self._prepare)
+        prepared = ElasticIndex(self._connection, index)
+        self._bulk = Bulk(self._connection, prepared)
+        with ExitStack() as undo:
+            undo.callback(self._connection.close)
+            self._connection.once(prepared.prepare)
+            undo.pop_all()
 
     def describe(self) -> str:
         """Like `elasticsearch 8.19.5`."""
@@ -52,7 +62,9 @@ class ElasticTextStore:
         new = known = 0
         for batch in batches(texts, BATCH):
             firsts = {text.text_id: text for text in reversed(batch)}
-            statuses = self._bulk({name: {"_op_type": "create", **to_document(text)} for name, text in firsts.items()})
+            statuses = self._bulk.write(
+                {name: {"_op_type": "create", **to_document(text)} for name, text in firsts.items()}
+            )
             created = sum(status == 201 for status in statuses.values())
             new += created
             known += len(batch) - created
@@ -66,7 +78,7 @@ class ElasticTextStore:
                 name: {"_op_type": "update", "retry_on_conflict": 3, "doc": prediction_document(prediction)}
                 for name, prediction in batch
             }
-            changed += sum(status == 200 for status in self._bulk(updates).values())
+            changed += sum(status == 200 for status in self._bulk.write(updates).values())
         return changed
 
     def get(self, text_ids: Collection[str]) -> dict[str, Text]:
@@ -115,47 +127,6 @@ class ElasticTextStore:
         """Close the connections."""
         self._connection.close()
 
-    def _prepare(self, client: Elasticsearch) -> None:
-        """Make a missing index. Raises BadInput where an index of this name has other fields than ours."""
-        try:
-            client.indices.create(index=self._index, mappings=MAPPING, settings=SETTINGS)
-        except BadRequestError as error:
-            if error.message != "resource_already_exists_exception":
-                raise
-        for name, found in client.indices.get_mapping(index=self._index).items():
-            if not MAPPING["properties"].keys() <= found["mappings"].get("properties", {}).keys():
-                raise BadInput(
-                    f"the index {name} at {self._connection.address} holds something else than finloop's texts; "
-                    "rename or remove it",
-                    Part.ELASTICSEARCH,
-                )
-
-    def _bulk(self, actions: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-        """Text id -> final status. The items that a busy server refused are sent again until all are done.
-
-        A busy server refuses a whole bulk, or single items inside a 200; `streaming_bulk` reports both by item.
-        """
-        done: dict[str, int] = {}
-
-        def send_rest() -> None:
-            rest = ({"_index": self._index, "_id": name, **actions[name]} for name in actions if name not in done)
-            for _, item in streaming_bulk(
-                self._client,
-                rest,
-                chunk_size=BATCH,
-                max_chunk_bytes=BULK_BYTES,
-                raise_on_error=False,
-                raise_on_exception=False,
-            ):
-                (operation, outcome), *_ = item.items()
-                if _is_final(operation, outcome):
-                    done[outcome["_id"]] = outcome["status"]
-            if len(done) < len(actions):
-                raise Overloaded(f"too busy for {len(actions) - len(done)} of {len(actions)} texts")
-
-        self._connection.call(send_rest)
-        return done
-
     def _hits(
         self, query: Mapping[str, Any], sort: tuple[Mapping[str, str], ...], size: int = PAGE, source: bool = True
     ) -> Iterator[Hit]:
@@ -200,13 +171,3 @@ class ElasticTextStore:
 
     def _refresh(self) -> None:
         self._connection.call(lambda: self._client.indices.refresh(index=self._index))
-
-
-def _is_final(operation: str, outcome: Mapping[str, Any]) -> bool:
-    """Whether an item needs no other try. Raises BadInput for an item that the server will never take."""
-    status = outcome["status"]
-    if status in BUSY or (operation == "update" and status == 409):
-        return False
-    if status in (200, 201) or (operation, status) in {("create", 409), ("update", 404)}:
-        return True
-    raise BadInput(f"Elasticsearch refuses text {outcome['_id']}: {outcome.get('error')}")

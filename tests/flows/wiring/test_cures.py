@@ -27,6 +27,13 @@ def test_a_refusal_has_another_cure_than_an_address_where_nobody_answers() -> No
     assert error.cure.startswith("Put user and password")
 
 
+def test_a_certificate_that_is_not_trusted_has_its_own_setting() -> None:
+    error = Unreachable(Part.ELASTICSEARCH_CA, "https://here", "certificate verify failed")
+    name_setting(error)
+    said = "no Elasticsearch answers at https://here (FINLOOP_ELASTICSEARCH_CA): certificate verify failed.\nSet it to"
+    assert str(error).startswith(said)
+
+
 @pytest.mark.parametrize("error", [BadInput("line 3 has no label"), Busy("another process holds the lease")])
 def test_an_error_that_is_about_no_part_stays_as_it_is(error: FinloopError) -> None:
     said = str(error)

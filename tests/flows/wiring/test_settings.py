@@ -107,6 +107,15 @@ def test_no_error_shows_the_password_of_an_address(given: str, shown: str, monke
     assert "hush" not in "".join(traceback.format_exception(raised.value))
 
 
+@pytest.mark.parametrize("name", ["ELASTICSEARCH", "PREFECT", "LABEL_STUDIO"])
+@pytest.mark.parametrize("password", ["se#cret", "se/cret", "a?b#c"])
+def test_a_password_that_ends_the_host_gets_its_cure(name: str, password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"FINLOOP_{name}_URL", f"https://elastic:{password}@localhost:9200")
+    with pytest.raises(BadInput, match=r"write # / .* in a password as %23 %2F %3F") as caught:
+        load_settings()
+    assert password not in str(caught.value)
+
+
 def test_an_address_has_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FINLOOP_LABEL_STUDIO_URL", "https://labels.example/")
     assert load_settings().label_studio_url == "https://labels.example"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from elasticsearch import ApiError, Elasticsearch
 
-from storage.errors import BadInput, Part, Unreachable
+from storage.errors import BadInput, Failed, Part, Refused, Unreachable
 from storage.records import Prediction, Text
 from storage.text import text_id
 from storage.texts.elastic import ElasticTextStore
@@ -147,10 +147,10 @@ def test_an_index_that_is_not_ours_is_refused(elasticsearch_url: str, elasticsea
         client.index(index=elasticsearch_index, document={"message": "somebody's log"})
     with pytest.raises(BadInput, match=f"the index {elasticsearch_index} ") as caught:
         ElasticTextStore(elasticsearch_url, elasticsearch_index)
-    assert caught.value.part is Part.ELASTICSEARCH
+    assert caught.value.part is Part.ELASTICSEARCH_INDEX
 
 
-def test_an_index_that_was_deleted_is_named(
+def test_reading_an_index_that_was_deleted_is_told_with_the_servers_reason(
     store: ElasticTextStore, elasticsearch_url: str, elasticsearch_index: str
 ) -> None:
     store.add(some_texts(0, 3))
@@ -158,9 +158,9 @@ def test_an_index_that_was_deleted_is_named(
     with contextlib.closing(Elasticsearch(elasticsearch_url)) as client:
         client.indices.delete(index=elasticsearch_index)
     for read in (store.counts, lambda: list(reading)):
-        with pytest.raises(Unreachable, match="index_not_found") as caught:
+        with pytest.raises(Refused, match="answers, but refuses: no such index") as caught:
             read()
-        assert caught.value.part is Part.ELASTICSEARCH
+        assert caught.value.part is Part.ELASTICSEARCH_INDEX
 
 
 def test_many_processes_may_make_the_index_at_once(elasticsearch_url: str, elasticsearch_index: str) -> None:
@@ -184,7 +184,7 @@ def test_a_field_that_the_mapping_does_not_know_is_an_error(
 
 def test_a_text_that_the_server_will_never_take_is_named(store: ElasticTextStore) -> None:
     broken = Text("an-id", "text", "x" * 40_000, False, NOON)
-    with pytest.raises(BadInput, match="an-id"):
+    with pytest.raises(Failed, match="an-id"):
         store.add([*some_texts(0, 2), broken])
 
 

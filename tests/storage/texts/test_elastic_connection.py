@@ -1,17 +1,24 @@
 """An address where no fit Elasticsearch answers is named, with its setting and the cure, within ten seconds."""
 
+import datetime
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from storage.errors import BadInput, FinloopError, Part, Refused, Unreachable
-from storage.texts.elastic_connection import ElasticConnection
+from storage.texts.elastic_connection import Access, ElasticConnection
 
 ELASTIC = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
 Foreign = Callable[[int, Mapping[str, str], str], AbstractContextManager[str]]
@@ -45,12 +52,12 @@ def foreign() -> Foreign:
     return serve
 
 
-def refusal(url: str, kind: type[FinloopError]) -> str:
+def refusal(url: str, kind: type[FinloopError], part: Part = Part.ELASTICSEARCH) -> str:
     began = time.monotonic()
     with pytest.raises(kind) as error:
         ElasticConnection(url)
     assert time.monotonic() - began < 10
-    assert error.value.part is Part.ELASTICSEARCH
+    assert error.value.part is part
     return str(error.value)
 
 
@@ -119,3 +126,96 @@ def test_wrong_credentials_are_told_without_the_password(foreign: Foreign) -> No
 @pytest.mark.parametrize("url", ["localhost:9200", "nonsense", "", "http://[::1"])
 def test_what_is_no_address_is_told(url: str) -> None:
     assert "address" in refusal(url, BadInput)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of its own for 127.0.0.1, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "finloop test")])
+    today = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "own.pem"
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(key.private_bytes(*plain) + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@contextmanager
+def secured(certificate: Path, keys: list[str | None]) -> Iterator[str]:
+    """An https server that answers as Elasticsearch does, and notes the credentials that come."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            keys.append(self.headers.get("Authorization"))
+            self.send_response(200)
+            for name, value in {**ELASTIC, "Content-Length": str(len(info("8.19.5")))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(info("8.19.5").encode())
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_certificate_of_its_own_is_named_as_the_fault_and_its_ca_is_the_cure(certificate: Path) -> None:
+    keys: list[str | None] = []
+    with secured(certificate, keys) as url:
+        with pytest.raises(Unreachable, match=r"no Elasticsearch answers at https.*certificate") as caught:
+            ElasticConnection(url)
+        assert caught.value.part is Part.ELASTICSEARCH_CA
+        connection = ElasticConnection(url, access=Access(ca=certificate, api_key="abc"))
+        connection.close()
+    assert connection.version == "8.19.5"
+    assert keys == ["ApiKey abc"]
+
+
+@pytest.mark.parametrize("content", [None, "no certificate", ""])
+def test_a_ca_file_that_is_none_is_named(content: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(BadInput, match=r"ca\.pem") as caught:
+        ElasticConnection("https://127.0.0.1:1", access=Access(ca=path))
+    assert caught.value.part is Part.ELASTICSEARCH_CA
+
+
+def test_a_ca_for_an_address_without_https_is_refused(certificate: Path) -> None:
+    with pytest.raises(BadInput, match="no https:// address"):
+        ElasticConnection("http://127.0.0.1:1", access=Access(ca=certificate))
+
+
+def test_an_api_key_beside_a_user_is_refused() -> None:
+    with pytest.raises(BadInput, match="leave one of them out"):
+        ElasticConnection("http://elastic:secret@127.0.0.1:1", access=Access(api_key="abc"))
+
+
+def test_an_http_address_of_an_https_server_is_said_to_expect_https(certificate: Path) -> None:
+    with secured(certificate, []) as url:
+        message = refusal(url.replace("https://", "http://"), Unreachable)
+    assert "expects https" in message
+
+
+def test_a_refusal_of_elasticsearch_itself_is_told_with_its_reason(foreign: Foreign) -> None:
+    error = json.dumps({"error": {"type": "x", "reason": "the cluster is asleep", "root_cause": []}, "status": 500})
+    with foreign(500, ELASTIC, error) as url:
+        message = refusal(url, Refused, Part.ELASTICSEARCH_INDEX)
+    assert message.startswith(f"Elasticsearch at {url} answers, but refuses: the cluster is asleep")
