@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example:  finloop select --size 50")(select)
     app.command(epilog="Example:  finloop annotate --limit 50")(annotate)
     app.command(epilog="Example:  finloop sync")(sync)
+    app.command(epilog="Example:  FINLOOP_KEEP_DAYS=7 finloop prune")(prune)
     app.command(epilog="Example:  finloop retrain --no-wait")(retrain)
     app.command(epilog="Example:  finloop deploy challenger")(deploy)
     app.command(epilog="Example:  finloop rollback")(rollback)
@@ -68,6 +69,11 @@ def select(size: Size = None, wait: Wait = True, as_json: Json = False) -> None:
 def sync(wait: Wait = True, as_json: Json = False) -> None:
     """Find answers that webhooks missed, send reserved texts, and start again what a crash interrupted."""
     _run("sync", {}, wait, as_json)
+
+
+def prune(wait: Wait = True, as_json: Json = False) -> None:
+    """Delete webhooks, finished intents and ended problems older than FINLOOP_KEEP_DAYS; labels are never deleted."""
+    _run("prune", {}, wait, as_json)
 
 
 def retrain(wait: Wait = True, as_json: Json = False) -> None:

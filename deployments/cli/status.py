@@ -1,6 +1,11 @@
 """What `finloop status` says: values as JSON for scripts, sentences for people."""
 
+from collections.abc import Callable
+from contextlib import closing
+
 from deployments.cli.terminal import counted, show_facts
+from flows.prefect_api.connection import Connection, RunFailed
+from flows.prefect_api.watch import Watch
 from flows.steps.standing import (
     Accuracy,
     Problem,
@@ -9,6 +14,7 @@ from flows.steps.standing import (
     Serving,
     Standing,
     State,
+    bytes_used,
     count,
     find_problems,
     look_at,
@@ -16,6 +22,8 @@ from flows.steps.standing import (
     production_accuracy,
 )
 from flows.wiring.parts import Parts
+from storage.clock import now
+from storage.errors import Unreachable
 
 
 def show_standing(found: Standing) -> None:
@@ -34,6 +42,7 @@ def show_standing(found: Standing) -> None:
             "served": _said_serving(found.served),
             "label studio": _said_server(found.label_studio),
             "prefect": _said_server(found.prefect),
+            "kept": f"{sum(counts.webhooks.values()):,} webhooks, {counts.intents:,} intents; {_said_bytes(found)}",
             "problems": "\n".join(said_problem(one) for one in found.problems) or "none",
         },
         "finloop",
@@ -43,16 +52,20 @@ def show_standing(found: Standing) -> None:
 def standing(parts: Parts) -> Standing:
     """How things stand, by these parts."""
     settings, served = parts.settings, look_at_serving(parts.settings.serving_url)
-    studio = settings.label_studio_url
+    studio = look_at(settings.label_studio_url, "/health")
+    prefect = look_at(settings.prefect_url, "/api/health")
+    servers = {"Label Studio": studio, "Prefect": prefect, "serving": served}
+    noted = (parts.outbox, parts.problems, parts.inbox, parts.tasks)
     return Standing(
-        counts=count(parts.texts, parts.tasks, parts.inbox, parts.labels, parts.datasets),
+        counts=count(parts.texts, parts.tasks, parts.inbox, parts.outbox, parts.labels, parts.datasets),
+        bytes_used=bytes_used(settings.home),
         retrain_after=settings.retrain_after,
         production_accuracy=production_accuracy(parts.texts, parts.labels, parts.registry),
         models=parts.registry.aliases(),
         served=served,
-        label_studio=look_at(studio, "/health"),
-        prefect=look_at(settings.prefect_url, "/api/health"),
-        problems=find_problems(parts.outbox, parts.problems, parts.inbox, parts.tasks, studio, served),
+        label_studio=studio,
+        prefect=prefect,
+        problems=find_problems(*noted, settings.label_studio_url, servers, _overdue(prefect)),
     )
 
 
@@ -65,23 +78,51 @@ def said_accuracy(found: Accuracy | None) -> str:
 
 def said_problem(problem: Problem) -> str:
     """A problem in a sentence."""
-    match problem.kind:
-        case ProblemKind.INTENT:
-            return f"{problem.subject}: {problem.detail} (tried {problem.count} times)"
-        case ProblemKind.TRAINING:
-            return f"{problem.subject}: {problem.detail}"
-        case ProblemKind.WEBHOOKS:
-            return f"{problem.count} webhooks could not be understood; their rows in the inbox say why"
-        case ProblemKind.TASKS_GONE:
-            gone = "1 task is" if problem.count == 1 else f"{problem.count} tasks are"
-            return f"{gone} gone from Label Studio; their labels are kept"
-        case ProblemKind.TASKS_ELSEWHERE:
-            return (
-                f"{problem.count} tasks wait at {problem.subject}, not at today's Label Studio "
-                f"(FINLOOP_LABEL_STUDIO_URL={problem.detail}): nobody reads what is answered there"
-            )
-        case ProblemKind.SERVING:
-            return f"serving: {problem.detail}"
+    return SENTENCES[problem.kind](problem)
+
+
+def _tasks_gone(problem: Problem) -> str:
+    gone = "1 task is" if problem.count == 1 else f"{problem.count} tasks are"
+    return f"{gone} gone from Label Studio; their labels are kept"
+
+
+def _tasks_elsewhere(problem: Problem) -> str:
+    return (
+        f"{problem.count} tasks wait at {problem.subject}, not at today's Label Studio "
+        f"(FINLOOP_LABEL_STUDIO_URL={problem.detail}): nobody reads what is answered there"
+    )
+
+
+SENTENCES: dict[ProblemKind, Callable[[Problem], str]] = {
+    ProblemKind.INTENT: lambda one: f"{one.subject}: {one.detail} (tried {one.count} times)",
+    ProblemKind.TRAINING: lambda one: f"{one.subject}: {one.detail}",
+    ProblemKind.WEBHOOKS: lambda one: f"{one.count} webhooks could not be understood; their rows in the inbox say why",
+    ProblemKind.TASKS_GONE: _tasks_gone,
+    ProblemKind.TASKS_ELSEWHERE: _tasks_elsewhere,
+    ProblemKind.SERVING: lambda one: f"serving: {one.detail}",
+    ProblemKind.SERVER: lambda one: (
+        f"{one.subject} is down at {one.detail}; `finloop up` starts what it started before"
+    ),
+    ProblemKind.RUNS: lambda one: f"{one.subject}: {one.detail}",
+}
+"""How `finloop status` says each kind of problem."""
+
+
+def _overdue(prefect: Server) -> list[tuple[str, str]]:
+    """The deployments whose runs need a person; none where the Prefect server cannot say."""
+    if prefect.state is not State.UP or prefect.url is None:
+        return []
+    try:
+        with closing(Connection(prefect.url)) as server:
+            return [(one.deployment, one.said) for one in Watch(server).overdue(now())]
+    except (Unreachable, RunFailed) as error:
+        return [("Prefect", str(error))]
+
+
+def _said_bytes(found: Standing) -> str:
+    """The folders and files of the home, largest first, in MB."""
+    largest = sorted(found.bytes_used.items(), key=lambda one: -one[1])
+    return ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in largest if size >= 1e5) or "less than 0.1 MB"
 
 
 def _said_serving(served: Serving) -> str:

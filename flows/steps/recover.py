@@ -1,5 +1,7 @@
 """Starts interrupted work again: promotions that are still open, and retrains that ended without a verdict.
 
+Work that a person cancelled stays cancelled, until a person or new labels ask for it again.
+
 Each attempt is an intent with a number, so that two syncs at once start one run. After the last attempt the promotion
 is given up, or the retrain becomes a problem; `finloop status` shows both.
 """
@@ -26,7 +28,10 @@ RUN_LEASE = timedelta(seconds=60)
 """How long a killed run blocks the next run. A living run renews its lease after each third of this time."""
 
 UNFINISHED = "unfinished"
-"""The kind of a problem: every attempt at a training ended without a verdict."""
+"""The kind of a problem: every attempt at a training ended without a verdict, or a person cancelled it."""
+
+CANCELLED = ":cancelled:"
+"""Stands between subject and time in the key of a cancelled training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,29 @@ class Patience:
         return now() - since > timedelta(seconds=self.seconds)
 
 
-def restart_promotions(outbox: Outbox, leases: Leases, patience: Patience) -> list[str]:
-    """Intend the next deploy run of each interrupted promotion. Returns a phrase for each of them."""
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """When a person cancelled the newest retrain, how many labels no dataset has read, and how many start a retrain."""
+
+    at: datetime
+    labels: int
+    enough: int
+
+
+def restart_promotions(
+    outbox: Outbox, leases: Leases, patience: Patience, cancelled_at: datetime | None = None
+) -> list[str]:
+    """Intend the next deploy run of each interrupted promotion. Returns a phrase for each of them.
+
+    `cancelled_at` is when a person cancelled the newest deploy run: its promotion is given up.
+    """
     if leases.held(DEPLOY_LEASE):
         return []
+    if cancelled_at is not None:
+        for entry in outbox.open(Promote.kind):
+            if entry.created_at <= cancelled_at:
+                version = entry.payload["version"]
+                outbox.give_up(entry, f"its deploy run was cancelled; `finloop deploy {version}` starts it again")
     return [
         f"promotion of version {promote.version}"
         for entry in outbox.open(Promote.kind)
@@ -60,11 +84,14 @@ def restart_training(
     datasets: Datasets,
     read_seed: Callable[[], "SeedData"],
     patience: Patience,
+    cancelled: Cancelled | None = None,
 ) -> list[str]:
     """Intend the next retrain for an unjudged dataset, or for labels whose retrain built no dataset.
 
-    Returns a phrase for the retrain, if any. While a retrain holds the lease, `read_seed` is not even called.
+    Returns a phrase for the retrain, if any. While a retrain holds the lease, `read_seed` is not even called. A
+    cancelled retrain is shown as a problem in place of being started again.
     """
+    _end_cancelled(problems, cancelled)
     if leases.held(RETRAIN_LEASE):
         return []
     watermark, unjudged = datasets.watermark(), _unjudged(datasets, read_seed)
@@ -74,6 +101,9 @@ def restart_training(
     elif sent is not None and sent.closed_at is not None:
         what, since = f"retrain with the labels since change {watermark}", sent.closed_at
     else:
+        return []
+    subject = Resume(unjudged, watermark, 1).subject
+    if cancelled is not None and cancelled.at >= since and _stays(problems, cancelled, subject, what, watermark):
         return []
     for attempt in range(1, patience.attempts + 1):
         if not patience.is_over(since):
@@ -85,7 +115,7 @@ def restart_training(
         since = earlier.created_at if earlier is not None else since
     if patience.is_over(since):
         reason = f"{what}: {patience.attempts} runs ended without a verdict"
-        problems.note(_unfinished(resume.subject), UNFINISHED, reason, watermark=watermark)
+        problems.note(_unfinished(subject), UNFINISHED, reason, watermark=watermark)
     return []
 
 
@@ -96,8 +126,34 @@ def end_unfinished(problems: Problems, watermark: int) -> None:
     """
     since = _unfinished(f"{watermark}")
     for problem in problems.open(UNFINISHED):
-        if problem.detail["watermark"] <= watermark and problem.key != since:
+        if problem.detail["watermark"] <= watermark and problem.key.partition(CANCELLED)[0] != since:
             problems.end(problem.key)
+
+
+def _stays(problems: Problems, cancelled: Cancelled, subject: str, what: str, watermark: int) -> bool:
+    """Note that a retrain was cancelled. False: enough new labels came since, which no dataset has read."""
+    key = _cancelled(subject, cancelled)
+    problems.note(
+        key,
+        UNFINISHED,
+        f"{what} was cancelled; `finloop retrain` or new labels start it again",
+        watermark=watermark,
+        labels=cancelled.labels,
+    )
+    noted = next((one for one in problems.open(UNFINISHED) if one.key == key), None)
+    return noted is None or cancelled.labels < noted.detail["labels"] + cancelled.enough
+
+
+def _end_cancelled(problems: Problems, cancelled: Cancelled | None) -> None:
+    """End the problems of cancelled retrains after which another retrain has begun."""
+    for problem in problems.open(UNFINISHED):
+        subject, was_cancelled, _ = problem.key.removeprefix(f"{UNFINISHED}:").partition(CANCELLED)
+        if was_cancelled and (cancelled is None or problem.key != _cancelled(subject, cancelled)):
+            problems.end(problem.key)
+
+
+def _cancelled(subject: str, cancelled: Cancelled) -> str:
+    return f"{_unfinished(subject)}{CANCELLED}{cancelled.at:%Y%m%dT%H%M%S}"
 
 
 def _deploy_again(outbox: Outbox, promotion: Entry, deploy: Deploy, patience: Patience) -> bool:

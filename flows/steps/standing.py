@@ -1,7 +1,12 @@
 """The state of the loop as values, for `finloop status`. A server that does not respond is down, not an error."""
 
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,6 +32,7 @@ class Counts:
     scored_last_by_version: dict[str, int]
     tasks: dict[str, int]
     webhooks: dict[str, int]
+    intents: int
     labels_new: int
 
 
@@ -73,6 +79,8 @@ class ProblemKind(StrEnum):
     TASKS_GONE = "tasks gone"
     TASKS_ELSEWHERE = "tasks elsewhere"
     SERVING = "serving"
+    SERVER = "server"
+    RUNS = "runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ class Standing:
     """The whole state. `production_accuracy` is None until the champion has scored a text with an audit label."""
 
     counts: Counts
+    bytes_used: dict[str, int]
     retrain_after: int
     production_accuracy: Accuracy | None
     models: dict[str, str]
@@ -104,8 +113,8 @@ class Standing:
         return {**found.pop("counts"), **found}
 
 
-def count(texts: TextStore, tasks: Tasks, inbox: Inbox, labels: Labels, datasets: Datasets) -> Counts:
-    """Count texts, tasks, webhooks and new labels."""
+def count(texts: TextStore, tasks: Tasks, inbox: Inbox, outbox: Outbox, labels: Labels, datasets: Datasets) -> Counts:
+    """Count texts, tasks, webhooks, intents and new labels."""
     stored, by_purpose = texts.counts(), tasks.counts()
     return Counts(
         text_store=texts.describe(),
@@ -118,8 +127,20 @@ def count(texts: TextStore, tasks: Tasks, inbox: Inbox, labels: Labels, datasets
             if by_purpose.get(purpose, {}).get(state)
         },
         webhooks=inbox.counts(),
+        intents=outbox.count(),
         labels_new=labels.trainable_since(datasets.watermark()),
     )
+
+
+def bytes_used(home: Path) -> dict[str, int]:
+    """The bytes of each file and folder of a home; a database has those of its journals too."""
+    used: Counter[str] = Counter()
+    for path in home.rglob("*"):
+        with suppress(OSError):  # a file may go while the home is read
+            if path.is_file() and not path.is_symlink():
+                name = path.relative_to(home).parts[0]
+                used[re.sub(r"\.db-(wal|shm|journal)$", ".db", name)] += path.stat().st_size
+    return dict(used)
 
 
 def production_accuracy(texts: TextStore, labels: Labels, registry: Registry) -> Accuracy | None:
@@ -160,9 +181,18 @@ def look_at_serving(url: str | None) -> Serving:
 
 
 def find_problems(
-    outbox: Outbox, noted: Problems, inbox: Inbox, tasks: Tasks, label_studio_url: str | None, serving: Serving
+    outbox: Outbox,
+    noted: Problems,
+    inbox: Inbox,
+    tasks: Tasks,
+    label_studio_url: str | None,
+    servers: Mapping[str, Server],
+    overdue: Sequence[tuple[str, str]],
 ) -> tuple[Problem, ...]:
-    """Failed intents, noted problems, failed webhooks, tasks missing or on another server, and a failed load."""
+    """Failed intents, noted problems, failed webhooks, tasks missing or on another server, and servers' troubles.
+
+    `servers` are the servers by name; `overdue` are deployments whose runs need a person, and what is wrong.
+    """
     found = [
         Problem(ProblemKind.INTENT, intent.key, intent.last_error, intent.attempts) for intent in outbox.troubled()
     ]
@@ -174,6 +204,10 @@ def find_problems(
     if label_studio_url is not None:
         elsewhere = tasks.open_elsewhere(label_studio_url)
         found += [Problem(ProblemKind.TASKS_ELSEWHERE, server, label_studio_url, n) for server, n in elsewhere.items()]
-    if serving.last_error is not None:
-        found.append(Problem(ProblemKind.SERVING, serving.url or "", serving.last_error, 1))
+    for name, server in servers.items():
+        if server.state is State.DOWN:
+            found.append(Problem(ProblemKind.SERVER, name, server.url, 1))
+        if isinstance(server, Serving) and server.last_error is not None:
+            found.append(Problem(ProblemKind.SERVING, server.url or "", server.last_error, 1))
+    found += [Problem(ProblemKind.RUNS, deployment, said, 1) for deployment, said in overdue]
     return tuple(found)

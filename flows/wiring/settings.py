@@ -79,7 +79,9 @@ class Settings(BaseSettings):
     scheme: str = Field(DEFAULT, description="the label scheme: a packaged one, or a TOML file of your own")
     database_url: Annotated[str | None, EmptyIsUnset] = Field(None, description="PostgreSQL; unset: SQLite in the home")
     elasticsearch_url: Address = Field(None, description="Elasticsearch 8.19+ for texts; unset: the database")
-    elasticsearch_index: str = Field("finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="the texts' index, or an alias of one")
+    elasticsearch_index: str = Field(
+        "finloop-texts", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="the texts' index, or an alias of one"
+    )
     elasticsearch_ca: Annotated[Path | None, EmptyIsUnset] = Field(
         None, description="the CA file (PEM) of an Elasticsearch with a certificate of its own"
     )
@@ -108,6 +110,7 @@ class Settings(BaseSettings):
     audit_salt: str = Field("finloop", min_length=1, description="salt of the hash that chooses the audit share")
     webhook_secret: Secret = Field(None, description="the secret in Label Studio's webhooks; `up` makes one")
     admin_token: Secret = Field(None, description="the token of the serving app's admin calls; `up` makes one")
+    keep_days: int = Field(14, ge=1, le=3650, description="days that webhooks, finished intents and runs are kept")
     log_predictions: bool = Field(True, description="store served texts, so that annotators can be asked about them")
     label_studio: Path = Field(
         REPOSITORY / ".venv-label-studio" / "bin" / "label-studio", description="the Label Studio that `up` starts"

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 
 from storage.clock import now
 from storage.sql.database import reading
@@ -66,6 +66,15 @@ class Inbox:
                 .where(InboxRow.id == row_id, InboxRow.state == InboxState.NEW)
                 .values(state=state, reason=reason, processed_at=now())
             )
+
+    def prune(self, before: datetime) -> int:
+        """Delete the webhooks that were processed before a moment and became labels or were ignored.
+
+        Failed webhooks stay, because `finloop status` counts them. Returns the number of deleted webhooks.
+        """
+        settled = InboxRow.state.in_([InboxState.DONE, InboxState.IGNORED])
+        with self._engine.begin() as connection:
+            return connection.execute(delete(InboxRow).where(settled, InboxRow.processed_at < before)).rowcount
 
     def counts(self) -> dict[str, int]:
         """State -> number of webhooks; states without webhooks are left out."""

@@ -4,11 +4,12 @@ happened. After a crash between the two, sync replays the open row.
 The flows define the intents and their keys.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, Select, select, update
+from sqlalchemy import Connection, Engine, Select, delete, func, select, update
 
 from storage.clock import now
 from storage.sql.database import reading
@@ -100,6 +101,22 @@ class Outbox:
     def get(self, key: str) -> Entry | None:
         """The intent of that key, or None."""
         return next(iter(self._read(_chosen(None).where(IntentRow.key == key))), None)
+
+    def finished(self, before: datetime) -> list[Entry]:
+        """The intents that were closed before a moment and have no error to show, oldest first."""
+        done = (IntentRow.closed_at < before) & IntentRow.last_error.is_(None)
+        return self._read(_chosen(None).where(done).order_by(*_BY_AGE))
+
+    def forget(self, entries: Collection[Entry]) -> None:
+        """Delete intents. An intent of such a key can be intended again, so the caller keeps those that could be."""
+        with self._engine.begin() as connection:
+            for entry in entries:
+                connection.execute(delete(IntentRow).where(IntentRow.key == entry.key))
+
+    def count(self) -> int:
+        """The number of all intents, open and closed."""
+        with self._reader.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(IntentRow)) or 0
 
     def _read(self, query: Select[Any]) -> list[Entry]:
         with self._reader.connect() as connection:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, delete, select, update
 
 from storage.clock import now
 from storage.sql.database import reading
@@ -43,6 +43,11 @@ class Problems:
         with self._engine.begin() as connection:
             mine = (ProblemRow.key == key) & ProblemRow.ended_at.is_(None)
             connection.execute(update(ProblemRow).where(mine).values(ended_at=now()))
+
+    def prune(self, before: datetime) -> int:
+        """Delete the problems that ended before a moment. Returns their number."""
+        with self._engine.begin() as connection:
+            return connection.execute(delete(ProblemRow).where(ProblemRow.ended_at < before)).rowcount
 
     def open(self, kind: str | None = None) -> list[Problem]:
         """The problems that have not ended, newest first."""

@@ -52,12 +52,17 @@ def test_production_accuracy_is_said_with_its_interval_or_with_what_makes_it_kno
     ],
 )
 def test_the_table_says_what_is_served(served: Serving, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    counts = Counts("sqlite", {"all": 4, "audit": 1}, {}, {"audit sent": 2}, {}, 1)
+    counts = Counts("sqlite", {"all": 4, "audit": 1}, {}, {"audit sent": 2}, {"done": 7}, 2, 1)
     server = Server(State.UP, "http://there")
-    show_standing(Standing(counts, 3, None, {"champion": "7"}, served, server, server, ()))
+    show_standing(
+        Standing(
+            counts, {"finloop.db": 2_500_000, "up.lock": 0}, 3, None, {"champion": "7"}, served, server, server, ()
+        )
+    )
     rows = [line.split("│")[1:3] for line in capsys.readouterr().out.splitlines() if line.count("│") == 3]
     lines = {name.strip(): value.strip() for name, value in rows}
     assert lines["served"] == said
     assert (lines["texts"], lines["tasks"], lines["models"]) == ("all 4, audit 1", "audit sent 2", "champion 7")
     assert (lines["until the next retrain"], lines["prefect"]) == ("1 of 3 labels", "up at http://there")
+    assert lines["kept"] == "7 webhooks, 2 intents; finloop.db 2.5 MB"
     assert lines["problems"] == "none"

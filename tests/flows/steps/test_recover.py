@@ -1,6 +1,6 @@
 """What was cut short is started again by numbered events: not too soon, not for ever, never beside a living run."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from flows.steps.recover import (
     DEPLOY_LEASE,
     RETRAIN_LEASE,
     RUN_LEASE,
+    Cancelled,
     Patience,
     restart_promotions,
     restart_training,
@@ -231,6 +232,83 @@ def test_labels_that_are_not_enough_start_nothing(parts: Parts, sent: bool) -> N
     let_pass(parts)
     assert restart_unfinished(parts, PATIENCE) == []
     assert intended(parts, Resume.kind) == []
+
+
+def restart_after_cancelling(parts: Parts, at: datetime, labels: int = 0) -> list[str]:
+    cancelled = Cancelled(at, labels, enough=3)
+    return restart_training(
+        parts.outbox, parts.problems, parts.leases, parts.datasets, lambda: parts.seed, PATIENCE, cancelled
+    )
+
+
+def test_a_cancelled_training_stays_cancelled_and_is_shown(parts: Parts) -> None:
+    dataset, cancelled = build(parts), now()
+    let_pass(parts)
+    for _ in range(4):
+        assert restart_after_cancelling(parts, cancelled) == []
+    assert intended(parts, Resume.kind) == []
+    (told,) = parts.problems.open()
+    assert f"training of dataset {dataset.version[:12]} was cancelled; `finloop retrain`" in told.reason
+
+
+def test_a_training_that_a_person_started_after_the_cancelled_one_is_resumed_when_it_crashes(parts: Parts) -> None:
+    build(parts)
+    cancelled = now()
+    let_pass(parts)
+    restart_after_cancelling(parts, cancelled)
+    assert len(restart_unfinished(parts, PATIENCE)) == 1, "the newest run is no cancelled one any more"
+    assert parts.problems.open() == []
+
+
+def test_a_training_that_was_cancelled_twice_is_shown_once(parts: Parts) -> None:
+    build(parts)
+    first = now()
+    let_pass(parts)
+    restart_after_cancelling(parts, first)
+    restart_after_cancelling(parts, first + timedelta(minutes=5))
+    assert len(parts.problems.open()) == 1
+
+
+def test_an_older_cancellation_does_not_hold_up_newer_work(parts: Parts) -> None:
+    build(parts)
+    let_pass(parts)
+    assert len(restart_after_cancelling(parts, now() - timedelta(hours=1))) == 1
+
+
+def test_new_labels_start_a_retrain_that_was_cancelled_before_its_dataset(parts: Parts) -> None:
+    parts.outbox.intend(Retrain(0, labels=3))
+    deliver_all(parts)
+    let_pass(parts)
+    cancelled = now()
+    assert restart_after_cancelling(parts, cancelled, labels=3) == []
+    assert restart_after_cancelling(parts, cancelled, labels=5) == []
+    assert len(restart_after_cancelling(parts, cancelled, labels=6)) == 1
+
+
+def test_a_cancelled_training_is_no_trouble_once_its_dataset_is_judged(parts: Parts, tiny_model: Path) -> None:
+    dataset = build(parts)
+    let_pass(parts)
+    restart_after_cancelling(parts, now())
+    decide(parts, dataset, a_verdict(registered(parts, tiny_model, dataset).version, promoted=False))
+    assert problems(parts) == []
+
+
+def test_a_cancelled_promotion_is_given_up_and_shown(parts: Parts) -> None:
+    a_promotion(parts)
+    deliver_all(parts)
+    let_pass(parts)
+    assert restart_promotions(parts.outbox, parts.leases, PATIENCE, cancelled_at=now()) == []
+    assert parts.outbox.open(Promote.kind) == []
+    assert "cancelled; `finloop deploy 2`" in str(parts.outbox.troubled()[0].last_error)
+
+
+def test_a_promotion_that_began_after_a_cancelled_one_goes_on(parts: Parts) -> None:
+    cancelled = now() - timedelta(hours=1)
+    a_promotion(parts)
+    deliver_all(parts)
+    let_pass(parts)
+    parts.outbox.failed(Promote("2"), "killed")
+    assert restart_promotions(parts.outbox, parts.leases, PATIENCE, cancelled) == ["promotion of version 2"]
 
 
 def test_times_are_counted_from_now(parts: Parts) -> None:

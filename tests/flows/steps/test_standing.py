@@ -10,7 +10,7 @@ from deployments.cli.status import standing
 from deployments.serving.app import create_app
 from flows.intents import Deploy, Promote, Retrain
 from flows.steps.promote import Service, promote
-from flows.steps.standing import Problem, ProblemKind, Server, State
+from flows.steps.standing import Problem, ProblemKind, Server, State, bytes_used
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Refused
@@ -68,6 +68,19 @@ def test_a_part_that_does_not_answer_is_down(parts: Parts) -> None:
     found = standing(at(parts, serving_url=nowhere, prefect_url=nowhere, label_studio_url=nowhere))
     assert found.served.state is State.DOWN
     assert found.prefect == found.label_studio == Server(State.DOWN, nowhere)
+    assert {(one.kind, one.subject) for one in found.problems} == {
+        (ProblemKind.SERVER, "Label Studio"),
+        (ProblemKind.SERVER, "Prefect"),
+        (ProblemKind.SERVER, "serving"),
+    }
+
+
+def test_the_size_of_each_file_and_folder_of_the_home_is_told(tmp_path: Path) -> None:
+    (tmp_path / "models" / "one").mkdir(parents=True)
+    for name, size in (("texts.db", 10), ("texts.db-wal", 5), ("models/one/weights", 100), ("models/two", 1)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    (tmp_path / "models" / "link").symlink_to(tmp_path / "texts.db")
+    assert bytes_used(tmp_path) == {"texts.db": 15, "models": 101}
 
 
 def test_what_was_intended_and_failed_is_named_with_its_reason(parts: Parts) -> None:

@@ -1,0 +1,126 @@
+"""What a real Prefect server knows of our runs becomes sentences for a person, and says what a person cancelled."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from flows.prefect_api.connection import Connection
+from flows.prefect_api.watch import Watch
+from storage.clock import now
+
+HOUR = timedelta(hours=1)
+MakeRun = Callable[..., str]
+
+
+@pytest.fixture
+def server(prefect_server: str) -> Iterator[Connection]:
+    with closing(Connection(prefect_server)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def deployment(server: Connection) -> Iterator[dict[str, Any]]:
+    """A deployment with the name of its flow and a schedule of five minutes, as `sync` has."""
+    name = f"sync-{uuid.uuid4().hex[:8]}"
+    flow = server.ask("POST", "/flows/", {"name": name})
+    schedule = {"schedule": {"interval": 300, "anchor_date": now().isoformat()}, "active": True}
+    body = {"name": name, "flow_id": flow["id"], "schedules": [schedule], "entrypoint": "nowhere.py:run"}
+    made = server.ask("POST", "/deployments/", body)
+    yield made
+    server.ask("POST", "/deployments/bulk_delete", {"deployments": {"id": {"any_": [made["id"]]}}})
+
+
+@pytest.fixture
+def a_run(server: Connection, deployment: dict[str, Any]) -> MakeRun:
+    """Makes a run of the deployment, planned for a moment, that goes through some states at once."""
+
+    def make(planned: datetime, *states: str, message: str = "") -> str:
+        scheduled = {"type": "SCHEDULED", "state_details": {"scheduled_time": planned.isoformat()}}
+        run = server.ask("POST", f"/deployments/{deployment['id']}/create_flow_run", {"state": scheduled})
+        for state in states:
+            body = {"state": {"type": state, "message": message}, "force": True}
+            server.ask("POST", f"/flow_runs/{run['id']}/set_state", body)
+        return str(run["id"])
+
+    return make
+
+
+def said(server: Connection, deployment: dict[str, Any], later: timedelta = timedelta()) -> list[str]:
+    return [one.said for one in Watch(server).overdue(now() + later) if one.deployment == deployment["name"]]
+
+
+def test_a_deployment_that_never_ran_and_one_that_runs_are_no_trouble(
+    server: Connection, deployment: dict[str, Any], a_run: MakeRun
+) -> None:
+    assert said(server, deployment) == []
+    a_run(now(), "RUNNING")
+    assert said(server, deployment, later=5 * HOUR) == []
+
+
+def test_a_run_that_waits_for_a_quarter_of_an_hour_is_named(
+    server: Connection, deployment: dict[str, Any], a_run: MakeRun
+) -> None:
+    a_run(now() - timedelta(minutes=20), "PENDING")
+    a_run(now() - timedelta(minutes=16))
+    (sentence,) = said(server, deployment)
+    assert sentence.startswith("a run waits since ") and sentence.endswith(": Pending, and 1 more")
+
+
+def test_a_run_that_is_planned_for_later_does_not_wait(
+    server: Connection, deployment: dict[str, Any], a_run: MakeRun
+) -> None:
+    a_run(now() + HOUR)
+    assert said(server, deployment) == []
+
+
+@pytest.mark.parametrize("state", ["FAILED", "CRASHED"])
+def test_a_last_run_that_went_wrong_is_named_with_its_reason(
+    state: str, server: Connection, deployment: dict[str, Any], a_run: MakeRun
+) -> None:
+    a_run(now() - 2 * HOUR, "RUNNING", "COMPLETED")
+    a_run(now() - HOUR, "RUNNING", state, message="no Elasticsearch answers\nand a traceback")
+    (sentence,) = said(server, deployment)
+    assert sentence.startswith(f"the last run {state.lower()} at ")
+    assert sentence.endswith(": no Elasticsearch answers")
+
+
+def test_a_failure_that_a_later_run_made_good_is_not_named(
+    server: Connection, deployment: dict[str, Any], a_run: MakeRun
+) -> None:
+    a_run(now() - timedelta(minutes=10), "RUNNING", "FAILED")
+    a_run(now() - timedelta(minutes=4), "RUNNING", "COMPLETED")
+    assert said(server, deployment) == []
+
+
+def test_a_schedule_of_five_minutes_that_has_not_run_for_an_hour_is_named(
+    server: Connection, deployment: dict[str, Any], a_run: MakeRun
+) -> None:
+    a_run(now(), "RUNNING", "COMPLETED")
+    assert said(server, deployment) == []
+    (sentence,) = said(server, deployment, later=HOUR)
+    assert sentence.endswith("a run is due every 5 minutes")
+
+
+def test_the_newest_run_that_a_person_cancelled_is_known_until_another_begins(
+    server: Connection, deployment: dict[str, Any], a_run: MakeRun
+) -> None:
+    watch, name = Watch(server), deployment["name"]
+    assert watch.cancelled_at(name) is None
+    began = now() - HOUR
+    a_run(began, "RUNNING", "CANCELLED")
+    cancelled = watch.cancelled_at(name)
+    assert cancelled is not None and cancelled > began
+    a_run(now() - timedelta(minutes=3), "RUNNING", "CRASHED")
+    assert watch.cancelled_at(name) is None
+
+
+def test_a_run_that_a_person_cancelled_before_it_began_counts(
+    server: Connection, deployment: dict[str, Any], a_run: MakeRun
+) -> None:
+    a_run(now() - HOUR, "RUNNING", "COMPLETED")
+    a_run(now() - timedelta(minutes=5), "CANCELLED")
+    assert Watch(server).cancelled_at(deployment["name"]) is not None
