@@ -23,10 +23,10 @@ from tests.deployments.serving.models import free_port, serve
 
 VERBS = {
     *("up", "demo", "status", "ingest", "score", "audit", "select", "annotate", "sync", "retrain", "deploy"),
-    *("rollback", "fetch", "train", "predict", "datasets", "datasets list", "datasets show"),
+    *("prune", "rollback", "fetch", "train", "predict", "datasets", "datasets list", "datasets show"),
     *("models", "models list", "models show"),
 }
-ON_PREFECT = ("score", "audit", "select", "sync", "retrain", "deploy", "rollback")
+ON_PREFECT = ("score", "audit", "select", "sync", "prune", "retrain", "deploy", "rollback")
 GROUPS = tuple(verb for verb in VERBS if verb.startswith(("datasets", "models")))
 FOR_SCRIPTS = (*ON_PREFECT, *GROUPS, "ingest", "annotate", "status", "train", "predict")
 
