@@ -53,7 +53,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class LabelTask:
-    """One text for annotators; `server`, `project_id` and `task_id` are None until the task was sent."""
+    """One text for annotators. Its address (`server`, `project_id`, `epoch`, `task_id`) is None until it was sent.
+
+    A missing task was not at its address when Label Studio was last asked.
+    """
 
     text_id: str
     text: str
@@ -65,15 +68,18 @@ class LabelTask:
     server: str | None = None
     project_id: int | None = None
     task_id: int | None = None
+    epoch: str | None = None
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotationKey:
-    """An annotation's identity: ids of Label Studio are only unique within one server."""
+    """An annotation's number and where it is valid: a server whose database was replaced begins at 1 again."""
 
     server: str
     project_id: int
     annotation_id: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from flows.wiring.parts import Parts
 from flows.wiring.policies import RetrainPolicy
 from flows.wiring.settings import Settings
 from storage.clock import now
+from storage.labels.projects import Project
 from storage.models.manifest import Manifest, write_manifest
 from storage.models.registry import ModelVersion, Registry
 from storage.models.verdict import Decision, Verdict
@@ -172,7 +173,7 @@ def answer(parts: Parts, words: str, label: str | None = "positive", purpose: Pu
     text = put_text(parts, words, audit=purpose is Purpose.AUDIT)
     parts.tasks.reserve([text], purpose, uuid.uuid4().hex, "test", timedelta(minutes=1))
     number = int(text.text_id[:8], 16)
-    parts.tasks.mark_sent("http://label.studio", 1, {text.text_id: number})
+    parts.tasks.mark_sent(Project("http://label.studio", 1), {text.text_id: number})
     key = AnnotationKey("http://label.studio", 1, number)
     parts.labels.record(Annotation(key, number, text.text_id, label, "ann@example.org", now()))
     return text.text_id

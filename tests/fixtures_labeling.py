@@ -16,6 +16,7 @@ from labeling.ask.batch import Batch, choose, choose_audit
 from labeling.ask.send import send_batch
 from labeling.studio.client import Studio
 from labeling.studio.interface import choice
+from labeling.studio.marker import Owner
 from labeling.studio.project import ensure_project
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
@@ -44,7 +45,7 @@ class LabelStore:
     home: Path
     engine: Engine
     scheme: Scheme = SENTIMENT
-    marker: str = field(default_factory=lambda: f"[finloop:{uuid.uuid4().hex}]")
+    owner: Owner = field(default_factory=lambda: Owner("tests", uuid.uuid4().hex))
 
     def __post_init__(self) -> None:
         self.tasks, self.labels = Tasks(self.engine), Labels(self.engine, consensus)
@@ -76,7 +77,7 @@ class Loop(LabelStore):
 
     def project(self, webhook_url: str = NOWHERE) -> Project:
         """The test's own project; its webhooks go nowhere unless an address is given."""
-        return ensure_project(self.studio, self.projects, self.leases, self.scheme, webhook_url, SECRET, self.marker)
+        return ensure_project(self.studio, self.projects, self.leases, self.scheme, webhook_url, SECRET, self.owner)
 
     def sent(self, project: Project, count: int, purpose: Purpose = Purpose.SELECT) -> list[LabelTask]:
         """New texts, put before annotators."""

@@ -22,12 +22,14 @@ def add_to(app: typer.Typer) -> None:
 
 def up() -> None:
     """Start each server that has no address in the settings, keep all of them up, and stop them on Ctrl-C."""
+    from deployments.cli.status import said_problem
     from deployments.local.data import seed_path
     from deployments.local.home import occupied
     from deployments.local.plan import check_given, make_plan
     from deployments.supervisor.process import ProcessEvent
     from deployments.supervisor.stack import Stack
     from flows.steps import asking
+    from flows.steps.standing import changed_servers
     from flows.wiring.parts import open_parts
 
     given = load_settings(written_by_up=False)
@@ -44,7 +46,10 @@ def up() -> None:
         def when_ready() -> None:
             with open_parts(plan.settings) as parts:
                 asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+                changed = changed_servers(parts.projects, parts.studio.url)
             show_addresses(plan)
+            for problem in changed:
+                console.print(said_problem(problem), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
         with open_parts(plan.settings) as parts:
             seed_path(parts)

@@ -55,7 +55,7 @@ def standing(parts: Parts) -> Standing:
     studio = look_at(settings.label_studio_url, "/health")
     prefect = look_at(settings.prefect_url, "/api/health")
     servers = {"Label Studio": studio, "Prefect": prefect, "serving": served}
-    noted = (parts.outbox, parts.problems, parts.inbox, parts.tasks)
+    noted = (parts.outbox, parts.problems, parts.inbox, parts.tasks, parts.projects)
     return Standing(
         counts=count(parts.texts, parts.tasks, parts.inbox, parts.outbox, parts.labels, parts.datasets),
         bytes_used=bytes_used(settings.home),
@@ -96,6 +96,7 @@ def _tasks_elsewhere(problem: Problem) -> str:
 SENTENCES: dict[ProblemKind, Callable[[Problem], str]] = {
     ProblemKind.INTENT: lambda one: f"{one.subject}: {one.detail} (tried {one.count} times)",
     ProblemKind.TRAINING: lambda one: f"{one.subject}: {one.detail}",
+    ProblemKind.STUDIO_CHANGED: lambda one: f"{one.subject}: {one.detail}",
     ProblemKind.WEBHOOKS: lambda one: f"{one.count} webhooks could not be understood; their rows in the inbox say why",
     ProblemKind.TASKS_GONE: _tasks_gone,
     ProblemKind.TASKS_ELSEWHERE: _tasks_elsewhere,

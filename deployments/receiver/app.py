@@ -22,7 +22,8 @@ from prometheus_client.registry import Collector
 from starlette.concurrency import run_in_threadpool
 
 from deployments.receiver.inbox_worker import InboxWorker
-from labeling.studio.project import SECRET_HEADER, WEBHOOK_PATH
+from labeling.studio.owned import SECRET_HEADER
+from labeling.studio.project import WEBHOOK_PATH
 from storage.errors import FinloopError
 from storage.labels.inbox import Inbox
 

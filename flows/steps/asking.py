@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from flows.intents import Retrain
 from labeling.answer.enough import new_labels
 from labeling.answer.reconcile import Reconciled, reconcile
+from labeling.ask.again import reserve_lost
 from labeling.ask.batch import Batch, choose, choose_audit
 from labeling.ask.send import recover_batches, send_batch
 from labeling.studio.client import Studio
-from labeling.studio.project import WEBHOOK_PATH, ensure_project, marker_of
+from labeling.studio.marker import Owner
+from labeling.studio.project import WEBHOOK_PATH, ensure_project
 from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
 from storage.labels.projects import Project, Projects
@@ -22,35 +24,35 @@ from storage.work.outbox import Outbox
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What our project must have: the receiver that its webhook calls, the webhook's secret, a name, and the labels."""
+    """What our project must have: the receiver that its webhook calls, the secret, its owner, and the labels."""
 
     receiver_url: str
     webhook_secret: str
-    name: str
+    owner: Owner
     scheme: Scheme
 
 
 def our_project(studio: Studio, projects: Projects, leases: Leases, tasks: Tasks, wanted: Wanted) -> Project:
     """Find, repair or make our project and its webhook. Tasks of an earlier project there are marked as missing."""
-    webhook, marker = wanted.receiver_url + WEBHOOK_PATH, marker_of(wanted.name)
-    ours = ensure_project(studio, projects, leases, wanted.scheme, webhook, wanted.webhook_secret, marker)
-    tasks.mark_left_behind(ours.server, ours.id)
+    webhook = wanted.receiver_url + WEBHOOK_PATH
+    ours = ensure_project(studio, projects, leases, wanted.scheme, webhook, wanted.webhook_secret, wanted.owner)
+    tasks.mark_left_behind(ours)
     return ours
 
 
 def ask_uncertain(
     studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, champion: str, size: int
 ) -> list[LabelTask]:
-    """Send the texts of lowest margin by the champion's scores; batches whose sender was killed are sent first."""
-    recover_batches(studio, where, tasks, scheme)
+    """Send the texts of lowest margin by the champion's scores; lost tasks and batches of killed senders come first."""
+    _send_rest(studio, where, tasks, scheme)
     return _send(studio, where, tasks, scheme, choose(texts, tasks, champion, size))
 
 
 def ask_audit(
     studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, size: int, seed: int
 ) -> list[LabelTask]:
-    """Send random texts of the audit share; batches whose sender was killed are sent first."""
-    recover_batches(studio, where, tasks, scheme)
+    """Send random texts of the audit share; lost tasks and batches of killed senders come first."""
+    _send_rest(studio, where, tasks, scheme)
     return _send(studio, where, tasks, scheme, choose_audit(texts, tasks, size, seed))
 
 
@@ -62,9 +64,11 @@ def why_nothing(texts: TextStore, champion: str) -> str:
 
 
 def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels, scheme: Scheme) -> Reconciled:
-    """Finish the batches whose sender was killed, then read from Label Studio what the webhooks missed."""
-    recover_batches(studio, where, tasks, scheme)
-    return reconcile(studio, where, tasks, labels, scheme)
+    """Read from Label Studio what the webhooks missed, then send what a killed sender left and what was lost."""
+    found = reconcile(studio, where, tasks, labels, scheme)
+    if not found.project_gone:
+        _send_rest(studio, where, tasks, scheme)
+    return found
 
 
 def announce(labels: Labels, datasets: Datasets, outbox: Outbox, threshold: int) -> bool:
@@ -75,6 +79,12 @@ def announce(labels: Labels, datasets: Datasets, outbox: Outbox, threshold: int)
     watermark = datasets.watermark()
     new = new_labels(labels, watermark, threshold)
     return new.enough and outbox.intend(Retrain(watermark, new.count))
+
+
+def _send_rest(studio: Studio, where: Project, tasks: Tasks, scheme: Scheme) -> None:
+    """Send again what left Label Studio unanswered, and what a killed sender did not send."""
+    reserve_lost(studio, where, tasks)
+    recover_batches(studio, where, tasks, scheme)
 
 
 def _send(studio: Studio, where: Project, tasks: Tasks, scheme: Scheme, batch: Batch) -> list[LabelTask]:

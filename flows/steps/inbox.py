@@ -16,4 +16,4 @@ def work_on_inbox(
     Returns None, and lets the webhooks wait, while our project there is unknown.
     """
     project = projects.get(server)
-    return None if project is None else record_waiting(inbox, tasks, labels, scheme, project)
+    return None if project is None else record_waiting(inbox, tasks, labels, scheme, project, projects.before(server))

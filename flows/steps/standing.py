@@ -5,15 +5,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from storage.clock import now
 from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
+from storage.labels.projects import Left, Projects
 from storage.labels.tasks import Tasks
 from storage.models.registry import Registry
 from storage.records import Purpose, TaskState
@@ -21,6 +24,9 @@ from storage.texts.store import TextStore
 from storage.work.outbox import Outbox
 from storage.work.problems import Problems
 from training.judge.metrics import wilson
+
+CHANGE_IS_NEWS = timedelta(days=7)
+"""How long status says that Label Studio is not the server that we knew: nothing tells us when a person has read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ class ProblemKind(StrEnum):
     WEBHOOKS = "webhooks"
     TASKS_GONE = "tasks gone"
     TASKS_ELSEWHERE = "tasks elsewhere"
+    STUDIO_CHANGED = "label studio changed"
     SERVING = "serving"
     SERVER = "server"
     RUNS = "runs"
@@ -180,11 +187,28 @@ def look_at_serving(url: str | None) -> Serving:
     )
 
 
+def changed_servers(projects: Projects, label_studio_url: str) -> list[Problem]:
+    """A problem for each project of ours whose place another took on this server in the last days."""
+    return [
+        Problem(ProblemKind.STUDIO_CHANGED, f"Label Studio at {label_studio_url}", _said_change(left), 1)
+        for left in projects.left(label_studio_url)
+        if left.at > now() - CHANGE_IS_NEWS
+    ]
+
+
+def _said_change(left: Left) -> str:
+    return (
+        f"it is not the server that this home knew before {left.at:%Y-%m-%d %H:%M} UTC, since {left.why}. "
+        "All labels are kept, and `finloop sync` asks again about the texts without an answer"
+    )
+
+
 def find_problems(
     outbox: Outbox,
     noted: Problems,
     inbox: Inbox,
     tasks: Tasks,
+    projects: Projects,
     label_studio_url: str | None,
     servers: Mapping[str, Server],
     overdue: Sequence[tuple[str, str]],
@@ -192,6 +216,7 @@ def find_problems(
     """Failed intents, noted problems, failed webhooks, tasks missing or on another server, and servers' troubles.
 
     `servers` are the servers by name; `overdue` are deployments whose runs need a person, and what is wrong.
+    A Label Studio that is not the one that we knew is a problem for CHANGE_IS_NEWS.
     """
     found = [
         Problem(ProblemKind.INTENT, intent.key, intent.last_error, intent.attempts) for intent in outbox.troubled()
@@ -204,6 +229,7 @@ def find_problems(
     if label_studio_url is not None:
         elsewhere = tasks.open_elsewhere(label_studio_url)
         found += [Problem(ProblemKind.TASKS_ELSEWHERE, server, label_studio_url, n) for server, n in elsewhere.items()]
+        found += changed_servers(projects, label_studio_url)
     for name, server in servers.items():
         if server.state is State.DOWN:
             found.append(Problem(ProblemKind.SERVER, name, server.url, 1))

@@ -139,9 +139,11 @@ class Parts:
     def wanted_project(self) -> "Wanted":
         """What our Label Studio project must have."""
         from flows.steps.asking import Wanted
+        from labeling.studio.marker import Owner
 
         needed = self.settings.needed
-        return Wanted(needed("receiver_url"), needed("webhook_secret"), self.settings.label_studio_project, self.scheme)
+        owner = Owner(self.settings.label_studio_project, self.home_identity)
+        return Wanted(needed("receiver_url"), needed("webhook_secret"), owner, self.scheme)
 
     @cached_property
     def base_model(self) -> "BaseModel":

@@ -1,22 +1,24 @@
 """Turns committed webhooks into labels. Two processes may work on one webhook, in any order: an answer is recorded
 before its webhook is closed, and recording an answer twice changes nothing.
 
-An answer may arrive before the sender has stored the task's id, or after the sender died. The text id in the task's
-data then names the text. It counts only where it is the hash of the task's text, and where our task of this text has no
-other id yet.
+The text id in the task's data names the text, and the text beside it must be the one that we sent. The task's number is
+not asked: an answer may arrive before the sender has stored the number, and after a reset the number is another text's.
+A webhook belongs to the project whose marker it carries: one of an earlier project may have waited in the inbox.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from labeling.studio.marker import marked_epochs
 from labeling.studio.payloads import AnnotationDeleted, AnnotationSaved, Event, TasksDeleted, events, project_of
+from labeling.studio.task_data import text_carried
 from storage.errors import BadInput
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Delivery, Inbox, InboxState
 from storage.labels.projects import Project
 from storage.labels.tasks import Tasks
-from storage.records import AnnotationKey, LabelTask
 from storage.scheme import Scheme
-from storage.text import text_id as identity_of
 
 
 @dataclass(slots=True)
@@ -29,12 +31,17 @@ class Outcome:
     labels_changed: int = 0
 
 
-def record_waiting(inbox: Inbox, tasks: Tasks, labels: Labels, scheme: Scheme, project: Project) -> Outcome:
-    """Process every waiting webhook, oldest first. An unusable webhook is kept as failed, with its reason."""
+def record_waiting(
+    inbox: Inbox, tasks: Tasks, labels: Labels, scheme: Scheme, project: Project, before: Sequence[Project] = ()
+) -> Outcome:
+    """Process every waiting webhook, oldest first. An unusable webhook is kept as failed, with its reason.
+
+    `before` are our earlier projects on the same server.
+    """
     outcome = Outcome()
     while rows := inbox.waiting():
         for row in rows:
-            state, reason = _record_one(row, tasks, labels, scheme, project, outcome)
+            state, reason = _record_one(row, tasks, labels, scheme, [project, *before], outcome)
             inbox.close(row.id, state, reason)
             outcome.done += state is InboxState.DONE
             outcome.ignored += state is InboxState.IGNORED
@@ -43,9 +50,9 @@ def record_waiting(inbox: Inbox, tasks: Tasks, labels: Labels, scheme: Scheme, p
 
 
 def _record_one(
-    row: Delivery, tasks: Tasks, labels: Labels, scheme: Scheme, project: Project, outcome: Outcome
+    row: Delivery, tasks: Tasks, labels: Labels, scheme: Scheme, ours: Sequence[Project], outcome: Outcome
 ) -> tuple[InboxState, str | None]:
-    if project_of(row.payload) != project.id:
+    if (project := _project_of(row.payload, ours)) is None:
         return InboxState.IGNORED, f"project {project_of(row.payload)} is not ours"
     try:
         happened = events(row.action, row.payload, scheme)
@@ -59,35 +66,33 @@ def _record_one(
     return InboxState.DONE, foreign[0] if foreign else None
 
 
+def _project_of(payload: Mapping[str, Any], ours: Sequence[Project]) -> Project | None:
+    """Our project that a webhook is about: by number and marker, or by number alone where there is no marker."""
+    there, number = payload.get("project"), project_of(payload)
+    epochs = marked_epochs(there.get("description")) if isinstance(there, Mapping) else []
+    return next((one for one in ours if one.id == number and (not epochs or one.epoch in epochs)), None)
+
+
 def _apply(event: Event, tasks: Tasks, labels: Labels, project: Project, outcome: Outcome) -> str | None:
     """Record an event. Returns the reason why the event is not about our tasks, or None."""
     match event:
         case AnnotationDeleted(annotation_id):
-            recorded = labels.bury(AnnotationKey(project.server, project.id, annotation_id))
+            recorded = labels.bury(project.annotation(annotation_id))
         case TasksDeleted(task_ids):
-            tasks.mark_missing(project.server, project.id, task_ids)
+            tasks.mark_missing(project, task_ids)
             return None
         case AnnotationSaved():
-            text_id = _text_of(event, tasks, project)
+            text_id = _text_of(event, tasks)
             if text_id is None:
-                return f"task {event.task_id} is not one of ours"
+                return f"task {event.task_id} carries no text that we sent"
             recorded = labels.record(event.of_text(project, text_id))
     outcome.labels_changed += recorded.label_changed
     return None
 
 
-def _text_of(event: AnnotationSaved, tasks: Tasks, project: Project) -> str | None:
-    task = tasks.by_task_id(project.server, project.id, event.task_id)
-    if task is not None:
-        return task.text_id
-    if event.text_id is None or event.text is None or identity_of(event.text) != event.text_id:
-        return None
-    task = tasks.get(event.text_id)
+def _text_of(event: AnnotationSaved, tasks: Tasks) -> str | None:
+    """The text that the annotator saw. A webhook without it is left to `sync`, which asks Label Studio for the task."""
+    task = None if event.text_id is None else tasks.get(event.text_id)
     if task is None:
         return None
-    # The sender may have stored the id after `by_task_id` looked for it.
-    return task.text_id if task.task_id is None or _is_at(task, project, event.task_id) else None
-
-
-def _is_at(task: LabelTask, project: Project, task_id: int) -> bool:
-    return (task.server, task.project_id, task.task_id) == (project.server, project.id, task_id)
+    return text_carried({"text_id": event.text_id, "text": event.text}, {task.text_id: task.text})

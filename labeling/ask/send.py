@@ -5,7 +5,7 @@ holder of the batch's lease. A process that takes over a batch first asks which 
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -14,6 +14,7 @@ from labeling.ask.batch import BATCH_LEASE
 from labeling.studio.client import Studio
 from labeling.studio.interface import check_tasks, choice
 from labeling.studio.project import MODEL_NAME
+from labeling.studio.task_data import text_carried
 from storage.errors import Busy, FinloopError
 from storage.labels.projects import Project
 from storage.labels.tasks import Tasks
@@ -47,7 +48,7 @@ def send_batch(
             made = {task.text_id: int(task_id) for task, task_id in zip(chunk, task_ids, strict=True)}
         else:
             made = _await_import(studio, project, batch_id, chunk)
-        tasks.mark_sent(project.server, project.id, made)
+        tasks.mark_sent(project, made)
     sent = {task.text_id for task in waiting}
     return [task for task in tasks.batch(batch_id) if task.text_id in sent]
 
@@ -59,9 +60,9 @@ def recover_batches(studio: Studio, project: Project, tasks: Tasks, scheme: Sche
     """
     owner, done = uuid.uuid4().hex, []
     for batch_id in tasks.take_over(owner, BATCH_LEASE):
-        waiting = {task.text_id for task in tasks.batch(batch_id) if task.state is TaskState.RESERVED}
-        found = {text_id: task for text_id, task in _arrived(studio, project, batch_id).items() if text_id in waiting}
-        tasks.mark_sent(project.server, project.id, found)
+        waiting = {task.text_id: task.text for task in tasks.batch(batch_id) if task.state is TaskState.RESERVED}
+        found = _arrived(studio, project, batch_id, waiting)
+        tasks.mark_sent(project, found)
         send_batch(studio, project, tasks, scheme, batch_id, owner)
         done += [task for task in tasks.batch(batch_id) if task.text_id in waiting]
     return done
@@ -88,17 +89,13 @@ def payload(task: LabelTask, scheme: Scheme) -> dict[str, Any]:
 
 def _await_import(studio: Studio, project: Project, batch_id: str, chunk: Sequence[LabelTask]) -> dict[str, int]:
     """The task ids of an import that the server does in the background, found by text id."""
-    wanted = {task.text_id for task in chunk}
-
-    def look() -> dict[str, int]:
-        return {text_id: task for text_id, task in _arrived(studio, project, batch_id).items() if text_id in wanted}
-
+    wanted = {task.text_id: task.text for task in chunk}
     made: dict[str, int] = Retrying(
         retry=retry_if_result(lambda found: len(found) < len(wanted)),
         wait=wait_fixed(1),
         stop=stop_after_delay(IMPORT_SECONDS),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else {},
-    )(look)
+    )(_arrived, studio, project, batch_id, wanted)
     if len(made) < len(wanted):
         raise FinloopError(
             f"Label Studio made {len(made)} of {len(wanted)} tasks within {IMPORT_SECONDS:.0f} s; "
@@ -107,12 +104,12 @@ def _await_import(studio: Studio, project: Project, batch_id: str, chunk: Sequen
     return made
 
 
-def _arrived(studio: Studio, project: Project, batch_id: str) -> dict[str, int]:
-    """Text id -> task id of the batch's tasks in Label Studio. Of two tasks for one text, the older counts."""
+def _arrived(studio: Studio, project: Project, batch_id: str, wanted: Mapping[str, str]) -> dict[str, int]:
+    """Text id -> task id of the batch's texts that are in Label Studio. Of two tasks for one text, the older counts."""
     of_batch = {"filter": "filter:tasks:data.batch_id", "operator": "equal", "type": "String", "value": batch_id}
     query = {"filters": {"conjunction": "and", "items": [of_batch]}}
     found: dict[str, int] = {}
     for task in studio.tasks(project.id, "id,data", query):
-        text_id = str(task["data"].get("text_id"))
-        found[text_id] = min(int(task["id"]), found.get(text_id, int(task["id"])))
+        if (text_id := text_carried(task["data"], wanted)) is not None:
+            found[text_id] = min(int(task["id"]), found.get(text_id, int(task["id"])))
     return found

@@ -88,6 +88,24 @@ class Studio:
             chosen = {"selectedItems": {"all": False, "included": some}}
             yield from self.tasks(project_id, fields, chosen, answers=True)
 
+    def answered_tasks(self, project_id: int) -> set[int]:
+        """The ids of the tasks that somebody annotated, by the annotations: a task's counters may be wrong."""
+        has_some = {"filter": "filter:tasks:annotators", "operator": "empty", "type": "List", "value": False}
+        query = {"filters": {"conjunction": "and", "items": [has_some]}}
+        return {int(task["id"]) for task in self.tasks(project_id, "id", query)}
+
+    def task(self, project_id: int, task_id: int) -> dict[str, Any] | None:
+        """One task with all its annotations, or None where the project has none of that id."""
+        try:
+            task = dict(self.get(f"/api/tasks/{task_id}"))
+            listed = list(self.get(f"/api/tasks/{task_id}/annotations/"))
+        except NotThere:
+            return None
+        if task["project"] != project_id:
+            return None
+        numbers = {annotation["id"] for annotation in listed}
+        return {**task, "annotations": listed + [one for one in task["annotations"] if one["id"] not in numbers]}
+
     def import_tasks(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> list[int]:
         """Create tasks in one request. Returns their ids in order, or none where the server works in the background."""
         # The SDK's models require a task number in predictions, and have no ids in the response.

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, Validation
 from labeling.studio.interface import control_name
 from storage.errors import BadInput
 from storage.labels.projects import Project
-from storage.records import Annotation, AnnotationKey
+from storage.records import Annotation
 from storage.scheme import Scheme
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -54,8 +54,9 @@ class AnnotationSaved:
 
     def of_text(self, project: Project, text_id: str) -> Annotation:
         """The annotation as a record; `text_id` is the label store's own id for the task's text."""
-        key = AnnotationKey(project.server, project.id, self.annotation_id)
-        return Annotation(key, self.task_id, text_id, self.label, self.annotator, self.updated_at)
+        return Annotation(
+            project.annotation(self.annotation_id), self.task_id, text_id, self.label, self.annotator, self.updated_at
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Our project and webhook on a Label Studio server: made once, found again, repaired, never deleted.
 
-Label Studio makes two projects when it is asked twice, so a project is made under a lease. The project is found by its
-stored id, or by a marker in its description where the id was lost. A server whose address has changed (ours, where its
-port was taken) keeps its tasks and labels. People there may change names and colours.
-A project that asks for the labels of another scheme is never changed: its answers belong to another home.
+Label Studio makes two projects when it is asked twice, so a project is made under a lease. A project that is not ours
+is never changed (`labeling.studio.owned`). A server whose address has changed (ours, where its port was taken) keeps
+its tasks and labels. People there may change names and colours.
+A project that asks for the labels of another scheme is never changed either: its answers belong to another home.
 """
 
 import hashlib
@@ -12,10 +12,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from labeling.studio.client import Studio
-from labeling.studio.connection import NotThere
 from labeling.studio.interface import choices_of, control_name, instructions, label_config
+from labeling.studio.marker import Owner, without_markers
+from labeling.studio.owned import SECRET_HEADER, Found, find_ours, hash_of, refuse_other_secret, secret_of, why_left
 from storage.errors import BadInput
-from storage.labels.projects import Project, Projects
+from storage.labels.projects import Project, Projects, new_epoch
 from storage.scheme import Scheme
 from storage.work.leases import Leases
 
@@ -27,7 +28,6 @@ MODEL_NAME = "finloop"
 """The model version of every prediction in Label Studio. Annotators see only predictions of the project's own version,
 so this name must not change with the champion. The task's data have the real version."""
 
-SECRET_HEADER = "X-Finloop-Secret"
 WEBHOOK_PATH = "/webhooks/label-studio"
 """The path at which the receiver takes webhooks."""
 
@@ -42,61 +42,45 @@ def ensure_project(
     scheme: Scheme,
     webhook_url: str,
     webhook_secret: str,
-    marker: str,
+    owner: Owner,
 ) -> Project:
     """Find, repair or make our project and its webhook, and return the project.
 
     Raises Unreachable or Refused within 10 s where Label Studio is away or refuses us, Busy where another process holds
-    the lease for longer than a minute, BadInput where our project asks for the labels of another scheme.
+    the lease for longer than a minute, BadInput where our project asks for the labels of another scheme, or where the
+    webhook of our project has the secret of another home.
     """
     studio.check()
     lease = "project:" + hashlib.sha256(studio.url.encode()).hexdigest()[:16]
     with leases.hold(lease, PROJECT_LEASE, wait=PROJECT_LEASE):
-        if projects.get(studio.url) is None and (before := _address_before(studio, projects, webhook_secret)):
-            projects.move(before, studio.url)
-        known = projects.get(studio.url)
-        there = _find(studio, known, scheme, marker) or _make(studio, scheme, marker)
+        found = find_ours(studio, projects, owner, webhook_secret, lambda config: not _other_choices(config, scheme))
+        if found is None:
+            epoch = new_epoch()
+            found = Found(_make(studio, scheme, owner.marker(epoch)), epoch)
+        _refuse_another_scheme(found.there, scheme)
         # Stored at once: after a crash here, the next call finds this project and makes only its webhook.
-        if known is None or known.id != _number(there):
-            known = Project(studio.url, _number(there))
-            projects.put(known)
-        _repair(studio, there, scheme, marker)
-        ours = replace(known, webhook_id=_webhook(studio, known, webhook_url, webhook_secret))
+        ours = _store(studio, projects, found)
+        hook = _our_webhook(studio, ours, found.there, webhook_url, webhook_secret)
+        _repair(studio, found.there, scheme, owner.marker(found.epoch))
+        webhook_id = _webhook(studio, ours, hook, webhook_url, webhook_secret)
+        ours = replace(ours, webhook_id=webhook_id, secret_hash=hash_of(webhook_secret))
         projects.put(ours)
     return ours
 
 
-def marker_of(name: str) -> str:
-    """The marker in a project's description, by which a project is found whose id was lost."""
-    return f"[finloop:{name}]"
-
-
-def _address_before(studio: Studio, projects: Projects, webhook_secret: str) -> str | None:
-    """The earlier address of this server, known by our webhook: nobody else has its secret."""
-    for project in projects.elsewhere(studio.url):
-        if project.webhook_id is None:
-            continue
-        try:
-            hook = studio.api.webhooks.get(project.webhook_id)
-        except NotThere:
-            continue
-        if hook.project == project.id and hook.headers.get(SECRET_HEADER) == webhook_secret:
-            return project.server
-    return None
-
-
-def _find(studio: Studio, known: Project | None, scheme: Scheme, marker: str) -> "LseProjectResponse | None":
-    if known is not None:
-        try:
-            there = studio.api.projects.get(known.id)
-        except NotThere:
-            pass
-        else:
-            _refuse_another_scheme(there, scheme)
-            return there
-    marked = [one for one in studio.projects("id,description,label_config") if marker in (one.description or "")]
-    ours = [one.id for one in marked if not _other_choices(one.label_config, scheme)]
-    return studio.api.projects.get(min(ours)) if ours else None
+def _store(studio: Studio, projects: Projects, found: Found) -> Project:
+    """Store our project as the current one of the server, which may have had another address before."""
+    for before in projects.elsewhere(studio.url):
+        if before.epoch == found.epoch:
+            projects.move(before.server, studio.url)
+            break
+    known, number = projects.get(studio.url), _number(found.there)
+    if known is not None and (known.id, known.epoch) == (number, found.epoch):
+        return known
+    stored = [one for one in projects.before(studio.url) if (one.id, one.epoch) == (number, found.epoch)]
+    ours = stored[0] if stored else Project(studio.url, number, epoch=found.epoch)
+    projects.put(ours, why_left(studio, known) if known is not None else "")
+    return ours
 
 
 def _other_choices(config: str | None, scheme: Scheme) -> dict[str, set[str]]:
@@ -141,7 +125,7 @@ def _repair(studio: Studio, there: "LseProjectResponse", scheme: Scheme, marker:
     changed = {name: value for name, value in _settings(scheme).items() if getattr(there, name) != value}
     description = there.description or ""
     if marker not in description:
-        changed["description"] = f"{description} {marker}".strip()
+        changed["description"] = f"{without_markers(description)} {marker}".strip()
     # Label Studio sets the version at the first import of predictions, and accepts only versions of predictions.
     if there.model_version != MODEL_NAME and _has_ours(studio, _number(there)):
         changed["model_version"] = MODEL_NAME
@@ -155,7 +139,25 @@ def _has_ours(studio: Studio, project_id: int) -> bool:
     return MODEL_NAME in studio.get(f"/api/projects/{project_id}/model-versions/", {"extended": "false"})
 
 
-def _webhook(studio: Studio, known: Project, url: str, secret: str) -> int:
+def _our_webhook(
+    studio: Studio, ours: Project, there: "LseProjectResponse", url: str, secret: str
+) -> dict[str, Any] | None:
+    """Our webhook in the project, or None. Raises BadInput where the webhooks there are another home's.
+
+    A webhook with the secret that we wrote before is ours: the user has changed the secret.
+    """
+    hooks = list(studio.api.webhooks.list(project=str(ours.id)))
+    for hook in hooks:
+        said = secret_of(hook)
+        if said is not None and (said == secret or hash_of(said) == ours.secret_hash):
+            return {**dict(hook), "actions": sorted(hook.actions)}
+    if any(secret_of(hook) is not None for hook in hooks):
+        refuse_other_secret(there, studio.url)
+    plain = [hook for hook in hooks if hook.id == ours.webhook_id] or [hook for hook in hooks if hook.url == url]
+    return {**dict(plain[0]), "actions": sorted(plain[0].actions)} if plain else None
+
+
+def _webhook(studio: Studio, ours: Project, found: dict[str, Any] | None, url: str, secret: str) -> int:
     wanted: dict[str, Any] = {
         "url": url,
         "headers": {SECRET_HEADER: secret},
@@ -164,11 +166,8 @@ def _webhook(studio: Studio, known: Project, url: str, secret: str) -> int:
         "send_for_all_actions": False,
         "is_active": True,
     }
-    there = studio.api.webhooks.list(project=str(known.id))
-    ours = [hook for hook in there if hook.id == known.webhook_id] or [hook for hook in there if hook.url == url]
-    if not ours:
-        return int(studio.api.webhooks.create(project=known.id, **wanted).id)
-    found = {**dict(ours[0]), "actions": sorted(ours[0].actions)}
+    if found is None:
+        return int(studio.api.webhooks.create(project=ours.id, **wanted).id)
     if any(found[name] != value for name, value in wanted.items()):
         # An update without the actions would delete the actions, so the whole webhook is sent.
         studio.api.webhooks.update(found["id"], **wanted)

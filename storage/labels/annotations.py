@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select, update
 
 from storage.clock import now
+from storage.labels.projects import Project
 from storage.labels.revisions import annotation as annotation_of
 from storage.labels.revisions import living, newest
 from storage.records import Annotation, AnnotationKey, Label, Purpose, TaskState
@@ -22,7 +23,11 @@ Consensus = Callable[[Sequence[Annotation]], str | None]
 """The current annotations of a text, skips included, by annotation id -> the label that they agree on, or None."""
 
 TURN = 4712
+NO_TEXT = ""
+"""The text of a tombstone that came before its annotation. It is for the first annotation of its number."""
+
 _TRAINABLE = and_(TaskRow.purpose == Purpose.SELECT, LabelRow.label.is_not(None))
+_IS_OUT = TaskRow.state != TaskState.RESERVED
 _AUDIT = and_(TaskRow.purpose == Purpose.AUDIT, LabelRow.label.is_not(None))
 
 
@@ -61,6 +66,7 @@ class Labels:
                 insert_new(connection, AnnotationRow).values(
                     server=key.server,
                     project_id=key.project_id,
+                    epoch=key.epoch,
                     annotation_id=key.annotation_id,
                     updated_at=annotation.updated_at,
                     task_id=annotation.task_id,
@@ -71,25 +77,28 @@ class Labels:
                 )
             )
             _note_arrival(connection, annotation)
+            _claim_tombstone(connection, annotation)
             return Recorded(done.rowcount == 1, self._settle(connection, annotation.text_id))
 
-    def bury(self, key: AnnotationKey) -> Recorded:
-        """Store a tombstone for a deleted annotation, and settle the label of its text. A deletion is final."""
+    def bury(self, key: AnnotationKey, text_id: str | None = None) -> Recorded:
+        """Store a tombstone for a deleted annotation, and settle the label of its text. A deletion is final.
+
+        Without `text_id`, the newest annotation of that number is meant, or the one that is still to come.
+        """
         with self._engine.begin() as connection:
             take_turn(connection, TURN)
+            text_id = text_id or _text_of(connection, key)
             done = connection.execute(
                 insert_new(connection, TombstoneRow).values(
-                    server=key.server, project_id=key.project_id, annotation_id=key.annotation_id, recorded_at=now()
+                    server=key.server,
+                    project_id=key.project_id,
+                    epoch=key.epoch,
+                    annotation_id=key.annotation_id,
+                    text_id=text_id or NO_TEXT,
+                    recorded_at=now(),
                 )
             )
-            here = (
-                AnnotationRow.server == key.server,
-                AnnotationRow.project_id == key.project_id,
-                AnnotationRow.annotation_id == key.annotation_id,
-            )
-            texts = list(connection.scalars(select(AnnotationRow.text_id).where(*here).distinct()))
-            changed = [self._settle(connection, text_id) for text_id in texts]
-            return Recorded(done.rowcount == 1, any(changed))
+            return Recorded(done.rowcount == 1, text_id is not None and self._settle(connection, text_id))
 
     def revisions(self, text_id: str) -> list[Annotation]:
         """Every stored revision of a text's annotations, oldest first, deleted ones included."""
@@ -104,14 +113,12 @@ class Labels:
         with self._reader.connect() as connection:
             return _current(connection, text_id)
 
-    def on_task(self, server: str, project_id: int) -> dict[int, dict[int, Annotation]]:
-        """The annotations of a project that were not deleted: task id -> annotation id -> newest revision."""
-        query = living().where(AnnotationRow.server == server, AnnotationRow.project_id == project_id)
-        found: dict[int, dict[int, Annotation]] = {}
+    def in_project(self, project: Project) -> list[Annotation]:
+        """The newest revision of every annotation of a project that was not deleted."""
+        here = (AnnotationRow.server == project.server, AnnotationRow.project_id == project.id)
         with self._reader.connect() as connection:
-            for annotation in newest(connection.execute(query).mappings()):
-                found.setdefault(annotation.task_id, {})[annotation.key.annotation_id] = annotation
-        return found
+            rows = connection.execute(living().where(*here, AnnotationRow.epoch == project.epoch))
+            return newest(rows.mappings())
 
     def get(self, text_id: str) -> Label | None:
         """The label of a text, or None before its first annotation."""
@@ -165,18 +172,42 @@ class Labels:
                 changed_at=now(),
             )
         )
-        connection.execute(update(TaskRow).where(TaskRow.text_id == text_id).values(state=_state(annotations)))
+        # A task that is about to be sent again stays so, whatever is deleted elsewhere.
+        asked = (TaskRow.text_id == text_id,) if annotations else (TaskRow.text_id == text_id, _IS_OUT)
+        connection.execute(update(TaskRow).where(*asked).values(state=_state(annotations)))
         return changed
 
 
 def _note_arrival(connection: Connection, annotation: Annotation) -> None:
     """Mark the annotation's task as sent: the sender may have died before it could do so."""
-    here = {"server": annotation.key.server, "project_id": annotation.key.project_id, "task_id": annotation.task_id}
+    key = annotation.key
+    here = {
+        "server": key.server,
+        "project_id": key.project_id,
+        "epoch": key.epoch,
+        "task_id": annotation.task_id,
+    }
     connection.execute(
         update(TaskRow)
         .where(TaskRow.text_id == annotation.text_id, TaskRow.task_id.is_(None))
         .values(state=TaskState.SENT, sent_at=now(), lease_owner=None, lease_until=None, **here)
     )
+
+
+def _claim_tombstone(connection: Connection, annotation: Annotation) -> None:
+    """Give a tombstone that came before the annotation its text."""
+    row, key = TombstoneRow, annotation.key
+    same = (row.server == key.server, row.project_id == key.project_id, row.epoch == key.epoch)
+    early = (*same, row.annotation_id == key.annotation_id, row.text_id == NO_TEXT)
+    connection.execute(update(row).where(*early).values(text_id=annotation.text_id))
+
+
+def _text_of(connection: Connection, key: AnnotationKey) -> str | None:
+    """The text of the newest annotation with that number, deleted or not, or None where there is none yet."""
+    row = AnnotationRow
+    same = (row.server == key.server, row.project_id == key.project_id, row.epoch == key.epoch)
+    query = select(row.text_id).where(*same, row.annotation_id == key.annotation_id)
+    return connection.scalar(query.order_by(row.updated_at.desc()).limit(1))
 
 
 def _current(connection: Connection, text_id: str) -> list[Annotation]:

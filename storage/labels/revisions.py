@@ -11,6 +11,9 @@ from sqlalchemy import RowMapping, Select, select
 from storage.records import Annotation, AnnotationKey
 from storage.sql.schema import AnnotationRow, TombstoneRow
 
+IDENTITY = ("server", "project_id", "epoch", "annotation_id", "text_id")
+"""What tells two annotations apart. The text belongs to it: a server that was set back gives a number again."""
+
 
 def living() -> Select[Any]:
     """A query for every revision of the annotations without a tombstone, oldest first."""
@@ -19,7 +22,9 @@ def living() -> Select[Any]:
         .where(
             TombstoneRow.server == AnnotationRow.server,
             TombstoneRow.project_id == AnnotationRow.project_id,
+            TombstoneRow.epoch == AnnotationRow.epoch,
             TombstoneRow.annotation_id == AnnotationRow.annotation_id,
+            TombstoneRow.text_id == AnnotationRow.text_id,
         )
         .exists()
     )
@@ -28,14 +33,14 @@ def living() -> Select[Any]:
 
 def newest(rows: Iterable[RowMapping]) -> list[Annotation]:
     """The newest revision of each annotation, by annotation id. `rows` must be sorted oldest first."""
-    last = {(row["server"], row["project_id"], row["annotation_id"]): row for row in rows}
+    last = {tuple(row[name] for name in IDENTITY): row for row in rows}
     return [annotation(last[key]) for key in sorted(last)]
 
 
 def annotation(row: RowMapping) -> Annotation:
     """The annotation revision in a stored row."""
     return Annotation(
-        key=AnnotationKey(row["server"], row["project_id"], row["annotation_id"]),
+        key=AnnotationKey(row["server"], row["project_id"], row["annotation_id"], row["epoch"]),
         task_id=row["task_id"],
         text_id=row["text_id"],
         label=row["label"],

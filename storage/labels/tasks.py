@@ -5,11 +5,13 @@ Statements on many rows lock the rows in the order of the text ids, so that two 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, bindparam, case, func, select, update
 
 from storage.clock import now
+from storage.labels.projects import Project
 from storage.records import LabelTask, Prediction, Purpose, TaskState, Text
 from storage.sql.database import reading
 from storage.sql.schema import TaskRow
@@ -19,6 +21,8 @@ from storage.texts.predictions import prediction_from_json, prediction_to_json
 
 CHUNK = 500
 """Ids in one IN list: SQLite and PostgreSQL both bound the parameters of a statement."""
+
+_LOST = (TaskRow.state == TaskState.SENT) & TaskRow.missing_since.is_not(None)
 
 
 class Tasks:
@@ -80,36 +84,46 @@ class Tasks:
             connection.execute(update(TaskRow).where(expired).values(lease_owner=owner, lease_until=moment + lasts))
         return unsent
 
-    def mark_sent(self, server: str, project_id: int, task_ids: Mapping[str, int]) -> None:
+    def mark_sent(self, project: Project, task_ids: Mapping[str, int]) -> None:
         """Store the Label Studio task id of each text id, and mark the task as sent. An answered task stays answered.
 
         A text keeps its first task id: a second call for the text changes nothing.
         """
-        if not task_ids:
-            return
-        sent = case((TaskRow.state == TaskState.RESERVED, TaskState.SENT), else_=TaskRow.state)
-        statement = (
-            update(TaskRow.__table__)  # type: ignore[arg-type]
-            .where(TaskRow.text_id == bindparam("of_text"), TaskRow.task_id.is_(None))
-            .values(server=server, project_id=project_id, task_id=bindparam("its_id"), state=sent)
-            .values(sent_at=now(), lease_owner=None, lease_until=None)
-        )
+        state = case((TaskRow.state == TaskState.RESERVED, TaskState.SENT), else_=TaskRow.state)
+        self._set_address(project, task_ids, TaskRow.task_id.is_(None), state=state, sent_at=now())
+
+    def mark_found(self, project: Project, task_ids: Mapping[str, int]) -> None:
+        """Store the task id at which Label Studio has each text now, also where another id was known."""
+        self._set_address(project, task_ids, TaskRow.task_id.is_not(None), missing_since=None)
+
+    def reserve_again(self, text_ids: Collection[str], batch_id: str, owner: str, lasts: timedelta) -> None:
+        """Reserve, for a batch, those of these texts whose task is missing and was not answered."""
+        moment = now()
+        batch = {"state": TaskState.RESERVED, "batch_id": batch_id, "reserved_at": moment, "missing_since": None}
+        nowhere = dict.fromkeys(("server", "project_id", "epoch", "task_id", "sent_at"))
+        lease = {"lease_owner": owner, "lease_until": moment + lasts}
         with self._engine.begin() as connection:
-            rows = [{"of_text": text_id, "its_id": task_id} for text_id, task_id in sorted(task_ids.items())]
-            connection.execute(statement, rows)
+            for some in batches(sorted(text_ids), CHUNK):
+                lost = _LOST & TaskRow.text_id.in_(some)
+                _locked_batches(connection, lost)
+                connection.execute(update(TaskRow).where(lost).values(**batch, **nowhere, **lease))
 
     def get(self, text_id: str) -> LabelTask | None:
         """The task of a text, or None."""
         return next(iter(self._tasks(TaskRow.text_id == text_id)), None)
 
-    def by_task_id(self, server: str, project_id: int, task_id: int) -> LabelTask | None:
-        """The task with that Label Studio id, or None where the task is not ours."""
-        here = (TaskRow.server == server) & (TaskRow.project_id == project_id) & (TaskRow.task_id == task_id)
-        return next(iter(self._tasks(here)), None)
+    def asked(self) -> dict[str, str]:
+        """Text id -> text as annotators see it, of every text that was reserved or sent."""
+        with self._reader.connect() as connection:
+            return dict(connection.execute(select(TaskRow.text_id, TaskRow.text)).tuples().all())
 
-    def on_server(self, server: str, project_id: int) -> list[LabelTask]:
-        """Every task that was sent to a project."""
-        return self._tasks((TaskRow.server == server) & (TaskRow.project_id == project_id))
+    def sent(self) -> list[LabelTask]:
+        """Every task that was sent, to whatever server and project."""
+        return self._tasks(TaskRow.task_id.is_not(None))
+
+    def lost(self, server: str) -> list[LabelTask]:
+        """The tasks without an answer that are missing from a server."""
+        return self._tasks(_LOST & (TaskRow.server == server))
 
     def open(self, server: str, project_id: int) -> list[LabelTask]:
         """The sent tasks of a project that have no answer yet. Missing tasks are left out."""
@@ -123,18 +137,14 @@ class Tasks:
         with self._reader.connect() as connection:
             return {str(at): count for at, count in connection.execute(query.where(waiting, TaskRow.server != server))}
 
-    def mark_missing(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
+    def mark_missing(self, project: Project, task_ids: Collection[int]) -> None:
         """Mark tasks as missing from Label Studio. `finloop status` reports missing tasks; their labels stay."""
-        self._set_missing(server, project_id, task_ids, now())
+        for some in batches(sorted(task_ids), CHUNK):
+            self._mark_missing(_at(project) & TaskRow.task_id.in_(some))
 
-    def mark_left_behind(self, server: str, project_id: int) -> None:
-        """Mark the tasks of earlier projects on this server as missing; `project_id` is the current project."""
-        left = (TaskRow.server == server) & (TaskRow.project_id != project_id) & TaskRow.missing_since.is_(None)
-        self._set_missing_where(left, now())
-
-    def mark_found(self, server: str, project_id: int, task_ids: Collection[int]) -> None:
-        """Mark tasks as present in Label Studio."""
-        self._set_missing(server, project_id, task_ids, None)
+    def mark_left_behind(self, project: Project) -> None:
+        """Mark the tasks of earlier projects on this server as missing; `project` is the current one."""
+        self._mark_missing((TaskRow.server == project.server) & ~_at(project))
 
     def missing(self) -> int:
         """The number of tasks that are missing from Label Studio."""
@@ -156,21 +166,36 @@ class Tasks:
         with self._reader.connect() as connection:
             return iter(connection.scalars(select(TaskRow.text_id)).all())
 
-    def _set_missing(self, server: str, project_id: int, task_ids: Collection[int], moment: datetime | None) -> None:
-        here = (TaskRow.server == server) & (TaskRow.project_id == project_id)
-        changed = TaskRow.missing_since.is_(None) if moment is not None else TaskRow.missing_since.is_not(None)
-        for some in batches(sorted(task_ids), CHUNK):
-            self._set_missing_where(here & changed & TaskRow.task_id.in_(some), moment)
-
-    def _set_missing_where(self, condition: ColumnElement[bool], moment: datetime | None) -> None:
+    def _mark_missing(self, condition: ColumnElement[bool]) -> None:
+        there = condition & TaskRow.missing_since.is_(None)
         with self._engine.begin() as connection:
-            _locked_batches(connection, condition)
-            connection.execute(update(TaskRow).where(condition).values(missing_since=moment))
+            _locked_batches(connection, there)
+            connection.execute(update(TaskRow).where(there).values(missing_since=now()))
+
+    def _set_address(
+        self, project: Project, task_ids: Mapping[str, int], which: ColumnElement[bool], **values: Any
+    ) -> None:
+        if not task_ids:
+            return
+        statement = (
+            update(TaskRow.__table__)  # type: ignore[arg-type]
+            .where(TaskRow.text_id == bindparam("of_text"), which)
+            .values(server=project.server, project_id=project.id, epoch=project.epoch, task_id=bindparam("its_id"))
+            .values(lease_owner=None, lease_until=None, **values)
+        )
+        with self._engine.begin() as connection:
+            rows = [{"of_text": text_id, "its_id": task_id} for text_id, task_id in sorted(task_ids.items())]
+            connection.execute(statement, rows)
 
     def _tasks(self, condition: ColumnElement[bool]) -> list[LabelTask]:
         query = select(TaskRow.__table__).where(condition).order_by(TaskRow.text_id)
         with self._reader.connect() as connection:
             return [_task(row) for row in connection.execute(query).mappings()]
+
+
+def _at(project: Project) -> ColumnElement[bool]:
+    """The tasks that were sent to a project."""
+    return (TaskRow.server == project.server) & (TaskRow.project_id == project.id) & (TaskRow.epoch == project.epoch)
 
 
 def _locked_batches(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
@@ -192,4 +217,6 @@ def _task(row: RowMapping) -> LabelTask:
         server=row["server"],
         project_id=row["project_id"],
         task_id=row["task_id"],
+        epoch=row["epoch"],
+        missing=row["missing_since"] is not None,
     )

@@ -10,6 +10,10 @@ LABEL_LENGTH = 60
 """The most characters in the name of a label (`storage.scheme.Word`)."""
 
 
+EPOCH_LENGTH = 32
+"""The digits of a project's epoch (`storage.labels.projects`)."""
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A time in UTC with its zone. SQLite drops the zone, and compares times as text."""
 
@@ -75,6 +79,7 @@ class TaskRow(Base):
     lease_until: Mapped[datetime | None]
     server: Mapped[str | None] = mapped_column(String(300))
     project_id: Mapped[int | None] = mapped_column(BigInteger)
+    epoch: Mapped[str | None] = mapped_column(String(EPOCH_LENGTH))
     task_id: Mapped[int | None] = mapped_column(BigInteger)
     sent_at: Mapped[datetime | None]
     missing_since: Mapped[datetime | None]
@@ -95,27 +100,33 @@ class InboxRow(Base):
 
 
 class AnnotationRow(Base):
-    """One revision of one annotation."""
+    """One revision of one annotation. A server that was reset or restored gives its numbers again, for other texts."""
 
     __tablename__ = "annotation"
     server: Mapped[str] = mapped_column(String(300), primary_key=True)
     project_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    epoch: Mapped[str] = mapped_column(String(EPOCH_LENGTH), primary_key=True)
     annotation_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    text_id: Mapped[str] = mapped_column(String(32), primary_key=True, index=True)
     updated_at: Mapped[datetime] = mapped_column(primary_key=True)
     task_id: Mapped[int] = mapped_column(BigInteger)
-    text_id: Mapped[str] = mapped_column(String(32), index=True)
     label: Mapped[str | None] = mapped_column(String(LABEL_LENGTH))
     annotator: Mapped[str] = mapped_column(String(200))
     recorded_at: Mapped[datetime]
 
 
 class TombstoneRow(Base):
-    """A deleted annotation. The deletion is final, also where it arrives before the annotation."""
+    """A deleted annotation. The deletion is final, also where it arrives before the annotation.
+
+    `text_id` is empty until an annotation of this number is known.
+    """
 
     __tablename__ = "tombstone"
     server: Mapped[str] = mapped_column(String(300), primary_key=True)
     project_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    epoch: Mapped[str] = mapped_column(String(EPOCH_LENGTH), primary_key=True)
     annotation_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    text_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     recorded_at: Mapped[datetime]
 
 
@@ -184,12 +195,19 @@ class LeaseRow(Base):
 
 
 class ProjectRow(Base):
-    """Our Label Studio project and webhook on a server."""
+    """A Label Studio project of ours and its webhook; `left_at` and `left_why` are set where another took its place.
+
+    `secret_hash` is the hash of the secret that we wrote into the webhook.
+    """
 
     __tablename__ = "project"
     server: Mapped[str] = mapped_column(String(300), primary_key=True)
+    epoch: Mapped[str] = mapped_column(String(EPOCH_LENGTH), primary_key=True)
     project_id: Mapped[int] = mapped_column(BigInteger)
     webhook_id: Mapped[int | None] = mapped_column(BigInteger)
+    secret_hash: Mapped[str | None] = mapped_column(String(64))
+    left_at: Mapped[datetime | None]
+    left_why: Mapped[str | None]
 
 
 class DatasetRow(Base):

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from storage.labels.annotations import Labels
+from storage.labels.projects import Project
 from storage.labels.tasks import Tasks
 from storage.records import Annotation, AnnotationKey, Purpose, TaskState, Text
 from storage.sql.database import migrate, open_database
@@ -19,6 +20,7 @@ from storage.sql.schema import Base
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SERVER = "http://127.0.0.1:8080"
 PROJECT = 1
+HERE = Project(SERVER, PROJECT)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -105,7 +107,7 @@ def sent(tasks: Tasks) -> Callable[..., str]:
     def send(purpose: Purpose = Purpose.SELECT) -> str:
         text = a_text()
         tasks.reserve([text], purpose, uuid.uuid4().hex, "sender", timedelta(minutes=1))
-        tasks.mark_sent(SERVER, PROJECT, {text.text_id: task_of(text.text_id)})
+        tasks.mark_sent(HERE, {text.text_id: task_of(text.text_id)})
         return text.text_id
 
     return send

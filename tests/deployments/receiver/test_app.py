@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 from deployments.receiver.app import MAX_BODY, create_app
 from deployments.supervisor.ports import choose_port
 from labeling.answer.reconcile import Reconciled, reconcile
-from labeling.studio.project import SECRET_HEADER
+from labeling.studio.owned import SECRET_HEADER
 from labeling.studio.project import WEBHOOK_PATH as PATH
 from storage.labels.inbox import InboxState
 from storage.records import LabelTask

@@ -102,19 +102,20 @@ def test_what_a_killed_sender_left_is_sent_before_anything_else_is_asked(own: Pa
     assert {task.state for task in map(own.tasks.get, left) if task} == {TaskState.SENT}
 
 
-def test_a_deleted_project_is_made_again_and_its_tasks_are_told(own: Parts, label_studio: LabelStudioServer) -> None:
+def test_the_texts_of_a_deleted_project_are_asked_again(own: Parts, label_studio: LabelStudioServer) -> None:
     predicted(own, 3, "1")
     first = found(own)
     sent = asking.ask_uncertain(own.studio, first, own.texts, own.tasks, own.scheme, "1", 3)
     assert len(sent) == 3 and problems(own) == []
     token = {"Authorization": f"Token {label_studio.token}"}
     httpx.delete(f"{label_studio.url}/api/projects/{first.id}/", headers=token).raise_for_status()
-    hook = own.wanted_project.receiver_url + project.WEBHOOK_PATH
-    marker = project.marker_of(own.settings.label_studio_project)
+    hook, owner = own.wanted_project.receiver_url + project.WEBHOOK_PATH, own.wanted_project.owner
     project.ensure_project(
-        own.studio, own.projects, own.leases, own.scheme, hook, "secret", marker
+        own.studio, own.projects, own.leases, own.scheme, hook, "secret", owner
     )  # then its process dies
     second = found(own)
     assert second.id != first.id
     assert asking.catch_up(own.studio, second, own.tasks, own.labels, own.scheme).missing == 0
-    assert problems(own) == ["3 tasks are gone from Label Studio; their labels are kept"]
+    assert {task.text_id for task in own.tasks.open(second.server, second.id)} == {task.text_id for task in sent}
+    (problem,) = problems(own)
+    assert "not the server that this home knew" in problem and f"project {first.id} is gone" in problem

@@ -14,6 +14,7 @@ from flows.steps.standing import Problem, ProblemKind, Server, State, bytes_used
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Refused
+from storage.labels.projects import Project
 from storage.records import Prediction, Purpose
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
 from tests.fixtures_home import TOKEN, answer, put_text, register
@@ -99,7 +100,7 @@ def test_what_was_intended_and_failed_is_named_with_its_reason(parts: Parts) -> 
 def test_tasks_that_are_gone_from_label_studio_are_counted(parts: Parts) -> None:
     task = parts.tasks.get(answer(parts, "profit rose"))
     assert task is not None and task.task_id is not None
-    parts.tasks.mark_missing("http://label.studio", 1, [task.task_id])
+    parts.tasks.mark_missing(Project("http://label.studio", 1), [task.task_id])
     (problem,) = standing(parts).problems
     assert (problem.kind, problem.count) == (ProblemKind.TASKS_GONE, 1)
 

@@ -1,5 +1,6 @@
 """Webhooks become labels: whatever their order, however often they come."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -15,6 +16,7 @@ from tests.fixtures_labeling import NOON, LabelStore, a_choice
 from tests.schemes import LABELS
 
 SERVER, PROJECT = "http://ls", 1
+HERE = Project(SERVER, PROJECT, epoch="e1")
 POSITIVE, NEUTRAL, NEGATIVE = LABELS
 
 
@@ -31,7 +33,7 @@ class Hooks:
     def sent(self) -> LabelTask:
         """A text that annotators have."""
         (task,) = self.store.reserve(1).tasks
-        self.store.tasks.mark_sent(SERVER, PROJECT, {task.text_id: next(numbers)})
+        self.store.tasks.mark_sent(HERE, {task.text_id: next(numbers)})
         return self.task(task.text_id)
 
     def task(self, text_id: str) -> LabelTask:
@@ -39,8 +41,9 @@ class Hooks:
         assert task is not None
         return task
 
-    def put(self, action: str, project: int = PROJECT, **payload: Any) -> None:
-        self.store.inbox.put(action, {"action": action, "project": {"id": project}, **payload})
+    def put(self, action: str, project: int = PROJECT, description: str = "", **payload: Any) -> None:
+        about = {"id": project, "description": description}
+        self.store.inbox.put(action, {"action": action, "project": about, **payload})
 
     def answer(
         self, task: LabelTask, label: str | None, second: int = 0, task_id: int | None = None, **at: Any
@@ -58,12 +61,12 @@ class Hooks:
         data = {"text_id": task.text_id, "text": task.text}
         self.put("ANNOTATION_UPDATED", annotation=answer, task={"id": identity, "data": data}, **at)
 
-    def delete(self, task: LabelTask) -> None:
-        self.put("ANNOTATIONS_DELETED", annotations=[{"id": (task.task_id or 0) + 1000}])
+    def delete(self, task: LabelTask, **at: Any) -> None:
+        self.put("ANNOTATIONS_DELETED", annotations=[{"id": (task.task_id or 0) + 1000}], **at)
 
     def record(self) -> Outcome:
         store = self.store
-        return record_waiting(store.inbox, store.tasks, store.labels, store.scheme, Project(SERVER, PROJECT))
+        return record_waiting(store.inbox, store.tasks, store.labels, store.scheme, HERE)
 
     def label(self, task: LabelTask) -> str | None:
         found = self.store.labels.get(task.text_id)
@@ -168,7 +171,7 @@ def test_an_answer_that_comes_before_its_task_was_noted_as_sent_is_not_lost(hook
     hooks.answer(task, POSITIVE, task_id=555)
     assert hooks.record() == Outcome(done=1, labels_changed=1)
     assert hooks.label(task) == POSITIVE
-    hooks.store.tasks.mark_sent(SERVER, PROJECT, {task.text_id: 555})
+    hooks.store.tasks.mark_sent(HERE, {task.text_id: 555})
     assert (hooks.task(task.text_id).state, hooks.task(task.text_id).task_id) == (TaskState.ANSWERED, 555)
 
 
@@ -181,11 +184,55 @@ def test_task_data_that_names_another_text_is_not_believed(hooks: Hooks) -> None
     assert hooks.label(one) is hooks.label(other) is None
 
 
-def test_task_data_never_overrule_the_label_store(hooks: Hooks) -> None:
-    one, other = hooks.sent(), hooks.sent()
-    hooks.answer(other, POSITIVE, task_id=one.task_id)
+def test_an_answer_belongs_to_the_text_that_its_annotator_saw_whatever_the_number_was(hooks: Hooks) -> None:
+    before, now = hooks.sent(), hooks.sent()
+    hooks.answer(now, POSITIVE, task_id=before.task_id)
     hooks.record()
-    assert (hooks.label(one), hooks.label(other)) == (POSITIVE, None)
+    assert (hooks.label(before), hooks.label(now)) == (None, POSITIVE)
+
+
+def test_a_text_that_was_edited_in_label_studio_is_not_ours_any_more(hooks: Hooks) -> None:
+    task = hooks.sent()
+    hooks.answer(replace(task, text=task.text.replace("moved", "fell")), NEGATIVE)
+    assert hooks.record() == Outcome(ignored=1)
+    assert hooks.label(task) is None
+
+
+def test_a_webhook_without_the_tasks_data_is_left_to_the_reconciliation(hooks: Hooks) -> None:
+    task = hooks.sent()
+    answer = {"id": 7, "task": task.task_id, "result": [a_choice(POSITIVE)], "updated_at": NOON.isoformat()}
+    hooks.put("ANNOTATION_CREATED", annotation=answer)
+    assert hooks.record() == Outcome(ignored=1)
+
+
+EARLIER = Project(SERVER, PROJECT, epoch="e0")
+"""The project that had the same number before Label Studio was reset."""
+
+
+def test_an_answer_that_waited_since_before_a_reset_is_filed_where_it_was_given(hooks: Hooks) -> None:
+    task = hooks.sent()
+    hooks.answer(task, POSITIVE, description="[finloop:name:ab:e0]")
+    store = hooks.store
+    outcome = record_waiting(store.inbox, store.tasks, store.labels, store.scheme, HERE, [EARLIER])
+    assert outcome == Outcome(done=1, labels_changed=1)
+    assert [one.key.epoch for one in store.labels.current(task.text_id)] == ["e0"]
+
+
+def test_a_deletion_after_a_reset_buries_no_answer_from_before(hooks: Hooks) -> None:
+    old, new = hooks.sent(), hooks.sent()
+    hooks.answer(old, POSITIVE, description="[finloop:name:ab:e0]")
+    hooks.answer(new, NEGATIVE, task_id=old.task_id, description="[finloop:name:ab:e1]")
+    hooks.delete(old, description="[finloop:name:ab:e1]")
+    store = hooks.store
+    record_waiting(store.inbox, store.tasks, store.labels, store.scheme, HERE, [EARLIER])
+    assert (hooks.label(old), hooks.label(new)) == (POSITIVE, None)
+
+
+@pytest.mark.parametrize("description", ["[finloop:name:ab:e7]", "[finloop:name:cd:e7] and more"])
+def test_a_project_with_our_number_and_the_marker_of_another_is_not_ours(hooks: Hooks, description: str) -> None:
+    task = hooks.sent()
+    hooks.answer(task, POSITIVE, description=description)
+    assert hooks.record() == Outcome(ignored=1)
 
 
 def test_a_deleted_task_is_reported_and_its_label_stays(hooks: Hooks) -> None:

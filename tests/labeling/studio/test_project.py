@@ -8,7 +8,9 @@ import pytest
 
 from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.studio.interface import label_config
-from labeling.studio.project import ACTIONS, SECRET_HEADER, ensure_project
+from labeling.studio.marker import Owner
+from labeling.studio.owned import SECRET_HEADER, hash_of
+from labeling.studio.project import ACTIONS, ensure_project
 from storage.errors import BadInput
 from storage.labels.projects import Project
 from tests.fixtures_labeling import NOWHERE, SECRET, Loop
@@ -28,7 +30,7 @@ BEFORE_SCHEMES = """<View>
 
 def marked(loop: Loop) -> list[int]:
     """The projects that carry the test's marker."""
-    return [one.id for one in loop.studio.projects("id,description") if loop.marker in (one.description or "")]
+    return [one.id for one in loop.studio.projects("id,description") if loop.owner.epochs(one.description)]
 
 
 def webhooks(loop: Loop, project: Project) -> list[Any]:
@@ -117,18 +119,90 @@ def test_a_server_that_answers_at_another_address_keeps_what_it_has_of_ours(loop
     assert loop.projects.elsewhere(loop.studio.url) == []
 
 
-def test_another_server_with_the_same_ids_takes_nothing(loop: Loop) -> None:
+def test_a_project_whose_webhook_has_another_secret_is_refused_by_name(loop: Loop) -> None:
     project = loop.project()
+    description = loop.studio.api.projects.get(project.id).description
     loop.studio.api.webhooks.update(project.webhook_id or 0, headers={SECRET_HEADER: "of another home"})
-    before = "http://127.0.0.1:1"
-    loop.projects.move(loop.studio.url, before)
-    assert loop.project() == project  # found by its marker
-    assert loop.projects.elsewhere(loop.studio.url) == [replace(project, server=before)]
+    with pytest.raises(
+        BadInput, match=rf"project {project.id} \(finloop\) .*another finloop home(.|\n)*LABEL_STUDIO_PROJECT"
+    ):
+        loop.project()
+    (hook,) = webhooks(loop, project)
+    assert hook.headers == {SECRET_HEADER: "of another home"}
+    assert loop.studio.api.projects.get(project.id).description == description
+
+
+def strangers_project(loop: Loop) -> int:
+    """A project of a colleague on the same server."""
+    config = (
+        '<View><Text name="t" value="$note"/><Choices name="kind" toName="t"><Choice value="bill"/></Choices></View>'
+    )
+    return int(str(loop.studio.api.projects.create(title="Letters", description="Ann's", label_config=config).id))
+
+
+def test_a_strangers_project_with_the_number_of_ours_is_left_as_it_is(loop: Loop) -> None:
+    ours, number = loop.project(), strangers_project(loop)
+    before = loop.studio.get(f"/api/projects/{number}")
+    loop.projects.put(replace(ours, id=number, epoch="0" * 32, webhook_id=None))
+    loop.delete(f"/api/projects/{ours.id}/")
+    new = loop.project()
+    assert new.id not in {number, ours.id}
+    assert loop.studio.get(f"/api/projects/{number}") == before
+    assert webhooks(loop, replace(new, id=number)) == []
+    why = [left.why for left in loop.projects.left(loop.studio.url)]
+    assert f"project {number} there (Letters) does not carry the marker of this home's project" in why
+
+
+def test_two_homes_with_one_name_have_a_project_each(loop: Loop) -> None:
+    first = loop.project()
+    loop.owner = replace(loop.owner, home="ab" * 16)
+    other = loop.project()
+    assert (first.id != other.id, first.epoch != other.epoch) == (True, True)
+    assert loop.owner.epochs(loop.studio.api.projects.get(first.id).description) == []
+
+
+def made_before(loop: Loop, description: str) -> Project:
+    """Our project as an earlier finloop left it, and as the migration stores it."""
+    project = loop.project()
+    loop.studio.api.projects.update(project.id, description=description)
+    loop.projects.put(replace(project, secret_hash=None))
+    return project
+
+
+def test_a_project_made_before_markers_named_a_home_is_kept_and_gets_its_marker(loop: Loop) -> None:
+    project = made_before(loop, f"My words. {loop.owner.old_marker}")
+    assert loop.project() == project
+    there = loop.studio.api.projects.get(project.id)
+    assert there.description == f"My words. {loop.owner.marker(project.epoch)}"
+    assert loop.project() == project
+
+
+def test_a_description_that_somebody_wrote_over_is_made_up_for_by_our_webhook(loop: Loop) -> None:
+    project = made_before(loop, "Please read the guidelines.")
+    assert loop.project() == project
+
+
+def test_an_older_project_with_the_webhook_of_another_home_is_refused(loop: Loop) -> None:
+    project = made_before(loop, loop.owner.old_marker)
+    loop.studio.api.webhooks.update(project.webhook_id or 0, headers={SECRET_HEADER: "of another home"})
+    with pytest.raises(BadInput, match=f"project {project.id} "):
+        loop.project()
+    loop.owner = Owner("a-name-of-its-own", loop.owner.home)
+    assert loop.project().id != project.id
+
+
+def test_a_project_that_comes_back_is_the_current_one_again(loop: Loop) -> None:
+    """Another volume of Label Studio was used for a while."""
+    first = loop.project()
+    loop.projects.put(replace(first, id=999_999, epoch="f" * 32, webhook_id=None), "it was gone")
+    assert loop.project() == first
+    assert [left.project.epoch for left in loop.projects.left(loop.studio.url)] == ["f" * 32]
 
 
 def test_a_receiver_that_moved_keeps_its_one_webhook(loop: Loop) -> None:
     project = loop.project()
     moved = "http://127.0.0.1:10/webhooks/label-studio"
-    again = ensure_project(loop.studio, loop.projects, loop.leases, loop.scheme, moved, "another secret", loop.marker)
+    again = ensure_project(loop.studio, loop.projects, loop.leases, loop.scheme, moved, "another secret", loop.owner)
     (hook,) = webhooks(loop, project)
-    assert (again, hook.url, hook.headers) == (project, moved, {SECRET_HEADER: "another secret"})
+    assert again == replace(project, secret_hash=hash_of("another secret"))
+    assert (hook.url, hook.headers) == (moved, {SECRET_HEADER: "another secret"})

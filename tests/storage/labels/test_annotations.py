@@ -1,5 +1,6 @@
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,17 @@ from storage.labels.annotations import Labels, Recorded
 from storage.labels.tasks import Tasks
 from storage.records import Annotation, AnnotationKey, Label, Purpose, TaskState
 from storage.sql.schema import AnnotationRow, LabelRow, TaskRow
-from tests.storage.conftest import NOON, PROJECT, SERVER, a_text, an_annotation, label_of, majority, state_of, task_of
+from tests.storage.conftest import (
+    HERE,
+    NOON,
+    PROJECT,
+    SERVER,
+    a_text,
+    an_annotation,
+    label_of,
+    majority,
+    state_of,
+)
 
 POSITIVE, NEUTRAL, NEGATIVE = "positive", "neutral", "negative"
 
@@ -134,14 +145,14 @@ def test_a_crash_before_the_label_settles_leaves_no_annotation(engine: Engine, s
     assert labels.record(annotation).new
 
 
-def test_the_living_annotations_of_a_project_are_by_task(labels: Labels, sent: Callable[..., str]) -> None:
+def test_the_living_annotations_of_a_project_are_its_own(labels: Labels, sent: Callable[..., str]) -> None:
     one, two = sent(), sent()
     kept, updated = an_annotation(one, number=1), an_annotation(two, NEUTRAL, number=2, revision=5)
     for annotation in (kept, updated, an_annotation(two, number=2), an_annotation(two, number=3)):
         labels.record(annotation)
     labels.bury(AnnotationKey(SERVER, PROJECT, 3))
-    assert labels.on_task(SERVER, PROJECT) == {task_of(one): {1: kept}, task_of(two): {2: updated}}
-    assert labels.on_task(SERVER, PROJECT + 1) == {}
+    assert labels.in_project(HERE) == [kept, updated]
+    assert labels.in_project(replace(HERE, id=PROJECT + 1)) == labels.in_project(replace(HERE, epoch="e")) == []
 
 
 def test_a_project_of_ten_thousand_answers_is_read_in_seconds(engine: Engine, labels: Labels, tasks: Tasks) -> None:
@@ -149,7 +160,7 @@ def test_a_project_of_ten_thousand_answers_is_read_in_seconds(engine: Engine, la
     tasks.reserve(texts, Purpose.SELECT, "b", "me", timedelta(minutes=1))
     store_answers(engine, [an_annotation(text.text_id, number=number) for number, text in enumerate(texts)])
     begun = time.monotonic()
-    assert len(labels.on_task(SERVER, PROJECT)) == 10_000
+    assert len(labels.in_project(HERE)) == 10_000
     assert len(labels.trainable()) == 10_000
     assert labels.trainable_since(9_000) == 999
     assert time.monotonic() - begun < 10.0
@@ -164,6 +175,7 @@ def store_answers(engine: Engine, annotations: list[Annotation]) -> None:
                 {
                     "server": SERVER,
                     "project_id": PROJECT,
+                    "epoch": HERE.epoch,
                     "annotation_id": one.key.annotation_id,
                     "updated_at": one.updated_at,
                     "task_id": one.task_id,

@@ -15,7 +15,7 @@ from storage.labels.tasks import Tasks
 from storage.records import AnnotationKey, Purpose, TaskState
 from storage.sql.database import open_database
 from tests.schemes import LABELS
-from tests.storage.conftest import PROJECT, SERVER, a_text, an_annotation, label_of, majority, state_of, task_of
+from tests.storage.conftest import HERE, PROJECT, SERVER, a_text, an_annotation, label_of, majority, state_of, task_of
 from tests.storage.processes import at_once
 
 Event = tuple[int, int | None]
@@ -37,7 +37,7 @@ def test_any_order_and_redelivery_of_the_same_events_ends_in_the_same_label(
 ) -> None:
     text = a_text()
     tasks.reserve([text], Purpose.SELECT, uuid.uuid4().hex, "me", timedelta(minutes=1))
-    tasks.mark_sent(SERVER, PROJECT, {text.text_id: task_of(text.text_id)})
+    tasks.mark_sent(HERE, {text.text_id: task_of(text.text_id)})
     base = task_of(text.text_id)
     generator = random.Random(seed)
     delivered = events + generator.choices(events, k=3)

@@ -39,12 +39,12 @@ def test_a_server_that_moved_takes_its_project_tasks_and_answers_along(
     projects.move(SERVER, MOVED)
     assert projects.get(SERVER) is None
     assert projects.get(MOVED) == Project(MOVED, PROJECT, 2)
-    assert tasks.on_server(SERVER, PROJECT) == []
+    assert {task.server for task in tasks.sent()} == {MOVED}
     assert [task.text_id for task in tasks.open(MOVED, PROJECT)] == [waiting]
     here = replace(annotation, key=replace(annotation.key, server=MOVED))
     assert not labels.record(here).label_changed
-    assert labels.on_task(MOVED, PROJECT)
-    assert not labels.on_task(SERVER, PROJECT)
+    assert labels.in_project(Project(MOVED, PROJECT))
+    assert not labels.in_project(Project(SERVER, PROJECT))
 
 
 def test_healed_ids_take_the_place_of_the_old(projects: Projects) -> None:

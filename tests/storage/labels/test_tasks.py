@@ -2,6 +2,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from storage.labels.annotations import Labels
 from storage.labels.tasks import Tasks
 from storage.records import Prediction, Purpose, TaskState, Text
 from tests.schemes import named
-from tests.storage.conftest import NOON, PROJECT, SERVER, a_text, an_annotation, task_of
+from tests.storage.conftest import HERE, NOON, PROJECT, SERVER, a_text, an_annotation, task_of
 from tests.storage.processes import at_once
 
 MINUTE = timedelta(minutes=1)
@@ -105,21 +106,18 @@ def test_a_sender_that_renews_keeps_its_batch_and_learns_when_it_is_lost(tasks: 
     assert not tasks.renew("slow", "slow sender", MINUTE)
 
 
-def test_a_sent_task_is_found_by_its_id_on_its_server_only(tasks: Tasks, sent: Callable[..., str]) -> None:
+def test_a_sent_task_has_its_address_and_no_sender(tasks: Tasks, sent: Callable[..., str]) -> None:
     text_id = sent()
-    task = tasks.by_task_id(SERVER, PROJECT, task_of(text_id))
-    assert task is not None
+    (task,) = tasks.sent()
     assert (task.text_id, task.state) == (text_id, TaskState.SENT)
-    assert tasks.on_server(SERVER, PROJECT) == [task]
-    assert tasks.by_task_id(SERVER, PROJECT + 1, task_of(text_id)) is None
-    assert tasks.by_task_id("http://other", PROJECT, task_of(text_id)) is None
+    assert (task.server, task.project_id, task.epoch, task.task_id) == (SERVER, PROJECT, HERE.epoch, task_of(text_id))
     assert tasks.take_over("another", MINUTE) == []
 
 
 def test_the_first_task_id_of_a_text_stands(tasks: Tasks, sent: Callable[..., str]) -> None:
     text_id = sent()
-    tasks.mark_sent(SERVER, PROJECT, {text_id: 99})
-    tasks.mark_sent(SERVER, PROJECT, {})
+    tasks.mark_sent(HERE, {text_id: 99})
+    tasks.mark_sent(HERE, {})
     task = tasks.get(text_id)
     assert task is not None
     assert task.task_id == task_of(text_id)
@@ -130,20 +128,22 @@ def test_an_answer_that_overtakes_its_sender_names_the_task(tasks: Tasks, labels
     text = a_text()
     reserve(tasks, [text], lasts=GONE)
     labels.record(an_annotation(text.text_id, label))
-    before = tasks.by_task_id(SERVER, PROJECT, task_of(text.text_id))
+    before = tasks.get(text.text_id)
     assert before is not None
     assert before.state == (TaskState.ANSWERED if label else TaskState.SKIPPED)
     assert tasks.take_over("another", MINUTE) == []
-    tasks.mark_sent(SERVER, PROJECT, {text.text_id: task_of(text.text_id)})
+    tasks.mark_sent(HERE, {text.text_id: task_of(text.text_id)})
     assert tasks.get(text.text_id) == before
 
 
 def test_a_task_that_is_gone_is_reported_until_it_is_found(tasks: Tasks, sent: Callable[..., str]) -> None:
-    one, two = task_of(sent()), task_of(sent())
-    tasks.mark_missing(SERVER, PROJECT, [one, two, 7])
+    one, two = sent(), sent()
+    tasks.mark_missing(HERE, [task_of(one), task_of(two), 7])
     assert tasks.missing() == 2
-    tasks.mark_found(SERVER, PROJECT, [two])
-    tasks.mark_missing(SERVER, PROJECT + 1, [two])
+    tasks.mark_found(HERE, {two: 8})
+    assert [(task.text_id, task.task_id) for task in tasks.sent() if not task.missing] == [(two, 8)]
+    tasks.mark_missing(replace(HERE, id=PROJECT + 1), [8])
+    tasks.mark_missing(replace(HERE, epoch="another"), [8])
     assert tasks.missing() == 1
 
 
@@ -154,7 +154,7 @@ def test_open_is_what_was_sent_has_no_answer_and_is_still_there(
     labels.record(an_annotation(sent()))
     labels.record(an_annotation(sent(), None))
     reserve(tasks, [a_text()], uuid.uuid4().hex)
-    tasks.mark_missing(SERVER, PROJECT, [task_of(gone)])
+    tasks.mark_missing(HERE, [task_of(gone)])
     assert [task.text_id for task in tasks.open(SERVER, PROJECT)] == [waiting]
     assert tasks.open(SERVER, PROJECT + 1) == []
     assert (tasks.open_elsewhere(SERVER), tasks.open_elsewhere("http://other")) == ({}, {SERVER: 1})
@@ -175,7 +175,7 @@ def test_ten_thousand_texts_are_reserved_and_sent_in_seconds(tasks: Tasks) -> No
     texts = [a_text() for _ in range(10_000)]
     begun = time.monotonic()
     assert len(reserve(tasks, texts)) == 10_000
-    tasks.mark_sent(SERVER, PROJECT, {text.text_id: number for number, text in enumerate(texts)})
-    tasks.mark_found(SERVER, PROJECT, range(10_000))
+    tasks.mark_sent(HERE, {text.text_id: number for number, text in enumerate(texts)})
+    tasks.mark_found(HERE, {text.text_id: number + 1 for number, text in enumerate(texts)})
     assert len(tasks.known([text.text_id for text in texts])) == 10_000
     assert time.monotonic() - begun < 30.0
