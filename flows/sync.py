@@ -21,7 +21,7 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
     with open_parts() as parts:
         try:
             project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-            found = asking.catch_up(parts.studio, project, parts.tasks, parts.labels, parts.scheme)
+            found = asking.catch_up(parts.studio, project, parts.tasks, parts.labels, parts.inbox, parts.scheme)
         finally:  # interrupted runs start again even while Label Studio is away
             asking.announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
             restarted = _start_again(parts, Patience(policy.retry_after_seconds, policy.attempts))

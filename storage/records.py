@@ -84,7 +84,11 @@ class AnnotationKey:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One annotator's answer at one moment; `label` is None for a skip."""
+    """One annotator's answer at one moment; `label` is None for a skip.
+
+    `open`: the annotation holds no answer at this moment: it was taken back, is empty, or is no label of the scheme.
+    `untouched`: the model's prefilled answer was accepted as it stood.
+    """
 
     key: AnnotationKey
     task_id: int
@@ -92,6 +96,8 @@ class Annotation:
     label: str | None
     annotator: str
     updated_at: datetime
+    open: bool = False
+    untouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

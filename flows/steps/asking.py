@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flows.intents import Retrain
 from labeling.answer.enough import new_labels
+from labeling.answer.forget import forget_failed
 from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.ask.again import reserve_lost
 from labeling.ask.batch import Batch, choose, choose_audit
@@ -11,8 +12,10 @@ from labeling.ask.send import recover_batches, send_batch
 from labeling.studio.client import Studio
 from labeling.studio.marker import Owner
 from labeling.studio.project import WEBHOOK_PATH, ensure_project
+from storage.clock import now
 from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
+from storage.labels.inbox import Inbox
 from storage.labels.projects import Project, Projects
 from storage.labels.tasks import Tasks
 from storage.records import LabelTask
@@ -63,10 +66,12 @@ def why_nothing(texts: TextStore, champion: str) -> str:
     return "no text sent: every text that may be asked about was sent before"
 
 
-def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels, scheme: Scheme) -> Reconciled:
+def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels, inbox: Inbox, scheme: Scheme) -> Reconciled:
     """Read from Label Studio what the webhooks missed, then send what a killed sender left and what was lost."""
+    begun = now()
     found = reconcile(studio, where, tasks, labels, scheme)
     if not found.project_gone:
+        forget_failed(inbox, begun, found.unusable_annotations)
         _send_rest(studio, where, tasks, scheme)
     return found
 

@@ -7,7 +7,7 @@ Studio is asked: an answer that arrives between the two is recorded twice, and n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from labeling.answer.addresses import settle_addresses
@@ -23,7 +23,10 @@ from storage.records import Annotation
 from storage.scheme import Scheme
 
 LISTED = "id,data,total_annotations,cancelled_annotations"
-ANSWERS = "id,annotations,result,was_cancelled,completed_by,updated_at,task"
+ANSWERS = (
+    "id,annotations,result,was_cancelled,completed_by,updated_by,updated_at,lead_time,parent_prediction,task,"
+    "import_id,bulk_created,last_action"
+)
 
 Answers = Sequence[Mapping[str, Any]]
 """The annotations of one task as Label Studio has them."""
@@ -31,19 +34,24 @@ Answers = Sequence[Mapping[str, Any]]
 
 @dataclass(slots=True)
 class Reconciled:
-    """The changes in Label Studio that we did not know. Labels of `missing` tasks or a gone project stay."""
+    """The changes in Label Studio that we did not know. Labels of `missing` tasks or a gone project stay.
+
+    `unusable_annotations` hold no label of the scheme; `copies` of the model's answers were given by nobody.
+    """
 
     tasks: int = 0
     answers: int = 0
     updates: int = 0
     deletions: int = 0
-    unusable: int = 0
+    copies: int = 0
     missing: int = 0
     project_gone: int = 0
+    unusable_annotations: set[int] = field(default_factory=set)
 
     def counts(self) -> dict[str, int]:
         """Each number by its name."""
-        return asdict(self)
+        counted = asdict(self)
+        return {**counted, "unusable_annotations": len(self.unusable_annotations)}
 
 
 def reconcile(studio: Studio, project: Project, tasks: Tasks, labels: Labels, scheme: Scheme) -> Reconciled:
@@ -64,7 +72,7 @@ def reconcile(studio: Studio, project: Project, tasks: Tasks, labels: Labels, sc
             if answers is None or len(answers) < there[task_id].answers or known.keys() - _numbers(answers):
                 answers = _alone(studio, project, task_id, text_id, asked)
             if answers is not None:
-                _compare(answers, known, text_id, project, labels, scheme, found)
+                _compare(answers, known, text_id, project, tasks, labels, scheme, found)
         texts = {task_id: task.text_id for task_id, task in there.items()}
         settled = settle_addresses(studio, project, tasks, asked, texts)
         found.tasks, found.missing = settled.tasks, settled.missing
@@ -117,20 +125,27 @@ def _compare(
     here: Mapping[int, Annotation],
     text_id: str,
     project: Project,
+    tasks: Tasks,
     labels: Labels,
     scheme: Scheme,
     found: Reconciled,
 ) -> None:
+    task = tasks.get(text_id)
+    if task is None:
+        return
     for annotation in there:
         try:
             event = saved(annotation, scheme)
         except BadInput:
-            found.unusable += 1
+            found.unusable_annotations.add(int(annotation["id"]))
             continue
-        known = here.get(event.annotation_id)
-        if known is not None and known.updated_at >= event.updated_at:
+        known, given = here.get(event.annotation_id), event.of_task(project, task)
+        if event.open:
+            found.unusable_annotations.add(event.annotation_id)
+        found.copies += given is None
+        if given is None or (known is not None and known.updated_at >= event.updated_at):
             continue
-        if labels.record(event.of_text(project, text_id)).new:
+        if labels.record(given).new and not given.open:
             found.updates += known is not None
             found.answers += known is None
     for annotation_id in here.keys() - _numbers(there):

@@ -11,13 +11,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling.studio.marker import marked_epochs
-from labeling.studio.payloads import AnnotationDeleted, AnnotationSaved, Event, TasksDeleted, events, project_of
+from labeling.studio.payloads import (
+    AnnotationDeleted,
+    AnnotationSaved,
+    Event,
+    TasksDeleted,
+    Unreadable,
+    events,
+    project_of,
+)
 from labeling.studio.task_data import text_carried
 from storage.errors import BadInput
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Delivery, Inbox, InboxState
 from storage.labels.projects import Project
 from storage.labels.tasks import Tasks
+from storage.records import LabelTask
 from storage.scheme import Scheme
 
 
@@ -60,10 +69,23 @@ def _record_one(
         return InboxState.FAILED, str(error)
     if not happened:
         return InboxState.IGNORED, f"{row.action} says nothing about answers"
+    unread = [reason for event in happened if (reason := _unread(event))]
     foreign = [reason for event in happened if (reason := _apply(event, tasks, labels, project, outcome))]
+    if unread:
+        return InboxState.FAILED, unread[0]
     if len(foreign) == len(happened):
         return InboxState.IGNORED, foreign[0]
     return InboxState.DONE, foreign[0] if foreign else None
+
+
+def _unread(event: Event) -> str | None:
+    """Why an event holds an answer that is no label of ours, or None."""
+    match event:
+        case Unreadable(reason):
+            return reason
+        case AnnotationSaved(open=reason):
+            return reason or None
+    return None
 
 
 def _project_of(payload: Mapping[str, Any], ours: Sequence[Project]) -> Project | None:
@@ -82,17 +104,21 @@ def _apply(event: Event, tasks: Tasks, labels: Labels, project: Project, outcome
             tasks.mark_missing(project, task_ids)
             return None
         case AnnotationSaved():
-            text_id = _text_of(event, tasks)
-            if text_id is None:
+            if (task := _task_of(event, tasks)) is None:
                 return f"task {event.task_id} carries no text that we sent"
-            recorded = labels.record(event.of_text(project, text_id))
+            if (annotation := event.of_task(project, task)) is None:
+                return f"nobody gave annotation {event.annotation_id}: it copies the model's answer"
+            recorded = labels.record(annotation)
+        case Unreadable():
+            return None
     outcome.labels_changed += recorded.label_changed
     return None
 
 
-def _text_of(event: AnnotationSaved, tasks: Tasks) -> str | None:
-    """The text that the annotator saw. A webhook without it is left to `sync`, which asks Label Studio for the task."""
+def _task_of(event: AnnotationSaved, tasks: Tasks) -> LabelTask | None:
+    """The task whose text the annotator saw. A webhook without the text is left to `sync`, which asks Label Studio."""
     task = None if event.text_id is None else tasks.get(event.text_id)
     if task is None:
         return None
-    return text_carried({"text_id": event.text_id, "text": event.text}, {task.text_id: task.text})
+    carried = text_carried({"text_id": event.text_id, "text": event.text}, {task.text_id: task.text})
+    return task if carried is not None else None

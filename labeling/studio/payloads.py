@@ -1,5 +1,8 @@
 """Webhooks as events. This module checks a payload's form and labels, and `labeling.answer.record` checks whether its
 task is ours. Labels need the check, because Label Studio accepts answers that its own labelling config does not have.
+
+The trap: an annotation is not always an answer of a person. "Create annotations from predictions" copies the model's
+own answers, hundreds with one click. Such a copy names its prediction, and has no lead time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, Validation
 from labeling.studio.interface import control_name
 from storage.errors import BadInput
 from storage.labels.projects import Project
-from storage.records import Annotation
+from storage.records import Annotation, LabelTask
 from storage.scheme import Scheme
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -29,20 +32,41 @@ Identity = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
+COPYING = frozenset({"prediction", "imported", "propagated_annotation"})
+"""The actions by which Label Studio notes that an annotation was made from something else."""
+
+
 class AnnotationPayload(BaseModel):
     """The fields of Label Studio's annotation that we use."""
 
     id: Identity
     task: Identity
-    result: list[dict[str, Any]] = Field(default_factory=list)
+    result: list[dict[str, Any]] | None = None
     was_cancelled: bool = False
     completed_by: int | dict[str, Any] | None = None
+    updated_by: int | dict[str, Any] | None = None
     updated_at: Moment
+    lead_time: float | None = None
+    parent_prediction: int | None = None
+    import_id: int | None = None
+    bulk_created: bool | None = None
+    last_action: str | None = None
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether a click on many tasks, or an import, made this annotation, and nobody worked on it since."""
+        made_for = self.parent_prediction is not None or self.import_id is not None or self.bulk_created
+        return self.lead_time is None and bool(made_for or self.last_action in COPYING)
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotationSaved:
-    """An annotation was made or changed. `text_id` and `text` come from the task's data, and may be wrong."""
+    """An annotation was made or changed. `text_id` and `text` come from the task's data, and may be wrong.
+
+    `open` says why the annotation holds no answer (empty: nothing is chosen); None where it holds one.
+    `is_copy`: nobody worked on the annotation. `edited`: somebody saved it after it was made.
+    `prefilled`: it began as the model's prediction.
+    """
 
     annotation_id: int
     task_id: int
@@ -51,12 +75,37 @@ class AnnotationSaved:
     updated_at: datetime
     text_id: str | None = None
     text: str | None = None
+    open: str | None = None
+    is_copy: bool = False
+    edited: bool = False
+    prefilled: bool = False
 
-    def of_text(self, project: Project, text_id: str) -> Annotation:
-        """The annotation as a record; `text_id` is the label store's own id for the task's text."""
+    def of_task(self, project: Project, task: LabelTask) -> Annotation | None:
+        """The annotation as a record of our task; None where nobody gave it, because it copies the model's answer.
+
+        A copy that somebody saved with another label than the prefilled one is an answer.
+        """
+        shown = task.prediction.label if task.prediction is not None else None
+        same = self.label is not None and self.label == shown
+        if self.is_copy and (same or not self.edited):
+            return None
         return Annotation(
-            project.annotation(self.annotation_id), self.task_id, text_id, self.label, self.annotator, self.updated_at
+            project.annotation(self.annotation_id),
+            self.task_id,
+            task.text_id,
+            self.label,
+            self.annotator,
+            self.updated_at,
+            open=self.open is not None,
+            untouched=self.prefilled and same,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An annotation whose form is not Label Studio's; `reason` says what is wrong."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +122,7 @@ class TasksDeleted:
     task_ids: tuple[int, ...]
 
 
-Event = AnnotationSaved | AnnotationDeleted | TasksDeleted
+Event = AnnotationSaved | AnnotationDeleted | TasksDeleted | Unreadable
 
 
 def project_of(payload: Mapping[str, Any]) -> int | None:
@@ -84,7 +133,10 @@ def project_of(payload: Mapping[str, Any]) -> int | None:
 
 
 def events(action: str, payload: Mapping[str, Any], scheme: Scheme) -> list[Event]:
-    """The events in a webhook; none for an action that is not about answers. Raises BadInput saying what is wrong."""
+    """The events in a webhook; none for an action that is not about answers. Raises BadInput saying what is wrong.
+
+    Of many annotations, one that cannot be read is an event of its own: the others count.
+    """
     if action in {"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED"}:
         annotations, tasks = _list(payload.get("annotation")), _list(payload.get("task"))
         data = {task["id"]: task.get("data") for task in tasks if isinstance(task, Mapping) and _whole(task.get("id"))}
@@ -96,23 +148,40 @@ def events(action: str, payload: Mapping[str, Any], scheme: Scheme) -> list[Even
     return []
 
 
+def annotations_of(payload: Mapping[str, Any]) -> set[int]:
+    """The ids of the annotations that a webhook is about, as far as they can be read."""
+    named = [*_list(payload.get("annotation")), *_list(payload.get("annotations"))]
+    return {one["id"] for one in named if isinstance(one, Mapping) and _whole(one.get("id"))}
+
+
 def saved(annotation: object, scheme: Scheme) -> AnnotationSaved:
-    """The event of an annotation from the API or a webhook. Raises BadInput where its form or label is not ours."""
+    """The event of an annotation from the API or a webhook. Raises BadInput where its form is not Label Studio's."""
     try:
         parsed = AnnotationPayload.model_validate(annotation)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"an annotation's {place or 'form'}: {first['msg']}") from error
-    by = parsed.completed_by
-    annotator = str(by.get("id", "unknown") if isinstance(by, dict) else "unknown" if by is None else by)
+    label, missing = _answer(parsed, scheme)
+    by = parsed.updated_by or parsed.completed_by
     return AnnotationSaved(
-        parsed.id, parsed.task, _answer(parsed, scheme), annotator, parsed.updated_at.astimezone(UTC)
+        parsed.id,
+        parsed.task,
+        label,
+        str(by.get("id", "unknown") if isinstance(by, dict) else "unknown" if by is None else by),
+        parsed.updated_at.astimezone(UTC),
+        open=missing,
+        is_copy=parsed.is_copy,
+        edited=parsed.updated_by is not None,
+        prefilled=parsed.parent_prediction is not None,
     )
 
 
-def _saved(annotation: object, data_of_tasks: Mapping[int, object], scheme: Scheme) -> AnnotationSaved:
-    plain = saved(annotation, scheme)
+def _saved(annotation: object, data_of_tasks: Mapping[int, object], scheme: Scheme) -> AnnotationSaved | Unreadable:
+    try:
+        plain = saved(annotation, scheme)
+    except BadInput as error:
+        return Unreadable(str(error))
     data = data_of_tasks.get(plain.task_id)
     if not isinstance(data, Mapping):
         return plain
@@ -122,21 +191,24 @@ def _saved(annotation: object, data_of_tasks: Mapping[int, object], scheme: Sche
     )
 
 
-def _answer(annotation: AnnotationPayload, scheme: Scheme) -> str | None:
-    """The label that the annotator chose; None for a skip."""
+def _answer(annotation: AnnotationPayload, scheme: Scheme) -> tuple[str | None, str | None]:
+    """The label that the annotator chose, None for a skip; and why there is no answer, None where there is one."""
     if annotation.was_cancelled:
-        return None
-    choices: list[object] = []
-    for region in annotation.result:
+        return None, None
+    said: list[object] = []
+    for region in annotation.result or []:
         value = region.get("value")
         if region.get("from_name") == control_name(scheme) and isinstance(value, dict):
-            choices += _list(value.get("choices"))
-    if len(choices) != 1:
-        raise BadInput(f"annotation {annotation.id} has {len(choices)} choices, not one: {choices[:5]!r}")
+            said += _list(value.get("choices"))
     try:
-        return scheme.label(str(choices[0]))
+        labels = {scheme.label(str(one)) for one in said}
     except BadInput as error:
-        raise BadInput(f"annotation {annotation.id}: {error}") from error
+        return None, f"annotation {annotation.id}: {error}"
+    if not labels:
+        return None, ""
+    if len(labels) != 1:
+        return None, f"annotation {annotation.id} has {len(labels)} choices, not one: {said[:5]!r}"
+    return labels.pop(), None
 
 
 def _ids(things: object) -> list[int]:

@@ -72,6 +72,8 @@ class Labels:
                     task_id=annotation.task_id,
                     text_id=annotation.text_id,
                     label=annotation.label,
+                    open=annotation.open,
+                    untouched=annotation.untouched,
                     annotator=annotation.annotator[:200],
                     recorded_at=now(),
                 )
@@ -109,9 +111,14 @@ class Labels:
             return [annotation_of(row) for row in rows.mappings()]
 
     def current(self, text_id: str) -> list[Annotation]:
-        """The newest revision of each annotation of a text, by annotation id. Deleted annotations are left out."""
+        """The newest revision of each annotation of a text that holds an answer and was not deleted, by number."""
         with self._reader.connect() as connection:
             return _current(connection, text_id)
+
+    def untouched(self) -> int:
+        """How many current answers are the model's prefilled answer, accepted as it stood."""
+        with self._reader.connect() as connection:
+            return sum(one.untouched and not one.open for one in newest(connection.execute(living()).mappings()))
 
     def in_project(self, project: Project) -> list[Annotation]:
         """The newest revision of every annotation of a project that was not deleted."""
@@ -211,7 +218,8 @@ def _text_of(connection: Connection, key: AnnotationKey) -> str | None:
 
 
 def _current(connection: Connection, text_id: str) -> list[Annotation]:
-    return newest(connection.execute(living().where(AnnotationRow.text_id == text_id)).mappings())
+    found = newest(connection.execute(living().where(AnnotationRow.text_id == text_id)).mappings())
+    return [one for one in found if not one.open]
 
 
 def _labels(connection: Connection, condition: ColumnElement[bool]) -> list[Label]:

@@ -67,6 +67,22 @@ class Inbox:
                 .values(state=state, reason=reason, processed_at=now())
             )
 
+    def failed(self) -> list[Delivery]:
+        """The webhooks that could not be understood, oldest first."""
+        query = select(InboxRow.id, InboxRow.received_at, InboxRow.action, InboxRow.payload)
+        with self._reader.connect() as connection:
+            rows = connection.execute(query.where(InboxRow.state == InboxState.FAILED).order_by(InboxRow.id))
+            return [Delivery(*row) for row in rows]
+
+    def overtake(self, row_id: int, reason: str) -> None:
+        """Ignore a failed webhook, because what it was about was read in another way."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(InboxRow)
+                .where(InboxRow.id == row_id, InboxRow.state == InboxState.FAILED)
+                .values(state=InboxState.IGNORED, reason=reason)
+            )
+
     def prune(self, before: datetime) -> int:
         """Delete the webhooks that were processed before a moment and became labels or were ignored.
 

@@ -46,4 +46,6 @@ def annotation(row: RowMapping) -> Annotation:
         label=row["label"],
         annotator=row["annotator"],
         updated_at=row["updated_at"],
+        open=row["open"],
+        untouched=row["untouched"],
     )

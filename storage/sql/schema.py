@@ -111,6 +111,8 @@ class AnnotationRow(Base):
     updated_at: Mapped[datetime] = mapped_column(primary_key=True)
     task_id: Mapped[int] = mapped_column(BigInteger)
     label: Mapped[str | None] = mapped_column(String(LABEL_LENGTH))
+    open: Mapped[bool] = mapped_column(default=False)
+    untouched: Mapped[bool] = mapped_column(default=False)
     annotator: Mapped[str] = mapped_column(String(200))
     recorded_at: Mapped[datetime]
 

@@ -115,7 +115,7 @@ def test_the_texts_of_a_deleted_project_are_asked_again(own: Parts, label_studio
     )  # then its process dies
     second = found(own)
     assert second.id != first.id
-    assert asking.catch_up(own.studio, second, own.tasks, own.labels, own.scheme).missing == 0
+    assert asking.catch_up(own.studio, second, own.tasks, own.labels, own.inbox, own.scheme).missing == 0
     assert {task.text_id for task in own.tasks.open(second.server, second.id)} == {task.text_id for task in sent}
     (problem,) = problems(own)
     assert "not the server that this home knew" in problem and f"project {first.id} is gone" in problem

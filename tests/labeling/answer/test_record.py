@@ -9,7 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from labeling.answer.forget import forget_failed
 from labeling.answer.record import Outcome, record_waiting
+from storage.clock import now
+from storage.labels.inbox import InboxState
 from storage.labels.projects import Project
 from storage.records import LabelTask, TaskState
 from tests.fixtures_labeling import NOON, LabelStore, a_choice
@@ -242,3 +245,39 @@ def test_a_deleted_task_is_reported_and_its_label_stays(hooks: Hooks) -> None:
     hooks.record()
     assert hooks.label(task) == POSITIVE
     assert hooks.store.tasks.missing() == 1
+
+
+def test_a_failed_webhook_is_forgotten_once_label_studio_was_read(hooks: Hooks) -> None:
+    task, other = hooks.sent(), hooks.sent()
+    hooks.answer(task, "sideways")
+    hooks.answer(other, "upwards")
+    hooks.put("ANNOTATION_CREATED", annotation={"id": "no number"}, task={})
+    assert hooks.record().failed == 3
+    inbox, still = hooks.store.inbox, (other.task_id or 0) + 1000
+    assert forget_failed(inbox, before=now() - timedelta(hours=1), unusable=()) == 0, "they came after the reading"
+    assert forget_failed(inbox, before=now(), unusable=[still]) == 2
+    assert inbox.counts() == {"failed": 1, "ignored": 2}
+
+
+def test_an_answer_that_becomes_unusable_leaves_no_label_and_an_open_task(hooks: Hooks) -> None:
+    task = hooks.sent()
+    hooks.answer(task, NEGATIVE)
+    hooks.record()
+    hooks.answer(task, "sideways", second=1)
+    assert hooks.record().failed == 1
+    assert hooks.label(task) is None
+    assert hooks.task(task.text_id).state is TaskState.SENT
+
+
+def test_one_bad_answer_among_many_holds_up_none(hooks: Hooks) -> None:
+    tasks = [hooks.sent() for _ in range(3)]
+    answers, seen = [], []
+    for task, label in zip(tasks, (POSITIVE, "sideways", NEGATIVE), strict=True):
+        hooks.answer(task, label)
+        (row,) = (one for one in hooks.store.inbox.waiting() if one.payload["annotation"]["task"] == task.task_id)
+        hooks.store.inbox.close(row.id, InboxState.IGNORED)
+        answers.append(row.payload["annotation"])
+        seen.append(row.payload["task"])
+    hooks.put("ANNOTATIONS_CREATED", annotation=answers, task=seen)
+    hooks.record()
+    assert [hooks.label(task) for task in tasks] == [POSITIVE, None, NEGATIVE]
