@@ -6,9 +6,10 @@ route can forget a bound, and a slow body occupies nothing but its connection.
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,6 +39,14 @@ class Patience:
     pause: float = 20.0
     start: float = 20.0
     rate: int = 64 * KIB
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has come of a body. The app takes the chunks away; the size counts until the end of the request."""
+
+    chunks: deque[bytes] = field(default_factory=deque)
+    size: int = 0
 
 
 class _Refused(Exception):
@@ -81,28 +90,30 @@ class BoundedBodies:
         if b"content-length" not in headers and b"transfer-encoding" not in headers:
             await self._app(scope, receive, send)
             return
-        body = bytearray()
+        reading = _Reading()
         try:
             limit = self._limits.get(scope["path"], self._other)
             _check_size(int(headers.get(b"content-length", 0)), limit)
-            await self._read(body, limit, receive)
-            await run_while_there(self._app, scope, bytes(body), receive, send)
+            await self._read(reading, limit, receive)
+            await run_while_there(self._app, scope, reading.chunks, receive, send)
         except _Refused as refused:
+            reading.chunks.clear()
             await _answer(refused, receive, send)
         except _Gone:
             return
         finally:
-            self._held -= len(body)
+            self._held -= reading.size
 
-    async def _read(self, body: bytearray, limit: Limit, receive: Receive) -> None:
+    async def _read(self, reading: _Reading, limit: Limit, receive: Receive) -> None:
         began, more = asyncio.get_running_loop().time(), True
         while more:
-            message = await self._next(receive, began, len(body))
+            message = await self._next(receive, began, reading.size)
             chunk, more = message.get("body", b""), message.get("more_body", False)
-            _check_size(len(body) + len(chunk), limit)
+            _check_size(reading.size + len(chunk), limit)
             if self._held + len(chunk) > self._room:
                 raise _Refused(503, "the service is reading as many large bodies as it can hold; try again")
-            body += chunk
+            reading.chunks.append(chunk)
+            reading.size += len(chunk)
             self._held += len(chunk)
 
     async def _next(self, receive: Receive, began: float, came: int) -> Message:

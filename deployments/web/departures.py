@@ -1,14 +1,16 @@
 """Cancels the work on a request whose client has closed its connection: nobody would read the answer."""
 
 import asyncio
+from collections import deque
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-async def run_while_there(app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+async def run_while_there(app: ASGIApp, scope: Scope, body: deque[bytes], receive: Receive, send: Send) -> None:
     """Run `app` on a request whose `body` was read; cancel the app as soon as `receive` tells that the client left.
 
-    Returns without a response where the client left. An app that works in a thread ends that work first.
+    The app takes the parts of `body` away, so that a large one is not kept twice. Returns without a response where the
+    client left. An app that works in a thread ends that work first.
     """
     answered = False
 
@@ -19,11 +21,10 @@ async def run_while_there(app: ASGIApp, scope: Scope, body: bytes, receive: Rece
         await send(message)
 
     watching = asyncio.create_task(_departure(receive))
-    waiting_body = [body]
 
     async def receiving() -> Message:
-        if waiting_body:
-            return {"type": "http.request", "body": waiting_body.pop(), "more_body": False}
+        if body:
+            return {"type": "http.request", "body": body.popleft(), "more_body": bool(body)}
         await asyncio.wait({watching})
         return {"type": "http.disconnect"}
 
