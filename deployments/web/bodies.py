@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from deployments.web.departures import run_while_there
 
 KIB = 1024
+CHUNK = 64 * KIB
 LINGER = 10.0
 """Seconds for which the rest of a refused body is read and dropped: a client that is still sending does not see an
 answer on a connection that is closed at once."""
@@ -45,8 +46,16 @@ class Patience:
 class _Reading:
     """What has come of a body. The app takes the chunks away; the size counts until the end of the request."""
 
-    chunks: deque[bytes] = field(default_factory=deque)
+    chunks: deque[bytearray] = field(default_factory=deque)
     size: int = 0
+
+    def add(self, part: bytes) -> None:
+        """Keep a part. Small ones are put together: an object for each byte would need forty times the memory."""
+        if self.chunks and len(self.chunks[-1]) < CHUNK:
+            self.chunks[-1] += part
+        else:
+            self.chunks.append(bytearray(part))
+        self.size += len(part)
 
 
 class _Refused(Exception):
@@ -112,8 +121,7 @@ class BoundedBodies:
             _check_size(reading.size + len(chunk), limit)
             if self._held + len(chunk) > self._room:
                 raise _Refused(503, "the service is reading as many large bodies as it can hold; try again")
-            reading.chunks.append(chunk)
-            reading.size += len(chunk)
+            reading.add(chunk)
             self._held += len(chunk)
 
     async def _next(self, receive: Receive, began: float, came: int) -> Message:

@@ -6,7 +6,7 @@ from collections import deque
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-async def run_while_there(app: ASGIApp, scope: Scope, body: deque[bytes], receive: Receive, send: Send) -> None:
+async def run_while_there(app: ASGIApp, scope: Scope, body: deque[bytearray], receive: Receive, send: Send) -> None:
     """Run `app` on a request whose `body` was read; cancel the app as soon as `receive` tells that the client left.
 
     The app takes the parts of `body` away, so that a large one is not kept twice. Returns without a response where the
@@ -24,7 +24,7 @@ async def run_while_there(app: ASGIApp, scope: Scope, body: deque[bytes], receiv
 
     async def receiving() -> Message:
         if body:
-            return {"type": "http.request", "body": body.popleft(), "more_body": bool(body)}
+            return {"type": "http.request", "body": bytes(body.popleft()), "more_body": bool(body)}
         await asyncio.wait({watching})
         return {"type": "http.disconnect"}
 
