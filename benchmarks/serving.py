@@ -76,15 +76,12 @@ def untrained(folder: Path) -> Path:
 
 def serve_ours(model: Path, port: int, home: Path) -> None:
     """Register the folder as champion in a registry of its own, and serve it."""
-    import uvicorn
-
     from deployments.serving.app import create_app
+    from deployments.web.server import run
 
     registry = Registry(f"sqlite:///{home}/mlflow.db", home / "models", SCHEME.names)
     registry.set_alias("champion", registry.register(model).version)
-    uvicorn.run(
-        create_app(registry, SCHEME, admin_token="", log=None), port=port, log_level="warning", access_log=False
-    )
+    run(create_app(registry, SCHEME, admin_token="", log=None), "127.0.0.1", port)
 
 
 def serve_peer(model: Path, port: int) -> None:

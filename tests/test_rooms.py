@@ -29,6 +29,10 @@ NARROW = {
         re.compile(r"^(?!deployments\.supervisor\b|storage\.errors\b)(storage|labeling|training|flows|deployments)\."),
         "the supervisor imports",
     ),
+    re.compile(r"^deployments/web/"): (
+        re.compile(r"^(?!deployments\.web\b)(storage|labeling|training|flows|deployments)\."),
+        "what all web processes share imports",
+    ),
     re.compile(r"^(storage|labeling|training|flows/(?!prefect_api/)|deployments/(?!local/))"): (
         re.compile(r"^prefect\.(client|events)(\.|$)"),
         "only flows/prefect_api speaks to the Prefect server; another module imports",

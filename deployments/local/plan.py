@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from deployments.local import orchestration
 from deployments.local.home import as_environment, write_environment
 from deployments.local.label_studio import Account, label_studio_command, prepare_data, template_of
+from deployments.supervisor.cores import cores
 from deployments.supervisor.ports import LOOPBACK, choose_port
 from deployments.supervisor.process import Process
 from flows.prefect_api.runs import Runs
@@ -148,8 +149,7 @@ def _half_of_the_cores() -> dict[str, str]:
     Beside a training on 2 cores, one text takes 39 ms with one thread and 55 with two, and the training is a tenth
     faster. The user's own OMP_NUM_THREADS is kept.
     """
-    ours = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, ours // 2))}
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(max(1, cores() // 2))}
 
 
 def _label_studio(settings: Settings, port: int, account: Account) -> Process:

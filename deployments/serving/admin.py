@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
 from deployments.serving.service import TheService
+from deployments.web.json_route import JsonRoute
 
 
 class Wanted(BaseModel):
@@ -40,7 +41,7 @@ def require_token(service: TheService, bearer: Bearer) -> None:
     raise HTTPException(401, reason, headers={"WWW-Authenticate": "Bearer"})
 
 
-router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(require_token)])
+router = APIRouter(prefix="/admin", tags=["admin"], route_class=JsonRoute, dependencies=[Depends(require_token)])
 
 
 @router.post("/load")

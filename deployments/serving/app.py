@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -20,10 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.serving import admin, page
 from deployments.serving.batcher import NoModel, Overloaded
+from deployments.serving.passes import ModelFails, TextFails
 from deployments.serving.prediction_log import PredictionLog
 from deployments.serving.service import Service, TheService
 from deployments.serving.swap import Load, LoadFailed, NotPrepared, load_classifier
-from deployments.serving.wire import PredictRequest, TextPrediction, TextPredictions, documented, to_wire
+from deployments.serving.wire import BODY, FORM, PredictRequest, TextPrediction, TextPredictions, documented, to_wire
+from deployments.supervisor.cores import limit_threads
+from deployments.web import server
+from deployments.web.json_route import JsonRoute, aside
 from storage.errors import BadInput, CorruptModel, FinloopError, UnknownVersion
 from storage.models.registry import Registry
 from storage.scheme import Scheme
@@ -35,12 +38,16 @@ STATUS: dict[type[FinloopError], int] = {
     BadInput: 422,
     CorruptModel: 422,
     LoadFailed: 422,
+    ModelFails: 503,
     NotPrepared: 409,
     UnknownVersion: 404,
     NoModel: 503,
     Overloaded: 503,
+    TextFails: 422,
 }
 """The HTTP status of each named error; any other error is a 500."""
+GONE = 499
+"""What is counted where the client left before its response, as nginx does."""
 
 
 def create_app(
@@ -60,6 +67,8 @@ def create_app(
 
     app = FastAPIOffline(title="finloop serving", summary=f"Labels texts by the scheme {scheme.name}", lifespan=running)
     app.state.service = service
+    app.router.route_class = JsonRoute
+    server.guard(app, {"/predict": BODY, "/": FORM})
     app.add_middleware(_Measured, service=service)
     app.add_exception_handler(RequestValidationError, _invalid)
     for error in STATUS:
@@ -77,7 +86,11 @@ async def predict(
     request: PredictRequest, service: TheService, logits: bool = Query(default=False, description="add the raw outputs")
 ) -> TextPrediction | TextPredictions:
     """Predict one `text`, or a list of `texts`; every prediction names the version that it came from."""
-    predictions = await service.predict(request.checked_texts())
+    texts = await aside(PredictRequest.checked_texts, request, request.characters())
+    try:
+        predictions = await service.predict(texts)
+    except TextFails as error:
+        raise TextFails(f"{request.place(error.index)}: {error}", error.index) from error
     said = [to_wire(prediction, logits=logits or request.logits) for prediction in predictions]
     if request.texts is None:
         return said[0]
@@ -90,8 +103,8 @@ async def healthz() -> dict[str, str]:
 
 
 async def readyz(service: TheService) -> JSONResponse:
-    """200 where a model is served, else 503 with the reason; both name a failed load of another version."""
-    reason, failure = service.slot.why_not_ready(), service.slot.last_error
+    """200 where a model is served and works, else 503 with the reason; both name a failed load of another version."""
+    reason, failure = service.why_not_ready(), service.slot.last_error
     body = {"ready": reason is None, "reason": reason, "last_error": failure and failure.reason}
     return JSONResponse(body, status_code=200 if reason is None else 503)
 
@@ -130,7 +143,7 @@ class _Measured:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        status = 500
+        status = GONE
 
         async def counted(message: Message) -> None:
             nonlocal status
@@ -139,6 +152,9 @@ class _Measured:
 
         try:
             await self._app(scope, receive, counted)
+        except Exception:
+            status = 500
+            raise
         finally:
             self._metrics.requests.labels(str(status)).inc()
             self._metrics.seconds.observe(time.perf_counter() - began)
@@ -152,11 +168,11 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     arguments = parser.parse_args()
+    limit_threads()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         with open_parts() as made:
-            app = wired(made)
-            uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, timeout_graceful_shutdown=3)
+            server.run(wired(made), arguments.host, arguments.port)
     except FinloopError as error:
         sys.stderr.write(f"finloop: {error}\n")
         raise SystemExit(2) from error

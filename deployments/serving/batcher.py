@@ -1,12 +1,13 @@
 """Predicts the texts of all requests in shared batches on one thread, so that the service is fast under load.
 
 The texts that come while a batch runs are the next batch: a single request waits for no other, and batches fill by
-themselves under load. A large request is cut into pieces that share each batch with the small ones, so that 256 long
-texts do not delay a headline.
+themselves under load. Requests take turns: each batch has an even share from each request in it, and a request that is
+not finished goes to the end of the queue. So a list of 256 long texts delays a headline by one batch. Fairness is by
+request and not by address, because all clients behind a proxy have one address.
 """
 
 import asyncio
-import time
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,16 +16,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deployments.serving.passes import ModelFails, Observe, Passes, TextFails
 from deployments.serving.swap import Served
 from storage.errors import FinloopError
 
 if TYPE_CHECKING:
     from training.model.classifier import Predicted
 
+logger = logging.getLogger(__name__)
+
 BATCH = 32
 """Texts in one forward pass; more gains little on a CPU and makes the next request wait."""
 WAITING = 4096
-"""Texts that may wait (some 25 s of work on two cores); beyond that a request is refused at once."""
+"""Texts that may wait (some 25 s of work on two cores)."""
+SHARE = 4
+"""A request gets at most this part of the room that is left: lists never take the last room from single texts."""
+RETRY = 5.0
+"""Seconds between tries of a model that fails."""
 
 
 class NoModel(FinloopError):
@@ -43,32 +51,43 @@ class Reply:
     predicted: "Predicted"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Request:
     texts: Sequence[str]
     served: Served
     reply: asyncio.Future[Reply]
-    pieces: list["Predicted"] = field(default_factory=list)
-    done: int = 0
+    taken: int = 0
+    rows: dict[int, "Predicted"] = field(default_factory=dict)
+
+
+_Text = tuple[_Request, int]
+"""A request and the place of one of its texts."""
 
 
 class Batcher:
     """Predicts for the requests of one event loop; a request keeps the version that it began with."""
 
-    def __init__(self, served: Callable[[], Served | None], observe: Callable[[int, float], None]) -> None:
-        """`served` gives the current model; `observe` is told the texts and seconds of every forward pass."""
+    def __init__(self, served: Callable[[], Served | None], observe: Observe, probe: Sequence[str]) -> None:
+        """`served` gives the current model; `observe` is told the texts and seconds of every forward pass.
+
+        `probe` are texts that a good model predicts; they tell a bad text from a model that fails.
+        """
         self._served = served
-        self._observe = observe
         self._waiting: deque[_Request] = deque()
         self._texts = 0
         self._wake = asyncio.Event()
         self._inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        self._passes = Passes(self._inference, observe, probe)
         self._loop: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
         """Texts that were accepted and have no prediction yet."""
         return self._texts
+
+    def why_failing(self) -> str | None:
+        """Why the served model predicts nothing, or None where it works."""
+        return self._passes.why_failing(self._served())
 
     def start(self) -> None:
         """Begin to predict; needs a running event loop."""
@@ -84,15 +103,16 @@ class Batcher:
         self._inference.shutdown(wait=True, cancel_futures=True)
 
     async def predict(self, texts: Sequence[str]) -> Reply:
-        """The predictions of `texts` (at least one), wholly by one version.
+        """The predictions of `texts` (at least one), wholly by one version. A caller that is cancelled costs no pass.
 
-        Raises NoModel before a model is served, Overloaded where too many texts wait.
+        Raises NoModel before a model is served, Overloaded where too many texts wait, TextFails where the model
+        cannot predict one of `texts`, ModelFails where the model predicts nothing.
         """
         served = self._served()
         if served is None:
             raise NoModel("no model is served yet")
-        if self._texts + len(texts) > WAITING:
-            raise Overloaded(f"{self._texts:,} texts are waiting already")
+        if len(texts) * SHARE > WAITING - self._texts:
+            raise Overloaded(f"{self._texts:,} texts are waiting already; try again, or send fewer than {len(texts)}")
         request = _Request(texts, served, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._texts += len(texts)
@@ -104,54 +124,76 @@ class Batcher:
 
     async def _run(self) -> None:
         while True:
-            await self._wake.wait()
+            try:
+                await asyncio.wait_for(self._wake.wait(), RETRY if self.why_failing() else None)
+            except TimeoutError:
+                await self._passes.try_again(self._served())
+                continue
             batch = self._next_batch()
             if not batch:
                 self._wake.clear()
                 continue
-            await self._predict(batch)
+            try:
+                await self._predict(batch)
+            except Exception as error:
+                logger.exception("a batch failed")
+                _fail(batch, error)
 
-    def _next_batch(self) -> list[tuple[_Request, Sequence[str]]]:
-        """Up to BATCH texts for one version, an even share from each waiting request, the oldest first."""
-        self._waiting = deque(request for request in self._waiting if not request.reply.done())
-        if not self._waiting:
-            return []
-        served = self._waiting[0].served
-        alike = [request for request in self._waiting if request.served is served][:BATCH]
-        alike.sort(key=lambda request: len(request.texts) - request.done)
-        batch: list[tuple[_Request, Sequence[str]]] = []
-        room = BATCH
+    def _next_batch(self) -> list[_Text]:
+        """Up to BATCH texts for one version: an even share from each of the first requests, which then go last."""
+        here = [request for request in self._waiting if _open(request)]
+        alike = [request for request in here if request.served is here[0].served][:BATCH]
+        moved = set(alike)
+        self._waiting = deque([*(request for request in here if request not in moved), *alike])
+        alike.sort(key=lambda request: len(request.texts) - request.taken)
+        batch: list[_Text] = []
         for behind, request in zip(range(len(alike), 0, -1), alike, strict=True):
-            share = -(-room // behind)  # large requests get the room that small ones leave
-            piece = request.texts[request.done : request.done + share]
-            room -= len(piece)
-            batch.append((request, piece))
+            share = -(-(BATCH - len(batch)) // behind)  # large requests get the room that small ones leave
+            end = min(request.taken + share, len(request.texts))
+            batch += [(request, index) for index in range(request.taken, end)]
+            request.taken = end
         return batch
 
-    async def _predict(self, batch: list[tuple[_Request, Sequence[str]]]) -> None:
-        texts = [text for _, piece in batch for text in piece]
-        began = time.perf_counter()
-        running = asyncio.get_running_loop().run_in_executor(self._inference, batch[0][0].served.model.predict, texts)
-        await asyncio.wait([running])
-        self._observe(len(texts), time.perf_counter() - began)
-        if (error := running.exception()) is not None:
-            for request, _ in batch:
-                if not request.reply.done():
-                    request.reply.set_exception(error)
+    async def _predict(self, batch: list[_Text]) -> None:
+        """Predict a batch; where that fails predict its halves, until the text at fault is alone."""
+        batch = [(request, index) for request, index in batch if not request.reply.done()]
+        if not batch:
             return
-        start = 0
-        for request, piece in batch:
-            _keep(request, running.result(), start, len(piece))
-            start += len(piece)
+        served = batch[0][0].served
+        try:
+            predicted = await self._passes.predict(served, [request.texts[index] for request, index in batch])
+        except ModelFails as error:
+            _fail(batch, error)
+        except TextFails as error:
+            if len(batch) == 1:
+                ((request, index),) = batch
+                request.reply.set_exception(TextFails(str(error), index))
+                return
+            middle = len(batch) // 2
+            await self._predict(batch[:middle])
+            await self._predict(batch[middle:])
+        else:
+            for row, (request, index) in enumerate(batch):
+                _keep(request, index, predicted, row)
 
 
-def _keep(request: _Request, predicted: "Predicted", start: int, count: int) -> None:
+def _open(request: _Request) -> bool:
+    return not request.reply.done() and request.taken < len(request.texts)
+
+
+def _fail(batch: list[_Text], error: Exception) -> None:
+    for request, _ in batch:
+        if not request.reply.done():
+            request.reply.set_exception(error)
+
+
+def _keep(request: _Request, index: int, predicted: "Predicted", row: int) -> None:
     from training.model.classifier import Predicted
 
-    rows = slice(start, start + count)
-    request.pieces.append(Predicted(predicted.labels, predicted.logits[rows], predicted.probabilities[rows]))
-    request.done += count
-    if request.done == len(request.texts) and not request.reply.done():
-        logits = np.concatenate([piece.logits for piece in request.pieces])
-        probabilities = np.concatenate([piece.probabilities for piece in request.pieces])
+    one = slice(row, row + 1)
+    request.rows[index] = Predicted(predicted.labels, predicted.logits[one], predicted.probabilities[one])
+    if len(request.rows) == len(request.texts) and not request.reply.done():
+        rows = [request.rows[place] for place in range(len(request.texts))]
+        logits = np.concatenate([one.logits for one in rows])
+        probabilities = np.concatenate([one.probabilities for one in rows])
         request.reply.set_result(Reply(request.served, Predicted(predicted.labels, logits, probabilities)))

@@ -12,6 +12,8 @@ from fastapi import APIRouter, Form, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader
 
+from deployments.serving.batcher import Overloaded
+from deployments.serving.passes import ModelFails, TextFails
 from deployments.serving.service import Service, TheService
 from deployments.serving.wire import MAX_TEXTS, PredictRequest
 from storage.errors import BadInput
@@ -47,7 +49,10 @@ async def ask(service: TheService, text: Annotated[str, Form()] = "") -> Respons
         return _page(service, text, problem=str(error).removeprefix("text: "), status=422)
     if (reason := service.slot.why_not_ready()) is not None:
         return _page(service, text, problem=f"no model is served: {reason}", status=503)
-    prediction = (await service.predict(texts))[0]
+    try:
+        prediction = (await service.predict(texts))[0]
+    except (TextFails, ModelFails, Overloaded) as error:
+        return _page(service, text, problem=str(error), status=422 if isinstance(error, TextFails) else 503)
     return _page(service, text, prediction=prediction)
 
 
@@ -58,7 +63,7 @@ def _page(
     html = _environment().get_template("serving.html").render(
         text=text, prediction=prediction, problem=problem, scheme=scheme, examples=_examples(scheme),
         colours={label.name: label.colour for label in scheme.labels},
-        served=served, not_ready=service.slot.why_not_ready(), last_error=service.slot.last_error,
+        served=served, not_ready=service.why_not_ready(), last_error=service.slot.last_error,
         recent=list(reversed(service.recent)), max_characters=MAX_CHARACTERS, max_texts=MAX_TEXTS,
     )  # fmt: skip
     return HTMLResponse(html, status, headers=_HEADERS)

@@ -91,19 +91,35 @@ class PredictionLog:
     def _write(self, batch: list[tuple[str, Prediction]]) -> None:
         pause = self._policy.wait
         for attempt in range(1, self._policy.tries + 1):
-            try:
-                self._store_batch(batch)
-            except Exception:  # two stores have two families of errors, and none of them may end this thread
-                self.errors += 1
-                logger.exception("prediction log, try %d of %d", attempt, self._policy.tries)
-            else:
-                self.written += len(batch)
+            if self._stored(batch):
                 return
             if attempt == self._policy.tries or time.monotonic() + pause > self._until:
                 break
             self._stopping.wait(pause)
             pause *= 2
+        self._write_halves(batch)
+
+    def _write_halves(self, batch: list[tuple[str, Prediction]]) -> None:
+        """Drop only the text at fault. A store that takes neither half of a batch is away, and the rest is dropped."""
+        while len(batch) > 1 and time.monotonic() < self._until:
+            middle = len(batch) // 2
+            failed = [half for half in (batch[:middle], batch[middle:]) if not self._stored(half)]
+            if not failed:
+                return
+            if len(failed) == 2:
+                break
+            batch = failed[0]
         self.dropped += len(batch)
+
+    def _stored(self, batch: list[tuple[str, Prediction]]) -> bool:
+        try:
+            self._store_batch(batch)
+        except Exception:  # two stores have two families of errors, and none of them may end this thread
+            self.errors += 1
+            logger.exception("prediction log: %d texts were not stored", len(batch))
+            return False
+        self.written += len(batch)
+        return True
 
     def _store_batch(self, batch: list[tuple[str, Prediction]]) -> None:
         texts = [self._intake.text(text, SOURCE, prediction.predicted_at) for text, prediction in batch]

@@ -15,7 +15,7 @@ from fastapi import Depends, Request
 from deployments.serving.batcher import Batcher, NoModel
 from deployments.serving.metrics import ServingMetrics
 from deployments.serving.prediction_log import PredictionLog
-from deployments.serving.swap import Load, ModelSlot, Served
+from deployments.serving.swap import Load, ModelSlot, Served, probes
 from storage.errors import FinloopError
 from storage.models.registry import ModelVersion, Registry
 from storage.records import Prediction
@@ -40,7 +40,7 @@ class Service:
         self.recent: deque[tuple[str, Prediction]] = deque(maxlen=RECENT)
         self._registry = registry
         self._log = log
-        self._batcher = Batcher(lambda: self.slot.served, self.metrics.forward_pass)
+        self._batcher = Batcher(lambda: self.slot.served, self.metrics.forward_pass, probes(scheme))
         self._background = ThreadPoolExecutor(1, thread_name_prefix="serving")
 
     def start(self) -> None:
@@ -59,8 +59,12 @@ class Service:
         if self._log is not None:
             self._log.close(seconds=3)
 
+    def why_not_ready(self) -> str | None:
+        """Why texts cannot be predicted now, or None where they can."""
+        return self.slot.why_not_ready() or self._batcher.why_failing()
+
     async def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """The predictions of normalised texts, all by one version; raises NoModel or Overloaded."""
+        """The predictions of normalised texts, all by one version; raises what `Batcher.predict` raises."""
         if (reason := self.slot.why_not_ready()) is not None:
             raise NoModel(f"no model is served: {reason}")
         reply = await self._batcher.predict(texts)

@@ -171,12 +171,17 @@ class ModelSlot:
             self.loading = None
 
 
+def probes(scheme: Scheme) -> list[str]:
+    """The texts that every version must predict before it is served."""
+    return [scheme.question, "$XYZ", *(case.text for case in scheme.obvious)]
+
+
 def _probe(aside: Served, scheme: Scheme) -> None:
     """Run the model once. Raises CorruptModel unless every score is finite and every row sums to one."""
-    probes = [scheme.question, "$XYZ", *(case.text for case in scheme.obvious)]
-    scores = aside.model.predict(probes).probabilities
+    tried = probes(scheme)
+    scores = aside.model.predict(tried).probabilities
     name = f"version {aside.version.version}"
-    if scores.shape != (len(probes), len(scheme.names)):
-        raise CorruptModel(f"{name} gives {scores.shape} scores for {len(probes)} texts")
+    if scores.shape != (len(tried), len(scheme.names)):
+        raise CorruptModel(f"{name} gives {scores.shape} scores for {len(tried)} texts")
     if not np.isfinite(scores).all() or not np.allclose(scores.sum(axis=1), 1.0, atol=1e-4):
         raise CorruptModel(f"{name} gives scores that are not finite or do not sum to one")

@@ -4,12 +4,24 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from deployments.web.bodies import Limit
+from deployments.web.json_route import OUTSIDE
 from storage.errors import BadInput
 from storage.records import Prediction
 from storage.scheme import Scheme
-from storage.text import checked
+from storage.text import MAX_CHARACTERS, checked
 
 MAX_TEXTS = 256
+LONGEST_ESCAPE = len(r"\ud83d\ude00")
+"""Bytes of a character in JSON, at most."""
+BODY = Limit(
+    MAX_TEXTS * MAX_CHARACTERS * LONGEST_ESCAPE + OUTSIDE,
+    f"{MAX_TEXTS} texts of {MAX_CHARACTERS:,} characters, each escaped in JSON",
+)
+FORM = Limit(MAX_CHARACTERS * len("%F0%9F%98%80") + OUTSIDE, f"a text of {MAX_CHARACTERS:,} characters")
+"""The body of the page's form."""
+MAX_RAW = 5 * MAX_CHARACTERS
+"""Characters of a text before its white space is collapsed: normalising may make a text 18 times as long."""
 
 
 class PredictRequest(BaseModel):
@@ -27,11 +39,18 @@ class PredictRequest(BaseModel):
             raise ValueError('give either "text" or "texts"')
         return self
 
+    def place(self, index: int) -> str:
+        """What the text at `index` is called in the request."""
+        return "text" if self.texts is None else f"texts[{index}]"
+
+    def characters(self) -> int:
+        """Characters of all texts."""
+        return sum(map(len, [self.text or "", *(self.texts or [])]))
+
     def checked_texts(self) -> list[str]:
         """The normalised texts. Raises BadInput, which names the place of a text that cannot be used."""
-        if self.text is not None:
-            return [_checked(self.text, "text")]
-        return [_checked(text, f"texts[{index}]") for index, text in enumerate(self.texts or [])]
+        texts = [self.text] if self.text is not None else self.texts or []
+        return [_checked(text, self.place(index)) for index, text in enumerate(texts)]
 
 
 NamedScores = dict[str, float]
@@ -80,6 +99,8 @@ def documented(scheme: Scheme) -> dict[str, Any]:
 
 def _checked(text: str, place: str) -> str:
     try:
+        if len(text) > MAX_RAW:
+            raise BadInput(f"the text has {len(text):,} characters, more than {MAX_CHARACTERS:,}")
         return checked(text)
     except BadInput as error:
         raise BadInput(f"{place}: {error}") from error

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from deployments.local.home import as_environment
 from deployments.local.plan import check_given, make_plan, prefect_environment
+from deployments.supervisor.cores import cores
 from deployments.supervisor.ports import port_is_free
 from flows.wiring.settings import REPOSITORY, Settings, load_settings
 from storage.errors import BadInput, Unreachable
@@ -52,9 +53,9 @@ def test_serving_leaves_half_of_the_cores_to_a_training(settings: Settings, monk
         return process.env.get("OMP_NUM_THREADS")
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    for cores, expected in ((1, "1"), (2, "1"), (16, "8")):
-        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)), raising=False)
-        assert (threads("serving"), threads("worker-gpu")) == (expected, None)
+    for allowed in (1, 2, 16):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=allowed: set(range(cores)), raising=False)
+        assert (threads("serving"), threads("worker-gpu")) == (str(max(1, cores() // 2)), None)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert threads("serving") == "3"
 

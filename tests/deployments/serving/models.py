@@ -6,15 +6,32 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
+from deployments.web.protocol import Bounds
+from deployments.web.server import options
 from storage.models.manifest import Manifest, write_manifest
 from storage.models.registry import ModelVersion, Registry
 from tests.schemes import LABELS
+from training.model.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Home:
+    """A registry with two good versions, the first of them the champion, and a third that can be damaged."""
+
+    registry: Registry
+    one: str
+    two: str
+    three: str
+
+    def offline(self, version: str) -> Classifier:
+        return Classifier.load(self.registry.folder(version), LABELS)
 
 
 def register_model(
@@ -72,10 +89,10 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) 
 
 
 @contextmanager
-def serve(app: FastAPI) -> Iterator[str]:
-    """Run `app` on a real uvicorn in a thread; gives its address."""
+def serve(app: FastAPI, bounds: Bounds | None = None) -> Iterator[str]:
+    """Run `app` on a real uvicorn in a thread, as `deployments.web.server.run` does; gives its address."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", **options(bounds)))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

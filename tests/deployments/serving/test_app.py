@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,10 @@ from deployments.serving.app import create_app, wired
 from deployments.serving.swap import Model, load_classifier
 from flows.wiring.parts import Parts, open_parts
 from storage.models.registry import Registry
-from tests.deployments.serving.models import flip_a_bit, free_port, register_model, serve, wait_until
+from tests.deployments.serving.models import Home, flip_a_bit, free_port, register_model, serve, wait_until
 from tests.fixtures_home import a_verdict, register
 from tests.fixtures_models import write_tiny_model
 from tests.schemes import LABELS, SENTIMENT, scheme_of
-from training.model.classifier import Classifier
 
 TOKEN = "let me in"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
@@ -38,31 +36,6 @@ TEXTS = tuple(
     for quarter in range(1, 5)
     for number in (3, 17)
 )
-
-
-@dataclass(frozen=True)
-class Home:
-    """A registry with two good versions, the first of them the champion, and a third that can be damaged."""
-
-    registry: Registry
-    one: str
-    two: str
-    three: str
-
-    def offline(self, version: str) -> Classifier:
-        return Classifier.load(self.registry.folder(version), LABELS)
-
-
-@pytest.fixture(scope="module")
-def home(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    root = tmp_path_factory.mktemp("home")
-    registry = Registry(f"sqlite:///{root}/mlflow.db", root / "models", LABELS)
-    versions = [
-        register_model(registry, tiny_model, root / str(number), f"data-{number}", shift=number).version
-        for number in range(3)
-    ]
-    registry.set_alias("champion", versions[0])
-    return Home(registry, *versions)
 
 
 @pytest.fixture

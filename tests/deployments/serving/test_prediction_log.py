@@ -41,9 +41,10 @@ def store(tmp_path: Path) -> Iterator[TextStore]:
 
 
 class Failing(SqlTextStore):
-    """A real store whose writes fail for as long as `failures` lasts, or wait for `gate`."""
+    """A real store whose writes fail for as long as `failures` lasts, or with the text `poison`, or wait for `gate`."""
 
     failures = 0
+    poison = ""
     gate = threading.Event()
 
     def add(self, texts: Iterable[Text]) -> Added:
@@ -51,7 +52,10 @@ class Failing(SqlTextStore):
         if self.failures > 0:
             self.failures -= 1
             raise ConnectionError("the disk is away")
-        return super().add(texts)
+        given = list(texts)
+        if any(text.text_id == self.poison for text in given):
+            raise ValueError("this text cannot be stored")
+        return super().add(given)
 
 
 @pytest.fixture
@@ -139,6 +143,19 @@ def test_after_the_last_try_a_batch_is_dropped_and_the_next_one_is_written(faili
     log.offer(["profit fell"], [POSITIVE])
     log.close()
     assert (log.written, log.dropped, log.errors) == (1, 1, QUICK.tries)
+
+
+@pytest.mark.parametrize("place", [0, 13, 29])
+def test_one_text_that_cannot_be_stored_loses_only_itself(failing: Failing, place: int) -> None:
+    texts = [f"text {number}" for number in range(30)]
+    failing.gate.set()
+    failing.poison = text_id(texts[place])
+    log = PredictionLog(lambda: failing, Intake("salt", 0.1), QUICK)
+    log.start()
+    log.offer(texts, [POSITIVE] * 30)
+    wait_until(lambda: log.dropped == 1, "drop")
+    log.close()
+    assert log.written == 29 and len(failing.get([text_id(text) for text in texts])) == 29
 
 
 def test_a_store_that_hangs_does_not_hold_up_the_end(failing: Failing) -> None:
