@@ -10,7 +10,7 @@ from sqlalchemy import update
 from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.studio.client import Studio
 from storage.labels.projects import Project
-from storage.records import LabelTask
+from storage.records import LabelTask, TaskState
 from storage.sql.schema import AnnotationRow, Base, ProjectRow, TaskRow, TombstoneRow
 from tests.fixtures_labeling import Loop, a_choice
 from tests.schemes import LABELS
@@ -93,8 +93,8 @@ class Liar(Studio):
         self, project_id: int, fields: str, query: Mapping[str, Any] | None = None, *, answers: bool = False
     ) -> Iterator[dict[str, Any]]:
         for task in super().tasks(project_id, fields, query, answers=answers):
-            lie = dict.fromkeys(("total_annotations", "cancelled_annotations"), 0) if "counters" in self.lies else {}
-            lie |= {"annotations": []} if "lists" in self.lies else {}
+            lie: dict[str, Any] = {"annotations": []} if "lists" in self.lies else {}
+            lie |= dict.fromkeys(("total_annotations", "cancelled_annotations"), 0) if "counters" in self.lies else {}
             yield task | {name: value for name, value in lie.items() if name in task}
 
 
@@ -188,7 +188,7 @@ def test_texts_whose_numbers_were_swapped_are_found_at_their_new_numbers(loop: L
     rewrite(loop, TaskRow, task_id=swapped)
     rewrite(loop, AnnotationRow, task_id=swapped)
     assert found(loop, project) == Reconciled(tasks=2)
-    assert [loop.tasks.get(task.text_id) for task in (one, other)] == [replace(one, state="answered"), other]
+    assert [loop.tasks.get(task.text_id) for task in (one, other)] == [replace(one, state=TaskState.ANSWERED), other]
     assert label(loop, one) == POSITIVE
 
 
