@@ -203,9 +203,10 @@ class Rounds:
         return [task.text_id for task in waiting if task.purpose is purpose]
 
     def _make_up_for(self, missing: int) -> None:
-        before = self._selected()
+        before, waiting = self._selected(), set(self._open(Purpose.SELECT))
         self._start_select(missing)
-        if self._selected() == before:
+        # A select also sends the texts of deleted tasks again.
+        if self._selected() == before and not set(self._open(Purpose.SELECT)) - waiting:
             raise OutOfTexts(
                 f"{missing} labels are missing and no text is left to ask about; "
                 "give more texts, or smaller --labels and --audit"

@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     label_studio_project: str = Field(
         "sentiment",
         pattern=r"^[A-Za-z0-9_-]+$",
-        description="marks our project in Label Studio; two homes on one server need two names",
+        description="the name in our project's marker; a copied home on the same server needs another",
     )
     prefect_url: PrefectAddress = Field(
         None, description="a Prefect server of your own, for one home; unset: `up` starts one"

@@ -53,13 +53,16 @@ def ensure_project(
     studio.check()
     lease = "project:" + hashlib.sha256(studio.url.encode()).hexdigest()[:16]
     with leases.hold(lease, PROJECT_LEASE, wait=PROJECT_LEASE):
+        known = projects.get(studio.url)
         found = find_ours(studio, projects, owner, webhook_secret, lambda config: not _other_choices(config, scheme))
+        # Asked before a project is made: the new project may get the old one's number.
+        why = why_left(studio, known) if known is not None and (found is None or found.epoch != known.epoch) else ""
         if found is None:
             epoch = new_epoch()
             found = Found(_make(studio, scheme, owner.marker(epoch)), epoch)
         _refuse_another_scheme(found.there, scheme)
         # Stored at once: after a crash here, the next call finds this project and makes only its webhook.
-        ours = _store(studio, projects, found)
+        ours = _store(studio, projects, found, why)
         hook = _our_webhook(studio, ours, found.there, webhook_url, webhook_secret)
         _repair(studio, found.there, scheme, owner.marker(found.epoch))
         webhook_id = _webhook(studio, ours, hook, webhook_url, webhook_secret)
@@ -68,18 +71,20 @@ def ensure_project(
     return ours
 
 
-def _store(studio: Studio, projects: Projects, found: Found) -> Project:
-    """Store our project as the current one of the server, which may have had another address before."""
+def _store(studio: Studio, projects: Projects, found: Found, why: str) -> Project:
+    """Store our project as the current one of the server, which may have had another address before.
+
+    `why` says why another project was left for this one.
+    """
     for before in projects.elsewhere(studio.url):
         if before.epoch == found.epoch:
             projects.move(before.server, studio.url)
             break
     known, number = projects.get(studio.url), _number(found.there)
-    if known is not None and (known.id, known.epoch) == (number, found.epoch):
-        return known
-    stored = [one for one in projects.before(studio.url) if (one.id, one.epoch) == (number, found.epoch)]
-    ours = stored[0] if stored else Project(studio.url, number, epoch=found.epoch)
-    projects.put(ours, why_left(studio, known) if known is not None else "")
+    stored = [one for one in (known, *projects.before(studio.url)) if one is not None and one.epoch == found.epoch]
+    ours = next((one for one in stored if one.id == number), Project(studio.url, number, epoch=found.epoch))
+    if ours != known:
+        projects.put(ours, why)
     return ours
 
 

@@ -1,12 +1,14 @@
 """`status` tells a person what stands and names what went wrong; a part that is down is told, not raised."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import update
 
-from deployments.cli.status import standing
+from deployments.cli.status import said_problem, standing
 from deployments.serving.app import create_app
 from flows.intents import Deploy, Promote, Retrain
 from flows.steps.promote import Service, promote
@@ -16,6 +18,7 @@ from storage.clock import now
 from storage.errors import Refused
 from storage.labels.projects import Project
 from storage.records import Prediction, Purpose
+from storage.sql.schema import ProjectRow
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
 from tests.fixtures_home import TOKEN, answer, put_text, register
 from tests.schemes import SENTIMENT, named
@@ -103,6 +106,18 @@ def test_tasks_that_are_gone_from_label_studio_are_counted(parts: Parts) -> None
     parts.tasks.mark_missing(Project("http://label.studio", 1), [task.task_id])
     (problem,) = standing(parts).problems
     assert (problem.kind, problem.count) == (ProblemKind.TASKS_GONE, 1)
+
+
+def test_a_label_studio_that_is_not_the_one_we_knew_is_named_for_a_week(parts: Parts) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    parts.projects.put(Project(nowhere, 1, epoch="e1"))
+    parts.projects.put(Project(nowhere, 1, epoch="e2"), "project 1 is gone from there")
+    here = at(parts, label_studio_url=nowhere)
+    (problem,) = [one for one in standing(here).problems if one.kind is ProblemKind.STUDIO_CHANGED]
+    assert nowhere in said_problem(problem) and "project 1 is gone from there" in said_problem(problem)
+    with here.engine.begin() as connection:
+        connection.execute(update(ProjectRow).values(left_at=now() - timedelta(days=8)))
+    assert not [one for one in standing(here).problems if one.kind is ProblemKind.STUDIO_CHANGED]
 
 
 def test_a_damaged_version_that_serving_refused_is_a_problem_that_status_names(parts: Parts, tiny_model: Path) -> None:

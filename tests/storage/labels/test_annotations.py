@@ -75,6 +75,42 @@ def test_a_tombstone_is_of_one_server_and_project(labels: Labels, sent: Callable
     assert label_of(labels, annotation.text_id) == POSITIVE
 
 
+def test_a_tombstone_is_of_one_epoch_and_one_text(labels: Labels, sent: Callable[..., str]) -> None:
+    """A server that was reset, or set back to a backup, gives a number again."""
+    old, new = an_annotation(sent(), number=1), an_annotation(sent(), NEGATIVE, number=1, revision=5)
+    after_reset = replace(an_annotation(old.text_id, NEUTRAL, number=1, revision=9), key=replace(old.key, epoch="next"))
+    labels.record(old)
+    labels.bury(old.key)
+    for annotation in (new, after_reset):
+        assert labels.record(annotation) == Recorded(new=True, label_changed=True)
+    assert labels.current(old.text_id) == [after_reset]
+    labels.bury(new.key)  # without a text, the newest annotation of the number is meant
+    assert (label_of(labels, old.text_id), label_of(labels, new.text_id)) == (NEUTRAL, None)
+
+
+def test_a_tombstone_that_came_first_is_of_the_first_annotation_with_its_number(
+    labels: Labels, sent: Callable[..., str]
+) -> None:
+    first, later = an_annotation(sent(), number=1), an_annotation(sent(), number=1, revision=5)
+    labels.bury(first.key)
+    for annotation in (first, later):
+        labels.record(annotation)
+    assert (labels.current(first.text_id), labels.current(later.text_id)) == ([], [later])
+
+
+def test_a_deletion_sends_no_text_that_is_about_to_be_asked_again(
+    labels: Labels, tasks: Tasks, sent: Callable[..., str]
+) -> None:
+    annotation = an_annotation(sent())
+    labels.record(annotation)
+    labels.bury(annotation.key)
+    tasks.mark_missing(HERE, [annotation.task_id])
+    tasks.reserve_again([annotation.text_id], "again", "me", timedelta(seconds=-1))
+    labels.bury(annotation.key)  # the webhook comes once more
+    assert state_of(tasks, annotation.text_id) == TaskState.RESERVED
+    assert tasks.take_over("me", timedelta(minutes=1)) == ["again"]
+
+
 def test_a_task_is_skipped_only_while_every_answer_is_a_skip(
     labels: Labels, tasks: Tasks, sent: Callable[..., str]
 ) -> None:

@@ -147,6 +147,30 @@ def test_a_task_that_is_gone_is_reported_until_it_is_found(tasks: Tasks, sent: C
     assert tasks.missing() == 1
 
 
+def test_only_a_missing_task_without_an_answer_is_reserved_again_and_once(
+    tasks: Tasks, labels: Labels, sent: Callable[..., str]
+) -> None:
+    lost, answered, skipped, waiting = sent(), sent(), sent(), sent()
+    labels.record(an_annotation(answered))
+    labels.record(an_annotation(skipped, None))
+    tasks.mark_missing(HERE, [task_of(text_id) for text_id in (lost, answered, skipped)])
+    assert [task.text_id for task in tasks.lost(SERVER)] == [lost]
+    for batch in ("first", "second"):
+        tasks.reserve_again([lost, answered, skipped, waiting], batch, "me", MINUTE)
+    (again,) = tasks.batch("first")
+    assert (again.text_id, again.state, again.task_id, again.missing) == (lost, TaskState.RESERVED, None, False)
+    assert (tasks.batch("second"), tasks.lost(SERVER), tasks.missing()) == ([], [], 2)
+
+
+def test_a_task_of_an_earlier_project_or_epoch_is_left_behind(tasks: Tasks, sent: Callable[..., str]) -> None:
+    sent()
+    tasks.mark_left_behind(HERE)
+    tasks.mark_left_behind(replace(HERE, server="http://other", epoch="next"))
+    assert tasks.missing() == 0
+    tasks.mark_left_behind(replace(HERE, epoch="next"))
+    assert tasks.missing() == 1
+
+
 def test_open_is_what_was_sent_has_no_answer_and_is_still_there(
     tasks: Tasks, labels: Labels, sent: Callable[..., str]
 ) -> None:
