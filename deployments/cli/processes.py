@@ -29,7 +29,7 @@ def up() -> None:
     from deployments.supervisor.process import ProcessEvent
     from deployments.supervisor.stack import Stack
     from flows.steps import asking
-    from flows.steps.standing import changed_servers
+    from flows.steps.troubles import changed_servers
     from flows.wiring.parts import open_parts
 
     given = load_settings(written_by_up=False)

@@ -6,21 +6,9 @@ from contextlib import closing
 from deployments.cli.terminal import counted, show_facts
 from flows.prefect_api.connection import Connection, RunFailed
 from flows.prefect_api.watch import Watch
-from flows.steps.standing import (
-    Accuracy,
-    Problem,
-    ProblemKind,
-    Server,
-    Serving,
-    Standing,
-    State,
-    bytes_used,
-    count,
-    find_problems,
-    look_at,
-    look_at_serving,
-    production_accuracy,
-)
+from flows.steps.servers import Server, Serving, State, look_at, look_at_receiver, look_at_serving
+from flows.steps.standing import Accuracy, Standing, bytes_used, count, production_accuracy
+from flows.steps.troubles import Problem, ProblemKind, find_problems
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Unreachable
@@ -54,7 +42,8 @@ def standing(parts: Parts) -> Standing:
     settings, served = parts.settings, look_at_serving(parts.settings.serving_url)
     studio = look_at(settings.label_studio_url, "/health")
     prefect = look_at(settings.prefect_url, "/api/health")
-    servers = {"Label Studio": studio, "Prefect": prefect, "serving": served}
+    receiver = look_at_receiver(settings.receiver_url)
+    servers = {"Label Studio": studio, "Prefect": prefect, "serving": served, "the receiver": receiver}
     noted = (parts.outbox, parts.problems, parts.inbox, parts.tasks, parts.projects)
     return Standing(
         counts=count(parts.texts, parts.tasks, parts.inbox, parts.outbox, parts.labels, parts.datasets),
@@ -105,6 +94,13 @@ SENTENCES: dict[ProblemKind, Callable[[Problem], str]] = {
         f"{one.subject} is down at {one.detail}; `finloop up` starts what it started before"
     ),
     ProblemKind.RUNS: lambda one: f"{one.subject}: {one.detail}",
+    ProblemKind.REFUSED: lambda one: (
+        f"the receiver at {one.subject} refused {one.count} webhooks since its start ({one.detail}); 401 means another "
+        "secret than FINLOOP_WEBHOOK_SECRET"
+    ),
+    ProblemKind.PUT_ASIDE: lambda one: (
+        f"{one.count} webhooks wait in the folder webhooks of the home, until the label store takes them"
+    ),
 }
 """How `finloop status` says each kind of problem."""
 

@@ -10,42 +10,65 @@ import json
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import uvicorn
+from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import Counter as Responses
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from deployments.receiver.inbox_worker import InboxWorker
+from deployments.web import server
+from deployments.web.answers import HeadLikeGet
 from labeling.studio.owned import SECRET_HEADER
 from labeling.studio.project import WEBHOOK_PATH
 from storage.errors import FinloopError
 from storage.labels.inbox import Inbox
+from storage.labels.spool import Spool
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from flows.wiring.parts import Parts
 
-MAX_BODY = 2 * 1024 * 1024
-"""Bytes; a webhook of one annotation has 4 kB, one of a bulk action a few hundred."""
+MAX_BODY = 32 * 1024 * 1024
+"""Bytes. A webhook of one annotation has 4 kB, and one of many has 1.3 kB for each: this is room for 24,000. The next
+`sync` reads what a larger one would have said."""
+
+COMMIT_SECONDS = 0.7
+"""How long a commit may take: Label Studio waits for one second, and the annotator waits with it."""
+
+COMMITS = 8
+"""Commits at once. A locked database holds each of them up for half a minute."""
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
-def create_app(inbox: Inbox, secret: str, process: Callable[[], None]) -> FastAPI:
+def create_app(inbox: Inbox, spool: Spool, secret: str, process: Callable[[], None]) -> FastAPI:
     """The receiver; without a secret it refuses every webhook.
 
     `process` handles the waiting rows of the inbox. One thread calls it at the start and after every webhook, and calls
-    it again after a pause where it fails.
+    it again after a pause where it fails. Before that, the thread moves the webhooks of the spool into the inbox.
     """
-    worker = InboxWorker(process)
+
+    def work_off() -> None:
+        spool.move_into(inbox)
+        process()
+
+    worker = InboxWorker(work_off)
+    commits = CapacityLimiter(COMMITS)
+    refused: Counter[int] = Counter()
     registry = CollectorRegistry()
     registry.register(_InboxGauge(inbox, worker))
-    answered = Counter("finloop_webhooks", "Webhooks by the status of the response", ["status"], registry=registry)
+    answered = Responses("finloop_webhooks", "Webhooks by the status of the response", ["status"], registry=registry)
     seconds = Histogram("finloop_webhook_seconds", "Seconds until the response", buckets=BUCKETS, registry=registry)
 
     @asynccontextmanager
@@ -55,20 +78,27 @@ def create_app(inbox: Inbox, secret: str, process: Callable[[], None]) -> FastAP
         await run_in_threadpool(worker.stop)
 
     app = FastAPI(title="finloop receiver", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(HeadLikeGet)
 
     @app.post(WEBHOOK_PATH)
-    async def webhook(request: Request) -> dict[str, int]:
-        """Commit, then acknowledge: on a 200 the webhook survives any crash."""
+    async def webhook(request: Request) -> dict[str, int | None]:
+        """Commit or put aside, then acknowledge: on a 200 the webhook survives any crash.
+
+        `inbox` is the number of its row, None for a webhook that was put aside.
+        """
         began = time.perf_counter()
         status = 500
         try:
             _authenticate(request, secret)
             payload = _object(await _body(request))
-            row = await run_in_threadpool(inbox.put, payload["action"], payload)
+            row = await _commit(inbox, payload, commits)
+            if row is None:
+                await run_in_threadpool(_put_aside, spool, payload)
             worker.wake()
             status = 200
         except HTTPException as refusal:
             status = refusal.status_code
+            refused[status] += 1
             raise
         finally:
             answered.labels(str(status)).inc()
@@ -77,8 +107,13 @@ def create_app(inbox: Inbox, secret: str, process: Callable[[], None]) -> FastAP
 
     @app.get("/healthz")
     def healthz() -> dict[str, Any]:
-        """Alive, and whether the last work on the inbox went well."""
-        return {"status": "ok" if worker.failures == 0 else "retrying", "failures": worker.failures}
+        """Alive, whether the last work on the inbox went well, what waits in the spool, and the refused by status."""
+        return {
+            "status": "ok" if worker.failures == 0 else "retrying",
+            "failures": worker.failures,
+            "put_aside": spool.count(),
+            "refused": {str(status): count for status, count in refused.items()},
+        }
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -86,6 +121,27 @@ def create_app(inbox: Inbox, secret: str, process: Callable[[], None]) -> FastAP
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return app
+
+
+async def _commit(inbox: Inbox, payload: dict[str, Any], commits: CapacityLimiter) -> int | None:
+    """The webhook's row, or None where the database did not take it in time.
+
+    A commit that was too slow goes on in its thread. The webhook may then come twice, which changes no label.
+    """
+    put = partial(inbox.put, payload["action"], payload)
+    try:
+        with move_on_after(COMMIT_SECONDS):
+            return await to_thread.run_sync(put, abandon_on_cancel=True, limiter=commits)
+    except (FinloopError, SQLAlchemyError) as error:
+        logger.warning("the label store did not take a webhook: %s", error)
+    return None
+
+
+def _put_aside(spool: Spool, payload: dict[str, Any]) -> None:
+    try:
+        spool.put(payload["action"], payload)
+    except OSError as error:
+        raise HTTPException(503, f"neither the database nor the disk takes the webhook: {error.strerror}") from error
 
 
 def _authenticate(request: Request, secret: str) -> None:
@@ -168,8 +224,9 @@ def main() -> None:
     try:
         with open_parts() as made:
             secret = made.settings.webhook_secret
-            app = create_app(made.inbox, secret.get_secret_value() if secret else "", lambda: work(made))
-            uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, timeout_graceful_shutdown=3)
+            spool = Spool(made.settings.home / "webhooks")
+            app = create_app(made.inbox, spool, secret.get_secret_value() if secret else "", lambda: work(made))
+            server.run(app, arguments.host, arguments.port)
     except FinloopError as error:
         sys.stderr.write(f"finloop: {error}\n")
         raise SystemExit(2) from error

@@ -8,7 +8,7 @@ that the lock's holder committed.
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
@@ -16,11 +16,17 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from storage.errors import BadInput, Part, Unreachable
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 CONNECT_SECONDS = 4
 """The limit for each address of a host: a host with two addresses (IPv6 and IPv4) fails within 10 s."""
 
-UNUSABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY)
-"""Errors of the file itself. SQLite may find them only after connecting, when it reads the first page."""
+UNUSABLE = (
+    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY),
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
+)
+"""Errors of the file or its disk, and a lock that another process keeps. SQLite finds most of them only later."""
 
 
 def open_database(url: str, *, embedded: bool = False) -> Engine:
@@ -90,6 +96,8 @@ def migrate(engine: Engine, to: str = "head") -> None:
     config = Config()
     folder = Path(__file__).parent / "migrations"
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    if to == "head" and _is_at_head(engine, config):
+        return
     # On SQLite, alembic's own transactions end after each step, and another process could start between two steps.
     with engine.begin() as connection:
         take_turn(connection, 4711)
@@ -99,6 +107,16 @@ def migrate(engine: Engine, to: str = "head") -> None:
         except CommandError as error:
             where = f"the database at {_address(engine)}"
             raise BadInput(f"{where} is not one that this finloop can read: {error}", _part(engine)) from error
+
+
+def _is_at_head(engine: Engine, config: "Config") -> bool:
+    """Whether nothing is to migrate. The look takes no lock: a home that another process writes can be read."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    with reading(engine).connect() as connection:
+        now_at = MigrationContext.configure(connection).get_current_heads()
+    return set(now_at) == set(ScriptDirectory.from_config(config).get_heads())
 
 
 def _make_folder(database: str | None, part: Part) -> None:
@@ -122,6 +140,7 @@ def _name_the_part(engine: Engine) -> None:
         if context.connection is not None and not _is_unusable(error.orig):
             return None
         reason = str(error.orig).strip().partition("\n")[0]
+        reason = {"database is locked": "another process has locked it"}.get(reason, reason)
         return Unreachable(_part(engine), _address(engine), reason, name="database")
 
     event.listen(engine, "handle_error", unreachable)

@@ -3,7 +3,9 @@
 import pytest
 
 from deployments.cli.status import said_accuracy, said_problem, show_standing
-from flows.steps.standing import Accuracy, Counts, Problem, ProblemKind, Server, Serving, Standing, State
+from flows.steps.servers import Server, Serving, State
+from flows.steps.standing import Accuracy, Counts, Standing
+from flows.steps.troubles import Problem, ProblemKind
 
 KINDS = ProblemKind
 

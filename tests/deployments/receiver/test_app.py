@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.studio.owned import SECRET_HEADER
 from labeling.studio.project import WEBHOOK_PATH as PATH
 from storage.labels.inbox import InboxState
+from storage.labels.spool import Spool
 from storage.records import LabelTask
 from tests.fixtures_labeling import NOON, SECRET, LabelStore, Loop, a_choice
 from tests.schemes import LABELS
@@ -34,13 +36,21 @@ HOOK = {"action": "ANNOTATION_CREATED", "project": {"id": 1}}
 # The receiver as it is, except that its work never gets done: what a SIGKILL between answer and work leaves behind.
 NEVER_WORKING = """
 import sys, threading, uvicorn
+from pathlib import Path
 from deployments.receiver.app import create_app
 from storage.sql.database import migrate, open_database
 from storage.labels.inbox import Inbox
+from storage.labels.spool import Spool
 engine = open_database(sys.argv[1])
 migrate(engine)
-uvicorn.run(create_app(Inbox(engine), sys.argv[2], threading.Event().wait), port=int(sys.argv[3]))
+spool = Spool(Path(sys.argv[1].partition(":///")[2] + ".spool"))
+app = create_app(Inbox(engine), spool, sys.argv[2], threading.Event().wait)
+uvicorn.run(app, port=int(sys.argv[3]))
 """
+
+
+def spool_of(store: LabelStore) -> Spool:
+    return Spool(store.home / "webhooks")
 
 
 def eventually(met: Callable[[], Any], seconds: float = 20.0) -> bool:
@@ -54,7 +64,7 @@ def eventually(met: Callable[[], Any], seconds: float = 20.0) -> bool:
 @pytest.fixture
 def client(label_store: LabelStore) -> Iterator[TestClient]:
     """A receiver whose work does nothing."""
-    with TestClient(create_app(label_store.inbox, SECRET, lambda: None)) as opened:
+    with TestClient(create_app(label_store.inbox, spool_of(label_store), SECRET, lambda: None)) as opened:
         yield opened
 
 
@@ -67,7 +77,7 @@ class TestWhatIsRefused:
 
     @pytest.mark.parametrize("headers", [{}, {SECRET_HEADER: ""}, SIGNED])
     def test_everything_where_no_secret_is_set(self, label_store: LabelStore, headers: dict[str, str]) -> None:
-        with TestClient(create_app(label_store.inbox, "", lambda: None)) as client:
+        with TestClient(create_app(label_store.inbox, spool_of(label_store), "", lambda: None)) as client:
             assert client.post(PATH, json=HOOK, headers=headers).status_code == 401
 
     @pytest.mark.parametrize(
@@ -95,7 +105,7 @@ class TestWhatIsRefused:
 
         headers = [(SECRET_HEADER.lower().encode(), SECRET.encode())]
         scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers, "query_string": b""}
-        anyio.run(create_app(label_store.inbox, SECRET, lambda: None), scope, chunk, send)
+        anyio.run(create_app(label_store.inbox, spool_of(label_store), SECRET, lambda: None), scope, chunk, send)
         assert answers[0]["status"] == 413
         assert taken == MAX_BODY // 65536 + 1
 
@@ -112,7 +122,7 @@ def test_answers_come_within_50_ms_however_long_the_work_takes(label_store: Labe
     def work() -> None:
         release.wait()
 
-    with TestClient(create_app(label_store.inbox, SECRET, work)) as client:
+    with TestClient(create_app(label_store.inbox, spool_of(label_store), SECRET, work)) as client:
         seconds = []
         for _ in range(40):
             began = time.perf_counter()
@@ -125,7 +135,11 @@ def test_answers_come_within_50_ms_however_long_the_work_takes(label_store: Labe
 def test_what_an_earlier_process_left_is_taken_up_at_the_start(label_store: LabelStore) -> None:
     label_store.inbox.put("ANNOTATION_CREATED", HOOK)
     seen: list[int] = []
-    with TestClient(create_app(label_store.inbox, SECRET, lambda: seen.append(len(label_store.inbox.waiting())))):
+    with TestClient(
+        create_app(
+            label_store.inbox, spool_of(label_store), SECRET, lambda: seen.append(len(label_store.inbox.waiting()))
+        )
+    ):
         assert eventually(lambda: seen == [1])
 
 
@@ -140,13 +154,13 @@ def test_work_that_fails_is_done_again_and_says_so(label_store: LabelStore, monk
         for row in label_store.inbox.waiting():
             label_store.inbox.close(row.id, InboxState.DONE)
 
-    with TestClient(create_app(label_store.inbox, SECRET, work)) as client:
+    with TestClient(create_app(label_store.inbox, spool_of(label_store), SECRET, work)) as client:
         assert client.post(PATH, json=HOOK, headers=SIGNED).status_code == 200
         assert broken.wait(5)
         assert eventually(lambda: client.get("/healthz").json()["status"] == "retrying")
         healed.set()
         assert eventually(lambda: label_store.inbox.counts() == {"done": 1})
-        assert eventually(lambda: client.get("/healthz").json() == {"status": "ok", "failures": 0})
+        assert eventually(lambda: client.get("/healthz").json()["status"] == "ok")
 
 
 def test_metrics_count_answers_and_the_inbox(client: TestClient) -> None:
@@ -256,3 +270,57 @@ def loop_post(port: int, payload: dict[str, Any]) -> None:
     body = json.dumps({**payload, "sent": NOON.isoformat()})
     answer = httpx.post(f"http://127.0.0.1:{port}{PATH}", content=body, headers=SIGNED, trust_env=False)
     assert answer.status_code == 200
+
+
+@contextmanager
+def locked(store: LabelStore) -> Iterator[None]:
+    """Another process, such as a backup tool, keeps the database to itself."""
+    other = sqlite3.connect(store.home / "finloop.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_a_locked_database_makes_no_annotator_wait_and_loses_no_webhook(label_store: LabelStore) -> None:
+    spool = spool_of(label_store)
+    with TestClient(create_app(label_store.inbox, spool, SECRET, lambda: None)) as client:
+        with locked(label_store):
+            began = time.monotonic()
+            answer = client.post(PATH, json=HOOK, headers=SIGNED)
+            assert time.monotonic() - began < 1.0
+            assert (answer.status_code, answer.json()) == (200, {"inbox": None})
+            assert client.get("/healthz").json()["put_aside"] == 1
+        assert eventually(lambda: label_store.inbox.counts().get("new", 0) >= 1 and spool.count() == 0, 60)
+        assert label_store.inbox.waiting()[0].payload == HOOK
+
+
+def test_what_was_put_aside_before_a_crash_is_taken_up_at_the_next_start(label_store: LabelStore) -> None:
+    spool_of(label_store).put("ANNOTATION_CREATED", HOOK)
+    with TestClient(create_app(label_store.inbox, spool_of(label_store), SECRET, lambda: None)):
+        assert eventually(lambda: [row.payload for row in label_store.inbox.waiting()] == [HOOK])
+
+
+def test_where_neither_database_nor_disk_take_a_webhook_it_is_refused(label_store: LabelStore) -> None:
+    (label_store.home / "webhooks").write_text("a file in place of the folder")
+    with (
+        TestClient(create_app(label_store.inbox, spool_of(label_store), SECRET, lambda: None)) as client,
+        locked(label_store),
+    ):
+        assert client.post(PATH, json=HOOK, headers=SIGNED).status_code == 503
+        assert client.get("/healthz").json()["refused"] == {"503": 1}
+
+
+def test_refused_webhooks_are_counted_by_status(client: TestClient) -> None:
+    for _ in range(2):
+        client.post(PATH, json=HOOK, headers={SECRET_HEADER: "wrong"})
+    client.post(PATH, content=b"{", headers=SIGNED)
+    assert client.get("/healthz").json()["refused"] == {"401": 2, "400": 1}
+
+
+def test_a_webhook_of_thousands_of_annotations_is_taken(client: TestClient, label_store: LabelStore) -> None:
+    many = {**HOOK, "annotation": [{"id": number, "filler": "x" * 1300} for number in range(4_000)]}
+    assert client.post(PATH, json=many, headers=SIGNED).status_code == 200
+    assert len(label_store.inbox.waiting()[0].payload["annotation"]) == 4_000

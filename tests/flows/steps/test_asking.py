@@ -106,7 +106,7 @@ def test_the_texts_of_a_deleted_project_are_asked_again(own: Parts, label_studio
     predicted(own, 3, "1")
     first = found(own)
     sent = asking.ask_uncertain(own.studio, first, own.texts, own.tasks, own.scheme, "1", 3)
-    assert len(sent) == 3 and problems(own) == []
+    assert len(sent) == 3 and not [one for one in problems(own) if "Label Studio" in one]
     token = {"Authorization": f"Token {label_studio.token}"}
     httpx.delete(f"{label_studio.url}/api/projects/{first.id}/", headers=token).raise_for_status()
     hook, owner = own.wanted_project.receiver_url + project.WEBHOOK_PATH, own.wanted_project.owner

@@ -9,14 +9,19 @@ import pytest
 from sqlalchemy import update
 
 from deployments.cli.status import said_problem, standing
+from deployments.receiver.app import create_app as create_receiver
 from deployments.serving.app import create_app
 from flows.intents import Deploy, Promote, Retrain
 from flows.steps.promote import Service, promote
-from flows.steps.standing import Problem, ProblemKind, Server, State, bytes_used
+from flows.steps.servers import Receiver, Server, State
+from flows.steps.standing import bytes_used
+from flows.steps.troubles import Problem, ProblemKind, find_problems
 from flows.wiring.parts import Parts
+from labeling.studio.project import WEBHOOK_PATH
 from storage.clock import now
 from storage.errors import Refused
 from storage.labels.projects import Project
+from storage.labels.spool import Spool
 from storage.records import Prediction, Purpose
 from storage.sql.schema import ProjectRow
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
@@ -135,6 +140,20 @@ def test_a_damaged_version_that_serving_refused_is_a_problem_that_status_names(p
     details = {(problem.kind, problem.subject): problem.detail or "" for problem in found.problems}
     assert "model.safetensors" in details[ProblemKind.INTENT, f"promote:{two}"]
     assert "model.safetensors" in details[ProblemKind.SERVING, url]
+
+
+def test_webhooks_that_the_receiver_refused_or_put_aside_are_named(parts: Parts) -> None:
+    spool = Spool(parts.settings.home / "webhooks")
+    with serve(create_receiver(parts.inbox, spool, "secret", lambda: None)) as url:
+        assert standing(at(parts, receiver_url=url)).problems == ()
+        httpx.post(f"{url}{WEBHOOK_PATH}", json={"action": "A"})
+        (problem,) = standing(at(parts, receiver_url=url)).problems
+    assert (problem.kind, problem.detail, problem.count) == (ProblemKind.REFUSED, "1 with 401", 1)
+    aside = Receiver(State.UP, "http://here", {}, put_aside=3)
+    found = find_problems(
+        parts.outbox, parts.problems, parts.inbox, parts.tasks, parts.projects, None, {"r": aside}, ()
+    )
+    assert found == (Problem(ProblemKind.PUT_ASIDE, "http://here", None, 3),)
 
 
 def test_a_service_without_a_model_says_so(parts: Parts) -> None:

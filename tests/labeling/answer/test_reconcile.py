@@ -11,6 +11,7 @@ from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.studio.client import Studio
 from storage.labels.projects import Project
 from storage.records import LabelTask, Purpose, TaskState
+from storage.sql.schema import AnnotationRow, Base, ProjectRow, TaskRow, TombstoneRow
 from tests.fixtures_labeling import Loop, a_choice
 from tests.schemes import LABELS
 

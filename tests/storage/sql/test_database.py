@@ -1,5 +1,6 @@
 import shutil
 import socket
+import sqlite3
 import time
 from pathlib import Path
 
@@ -217,8 +218,9 @@ def test_a_file_in_the_place_of_the_home_is_named(tmp_path: Path) -> None:
 def test_a_file_that_turns_out_unusable_after_connecting_is_named_too(tmp_path: Path, migrated_sqlite: Path) -> None:
     shutil.copyfile(migrated_sqlite, tmp_path / "read-only.db")
     (tmp_path / "read-only.db-shm").mkdir()
-    with pytest.raises(Unreachable, match=r"read-only\.db: attempt to write a readonly database"):
-        migrate(open_database(f"sqlite:///{tmp_path}/read-only.db", embedded=True))
+    blocked = open_database(f"sqlite:///{tmp_path}/read-only.db", embedded=True)
+    with pytest.raises(Unreachable, match=r"read-only\.db: attempt to write a readonly database"), blocked.begin():
+        pass
     shutil.copyfile(migrated_sqlite, tmp_path / "damaged.db")
     engine = open_database(f"sqlite:///{tmp_path}/damaged.db", embedded=True)
     with engine.connect() as connection:
@@ -254,3 +256,37 @@ def test_an_address_that_is_no_database_url_is_bad_input(url: str) -> None:
 def test_a_folder_that_cannot_be_made_is_bad_input() -> None:
     with pytest.raises(BadInput, match="cannot be made"):
         open_database("sqlite:////proc/nowhere/finloop.db")
+
+
+def test_a_home_that_is_up_to_date_is_opened_while_another_process_writes(
+    tmp_path: Path, migrated_sqlite: Path
+) -> None:
+    shutil.copyfile(migrated_sqlite, tmp_path / "finloop.db")
+    other = sqlite3.connect(tmp_path / "finloop.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    engine = open_database(f"sqlite:///{tmp_path}/finloop.db", embedded=True)
+    began = time.monotonic()
+    migrate(engine)
+    assert time.monotonic() - began < 5
+    other.execute("PRAGMA busy_timeout=1")
+    with engine.connect().execution_options(finloop_reading=True) as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=1")
+        with pytest.raises(Unreachable, match=r"finloop\.db: another process has locked it"):
+            connection.exec_driver_sql("DELETE FROM home")
+    other.close()
+    engine.dispose()
+
+
+def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path: Path, migrated_sqlite: Path) -> None:
+    shutil.copyfile(migrated_sqlite, tmp_path / "finloop.db")
+    engine = open_database(f"sqlite:///{tmp_path}/finloop.db", embedded=True)
+    with pytest.raises(Unreachable, match=r"finloop\.db: database or disk is full"), engine.begin() as connection:
+        pages = connection.scalar(text("PRAGMA page_count"))
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 2}")
+        for number in range(1000):
+            columns = "action, received_at, payload, state"
+            row = f"'A{number}', '2026-01-01', '{{\"x\": \"{'x' * 2000}\"}}', 'new'"
+            connection.exec_driver_sql(f"INSERT INTO inbox ({columns}) VALUES ({row})")
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM inbox")) == 0
+    engine.dispose()
