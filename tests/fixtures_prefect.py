@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.local.plan import SLOT_WAIT, prefect_command
+from deployments.local.plan import SLOT_WAIT, kept_runs, prefect_command
 from deployments.supervisor.ports import choose_port
 from deployments.supervisor.process import Process
 from deployments.supervisor.stack import Stack
@@ -29,7 +29,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("prefect")
     port = choose_port()
     url = f"http://127.0.0.1:{port}"
-    environment = prefect_environment(folder / "home", url) | SLOT_WAIT
+    environment = prefect_environment(folder / "home", url) | SLOT_WAIT | kept_runs(14)
     server = Process("prefect", prefect_command(port), environment, folder, f"{url}/api/health", port, restart=False)
     with Stack([server], folder):
         yield url

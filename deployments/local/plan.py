@@ -186,11 +186,11 @@ def kept_runs(days: int) -> dict[str, str]:
 
     An idle house writes 60 MB a day; Prefect by itself keeps runs for ever.
     """
-    seconds = str(days * 24 * 3600)
+    period = f"P{days}D"  # as ISO 8601: the setting of the events takes no plain number
     return {
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": seconds,
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": seconds,
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": period,
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": period,
     }
 
 

@@ -21,6 +21,12 @@ TEXT_STYLE = "font-size: 1.25em; line-height: 1.5; padding: 1em 0"
 TINT = "33"
 """The opacity of a button's colour (alpha in hexadecimal): the button's text is readable on any colour."""
 
+PREFILLED = (
+    "A choice that is ticked when a text opens is the model's answer. To confirm it, submit (Ctrl+Enter); its own key "
+    "would take the tick away, and the same key again would put it back."
+)
+"""In Label Studio 1.23 the key of a ticked choice unticks it."""
+
 VARIABLE = re.compile(r"\$(?=[\w\[{.])")
 """The `$` that Label Studio replaces by task data. A `$` with a word joiner after it looks the same, and is kept."""
 
@@ -41,10 +47,14 @@ def choice(scheme: Scheme, label: str) -> dict[str, Any]:
 
 
 def instructions(scheme: Scheme) -> str:
-    """The scheme's instructions as HTML; HTML in them is shown as it is written."""
+    """The scheme's instructions as HTML, and how to confirm a prefilled choice; HTML in them is shown as written."""
     from markdown_it import MarkdownIt
 
-    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(scheme.instructions)).strip()
+    return str(
+        MarkdownIt("commonmark", {"html": False})
+        .enable("table")
+        .render(f"{scheme.instructions.strip()}\n\n{PREFILLED}")
+    ).strip()
 
 
 def label_config(scheme: Scheme) -> str:

@@ -33,6 +33,20 @@ KINDS = ProblemKind
             "nobody reads what is answered there",
         ),
         (Problem(KINDS.SERVING, "http://here", "version 2: damaged", 1), "serving: version 2: damaged"),
+        (
+            Problem(KINDS.SERVER, "Prefect", "http://here", 1),
+            "Prefect is down at http://here; `finloop up` starts what it started before",
+        ),
+        (Problem(KINDS.RUNS, "sync", "the last run failed", 1), "sync: the last run failed"),
+        (
+            Problem(KINDS.REFUSED, "http://here", "2 with 401", 2),
+            "the receiver at http://here refused 2 webhooks since its start (2 with 401); 401 means another secret than "
+            "FINLOOP_WEBHOOK_SECRET",
+        ),
+        (
+            Problem(KINDS.PUT_ASIDE, "http://here", None, 2),
+            "2 webhooks wait in the folder webhooks of the home, until the label store takes them",
+        ),
     ],
 )
 def test_every_kind_of_problem_is_a_sentence(problem: Problem, said: str) -> None:

@@ -78,7 +78,7 @@ def test_instructions_are_markdown_and_html_in_them_is_shown_as_written() -> Non
             seen.append(tag)
 
     Tags().feed(html)
-    assert seen == ["h1", "p", "strong", "p"]
+    assert seen == ["h1", "p", "strong", "p", "p"]
     assert "&lt;script&gt;" in html
 
 
