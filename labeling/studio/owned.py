@@ -42,8 +42,11 @@ def find_ours(
     return _by_marker(studio, projects, owner, usable) or _by_secret(studio, projects, owner, secret)
 
 
-def why_left(studio: Studio, known: Project) -> str:
-    """Why the project that we knew is not our current one."""
+def why_left(studio: Studio, known: Project, found: Found | None) -> str:
+    """Why the project that we knew is not our current one; empty where it is."""
+    if found is not None:
+        said = f"project {found.there.id} there carries the marker of another project of this home"
+        return "" if found.epoch == known.epoch else said
     if (there := _get(studio, known.id)) is None:
         return f"project {known.id} is gone from there"
     return f"project {known.id} there ({there.title}) does not carry the marker of this home's project"
@@ -93,17 +96,21 @@ def _by_marker(studio: Studio, projects: Projects, owner: Owner, usable: Callabl
 
 def _by_secret(studio: Studio, projects: Projects, owner: Owner, secret: str) -> Found | None:
     """A project that we knew and that has no marker of today: an earlier finloop made it, or somebody wrote over it."""
-    for stored in _stored(projects, studio.url):
-        there = _get(studio, stored.id)
+    known = _stored(projects, studio.url)
+    for number in dict.fromkeys(one.id for one in known):
+        there = _get(studio, number)
         if there is None or marked_epochs(there.description):
             continue
-        secrets = {said for hook in studio.api.webhooks.list(project=str(stored.id)) if (said := secret_of(hook))}
-        if secret in secrets:
-            return Found(there, stored.epoch)
-        if stored.server == studio.url and owner.old_marker in (there.description or ""):
-            if secrets:
-                refuse_other_secret(there, studio.url)
-            return Found(there, stored.epoch)
+        same = [one for one in known if one.id == number]
+        here = [one for one in same if one.server == studio.url]
+        # Of several epochs with this number, the first is that of an earlier finloop.
+        old = owner.old_marker in (there.description or "")
+        epoch = (here[-1] if old and here else same[0]).epoch
+        secrets = {said for hook in studio.api.webhooks.list(project=str(number)) if (said := secret_of(hook))}
+        if secret in secrets or (old and here and not secrets):
+            return Found(there, epoch)
+        if old and here:
+            refuse_other_secret(there, studio.url)
     return None
 
 

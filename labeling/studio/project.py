@@ -56,7 +56,7 @@ def ensure_project(
         known = projects.get(studio.url)
         found = find_ours(studio, projects, owner, webhook_secret, lambda config: not _other_choices(config, scheme))
         # Asked before a project is made: the new project may get the old one's number.
-        why = why_left(studio, known) if known is not None and (found is None or found.epoch != known.epoch) else ""
+        why = why_left(studio, known, found) if known is not None else ""
         if found is None:
             epoch = new_epoch()
             found = Found(_make(studio, scheme, owner.marker(epoch)), epoch)

@@ -177,6 +177,12 @@ def test_a_project_made_before_markers_named_a_home_is_kept_and_gets_its_marker(
     assert loop.project() == project
 
 
+def test_an_older_project_that_comes_back_after_a_reset_is_not_taken_for_its_successor(loop: Loop) -> None:
+    project = made_before(loop, loop.owner.old_marker)
+    loop.projects.put(replace(project, epoch="f" * 32), "it was gone")
+    assert loop.project() == project
+
+
 def test_a_description_that_somebody_wrote_over_is_made_up_for_by_our_webhook(loop: Loop) -> None:
     project = made_before(loop, "Please read the guidelines.")
     assert loop.project() == project
