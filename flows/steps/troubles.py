@@ -54,7 +54,7 @@ def changed_servers(projects: Projects, label_studio_url: str) -> list[Problem]:
 
 def _said_change(left: Left) -> str:
     return (
-        f"it is not the server that this home knew before {left.at:%Y-%m-%d %H:%M} UTC, since {left.why}. "
+        f"it is not as this home knew it: since {left.at:%Y-%m-%d %H:%M} UTC {left.why}, as after a reset. "
         "All labels are kept, and `finloop sync` asks again about the texts without an answer"
     )
 

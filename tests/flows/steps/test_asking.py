@@ -118,4 +118,4 @@ def test_the_texts_of_a_deleted_project_are_asked_again(own: Parts, label_studio
     assert asking.catch_up(own.studio, second, own.tasks, own.labels, own.inbox, own.scheme).missing == 0
     assert {task.text_id for task in own.tasks.open(second.server, second.id)} == {task.text_id for task in sent}
     (problem,) = (one for one in problems(own) if "Label Studio" in one)
-    assert "not the server that this home knew" in problem and f"project {first.id} is gone" in problem
+    assert "not as this home knew it" in problem and f"project {first.id} is gone" in problem
