@@ -40,8 +40,8 @@ KINDS = ProblemKind
         (Problem(KINDS.RUNS, "sync", "the last run failed", 1), "sync: the last run failed"),
         (
             Problem(KINDS.REFUSED, "http://here", "2 with 401", 2),
-            "the receiver at http://here refused 2 webhooks since its start (2 with 401); 401 means another secret than "
-            "FINLOOP_WEBHOOK_SECRET",
+            "the receiver at http://here refused 2 webhooks since its start (2 with 401); "
+            "401 means another secret than FINLOOP_WEBHOOK_SECRET",
         ),
         (
             Problem(KINDS.PUT_ASIDE, "http://here", None, 2),
