@@ -43,7 +43,7 @@ def measure(parts: Parts, dataset: str, rows: Slices, seeds: int, console: Conso
             model = Classifier.load(made.folder, parts.scheme.names)
             for name, _, examples in rows:
                 scores = evaluate(model, examples).scores()
-                recalls = {f"recall {label}": recall for label, recall in scores.recall.items()}
+                recalls = {f"recall {label}": one for label, one in scores.recall.items() if one is not None}
                 found[name].append({"macro_f1": scores.macro_f1, **recalls})
     return found
 

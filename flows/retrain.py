@@ -3,7 +3,7 @@
 A refused candidate makes a completed run, whose message says why. A run without new labels completes at once.
 """
 
-from prefect import State, flow, task
+from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
@@ -29,7 +29,7 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
     """Train on seed data and labels; a candidate that the gate promotes becomes the challenger."""
     with open_parts() as parts, parts.leases.hold(RETRAIN_LEASE, RUN_LEASE, wait=2 * RUN_LEASE):
         settings, registry, datasets = parts.settings, parts.registry, parts.datasets
-        dataset = _build(parts.labels, parts.texts, datasets, parts.seed, policy.merge)
+        dataset = _build(parts.labels, parts.texts, datasets, parts.seed, policy.merge, parts.scheme)
         if decided_before(dataset, policy.recipe.hash_on(parts.base_model.name), registry, datasets, parts.problems):
             return Completed(message=NOTHING_NEW)
         progress = artifacts.Progress("training", "training")
@@ -37,5 +37,7 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         judged = _judge(candidate, dataset, registry, parts.labels, datasets, parts.scheme, policy.gate)
         record_decision(judged.verdict, dataset, registry, datasets, parts.outbox, parts.problems)
         deliver(parts.outbox, settings.needed("prefect_url"))
+        for note in parts.seed.notes:
+            get_run_logger().warning("seed data %s: %s", parts.seed.source, note)
         artifacts.show_verdict(judged, dataset, parts.seed.bad_lines)
     return Completed(message=judged.verdict.reason)

@@ -81,6 +81,10 @@ class Scheme(BaseModel):
             raise BadInput(f"the label {said.strip()[:40]!r} is none of {', '.join(self.names)}")
         return found
 
+    def knows(self, said: str) -> bool:
+        """Whether `said` is the name or an alias of a label."""
+        return _spelling(said) in self._by_spelling
+
     @cached_property
     def _by_spelling(self) -> dict[str, str]:
         return {_spelling(word): label.name for label in self.labels for word in (label.name, *label.aliases)}

@@ -130,7 +130,7 @@ def recipe_hash(parts: Parts, policy: RetrainPolicy = POLICY) -> str:
 
 def build(parts: Parts, policy: RetrainPolicy = POLICY) -> DatasetVersion:
     """The dataset that a retrain would train on."""
-    return build_dataset(parts.labels, parts.texts, parts.datasets, parts.seed, policy.merge)
+    return build_dataset(parts.labels, parts.texts, parts.datasets, parts.seed, policy.merge, parts.scheme)
 
 
 def is_new(parts: Parts, dataset: DatasetVersion, policy: RetrainPolicy = POLICY) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli.terminal import Json, bar, console, errors, print_json, run_and_wait
+from deployments.cli.terminal import Json, Unescape, bar, console, errors, print_json, run_and_wait
 from flows.wiring.settings import load_settings
 
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end of the run.")]
@@ -27,7 +27,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def ingest(
-    file: Annotated[Path, typer.Argument(help="CSV with the column text, and label if you have an answer key.")],
+    file: Annotated[Path, typer.Argument(help="CSV with the column text; label, source, published_at if there.")],
+    unescape: Unescape = False,
     as_json: Json = False,
 ) -> None:
     """Store production texts; a salted hash puts the audit share aside for ever."""
@@ -37,17 +38,22 @@ def ingest(
     from storage.texts.csv import read_texts
 
     with open_parts() as parts, bar(f"ingest {file.name}") as move:
-        reading, keep = read_texts(file, parts.scheme), AnswerKey(parts.settings.home, parts.scheme).add
+        reading, keep = (
+            read_texts(file, parts.scheme, unescape=unescape),
+            AnswerKey(parts.settings.home, parts.scheme).add,
+        )
         done = ingest_file(reading, file.stem, parts.texts, parts.intake, keep, move)
     for bad in done.bad_lines:
         errors.print(f"{file}:{bad.line}: left out: {bad.reason}", markup=False, highlight=False)
+    for note in done.notes:
+        errors.print(f"{file}: {note}", markup=False, highlight=False)
     counts = {"new": done.new, "known": done.known, "audit": done.audit, "labelled": done.labelled}
     if as_json:
-        print_json({**counts, "left_out": len(done.bad_lines)})
+        print_json({**counts, "left_out": len(done.bad_lines), "notes": done.notes})
         return
     console.print(
         f"{done.new:,} new texts, {done.known:,} known, {done.audit:,} of them in the audit share; "
-        f"{len(done.bad_lines)} lines left out"
+        f"{done.labelled:,} labels read, {len(done.bad_lines)} lines left out"
     )
 
 

@@ -16,7 +16,6 @@ from storage.records import Split
 from storage.scheme import Scheme, find_scheme
 from storage.text import checked
 from storage.texts.bad_lines import BadLine
-from storage.texts.csv import read_texts
 from storage.texts.paging import batches
 
 if TYPE_CHECKING:
@@ -27,13 +26,22 @@ PAGE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What `train` made: a report fit for JSON, and the lines of the data that were left out."""
+    """What `train` made: a report fit for JSON, the lines of the data that were left out, and sentences about them."""
 
     report: dict[str, Any]
     bad_lines: tuple[BadLine, ...]
+    notes: tuple[str, ...] = ()
 
 
-def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Recipe", progress: Progress) -> Trained:
+def train_offline(
+    data: Path,
+    output: Path,
+    base_model: str | None,
+    recipe: "Recipe",
+    progress: Progress,
+    *,
+    unescape: bool = False,
+) -> Trained:
     """Train on a CSV or a PhraseBank folder and score the result on test rows that it never saw.
 
     The model's folder carries a manifest, so that `predict --model DIR` and a registry can check it.
@@ -42,17 +50,22 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
     from storage.models.manifest import write_manifest
     from training.data.merge import MergePolicy, merge
     from training.data.seed import read_seed
+    from training.data.trainable import check_trainable
     from training.judge.evaluate import evaluate, rows_as_examples
     from training.model.base_model import find_base_model
     from training.model.classifier import Classifier
 
     settings = load_settings()
     scheme = find_scheme(settings.scheme)
-    given = read_seed(data, settings.agreement, scheme)
-    rows = merge(given, (), (), {}, MergePolicy()).rows
+    policy = MergePolicy()
+    try:
+        given = read_seed(data, settings.agreement, scheme, unescape=unescape)
+        merged = merge(given, (), (), {}, policy)
+        check_trainable(merged.rows, scheme.names, str(data), policy, tested=True)
+    except BadInput as error:
+        raise BadInput(str(error)) from error  # without its part: no setting chose these data
+    rows = merged.rows
     test = rows_as_examples(row for row in rows if row.split is Split.TEST)
-    if not len(test):
-        raise BadInput(f"{data} has {len(rows)} usable rows, too few to put some aside to test on")
     base = find_base_model(base_model or settings.base_model, settings.home.resolve() / "downloads")
     made = make_model(rows, dataset_hash(rows), base, recipe, scheme, output, progress)
     scores = evaluate(Classifier.load(output, scheme.names), test).scores()
@@ -62,30 +75,32 @@ def train_offline(data: Path, output: Path, base_model: str | None, recipe: "Rec
         "n": scores.n,
         "accuracy": round(scores.accuracy, 4),
         "macro_f1": round(scores.macro_f1, 4),
-        **{f"recall {label}": round(scores.recall[label], 4) for label in scores.labels},
+        **{f"recall {label}": None if one is None else round(one, 4) for label, one in scores.recall.items()},
         "seconds": round(metrics["training_seconds"], 1),
         "base_model": base.name,
         "base_saw_phrasebank": base.exposed,
+        "left_out": len(given.bad_lines),
+        "dropped": merged.dropped,
     }
-    return Trained(report, given.bad_lines)
-
-
-def read_input(path: Path) -> tuple[list[str], tuple[BadLine, ...]]:
-    """The texts of a CSV, in its order, and the lines that were left out."""
-    reading = read_texts(path, None)
-    return [row.text for row in reading.rows], reading.bad_lines
+    notes = [*given.notes, *(f"{count} dropped: {why}" for why, count in merged.dropped.items())]
+    if unknown := [label for label, recall in scores.recall.items() if recall is None]:
+        notes.append(f"no test row of {', '.join(unknown)}: the recall is unknown, and macro-F1 says nothing about it")
+    return Trained(report, given.bad_lines, tuple(notes))
 
 
 def predict_offline(texts: Sequence[str], model: str, progress: Progress) -> list[dict[str, Any]]:
-    """One row a text: text, label, the scores by name, confidence, model_version."""
+    """One row a text: text as it came, label, the scores by name, confidence, model_version."""
     from training.model.classifier import Classifier, to_predictions
 
     clean = [checked(text) for text in texts]
-    folder, version, scheme = _model(model)
+    folder, version, scheme = find_model(model)
+    if not clean:
+        return []
     classifier = Classifier.load(folder, scheme.names)
     rows: list[dict[str, Any]] = []
     for page in batches(clean, PAGE):
-        for text, one in zip(page, to_predictions(classifier.predict(page), version, now()), strict=True):
+        came = texts[len(rows) : len(rows) + len(page)]
+        for text, one in zip(came, to_predictions(classifier.predict(page), version, now()), strict=True):
             scores = {label: round(score, 6) for label, score in one.scores.items()}
             confidence = round(one.confidence, 6)
             rows.append(
@@ -95,7 +110,8 @@ def predict_offline(texts: Sequence[str], model: str, progress: Progress) -> lis
     return rows
 
 
-def _model(name: str) -> tuple[Path, str, Scheme]:
+def find_model(name: str) -> tuple[Path, str, Scheme]:
+    """The folder of a model, its version, and the label scheme of its home."""
     folder = Path(name)
     if folder.is_dir():
         from storage.models.manifest import MANIFEST_NAME, check_manifest

@@ -20,6 +20,7 @@ console = Console()
 errors = Console(stderr=True, soft_wrap=True)
 
 FAILED, USER_ERROR = 1, 2
+Unescape = Annotated[bool, typer.Option("--unescape", help="Read HTML entities such as &amp; as characters.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from deployments.cli.terminal import Json, bar, console, errors, print_json, show
+from deployments.cli.terminal import Json, Unescape, bar, console, errors, print_json, show
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,6 +44,7 @@ def train(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, max=256, help="Rows in one training step.")] = 16,
     limit: Annotated[int | None, typer.Option(min=3, help="Train on this many rows at most.")] = None,
+    unescape: Unescape = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on a file or folder, with no server, and measure it on rows that it never saw."""
@@ -52,13 +53,20 @@ def train(
 
     recipe = Recipe(epochs=epochs, learning_rate=lr, batch_size=batch_size, limit=limit)
     with bar("train") as move:
-        trained = train_offline(data, output, base_model, recipe, move)
+        trained = train_offline(data, output, base_model, recipe, move, unescape=unescape)
     for bad in trained.bad_lines:
         errors.print(f"{data}:{bad.line}: left out: {bad.reason}", markup=False, highlight=False)
+    for note in trained.notes:
+        errors.print(f"{data}: {note}", markup=False, highlight=False)
     if as_json:
         print_json(trained.report)
         return
-    show([trained.report], f"{output}: on {trained.report['n']} rows that never trained", as_json=False)
+    shown = {name: value for name, value in trained.report.items() if name not in ("left_out", "dropped")}
+    show(
+        [{name: "unknown" if value is None else value for name, value in shown.items()}],
+        f"{output}: on {trained.report['n']} rows that never trained",
+        as_json=False,
+    )
 
 
 def predict(
@@ -66,21 +74,32 @@ def predict(
     input_file: Annotated[Path | None, typer.Option("--input", help="CSV with the column text.")] = None,
     output: Annotated[Path | None, typer.Option(help="CSV to write; unset: the terminal.")] = None,
     model: Annotated[str, typer.Option(help="champion, previous, a version number or a folder.")] = "champion",
+    unescape: Unescape = False,
     as_json: Json = False,
 ) -> None:
-    """Classify texts with a registered model or a folder, with no server."""
-    from deployments.cli.offline import predict_offline, read_input, write_csv
+    """Classify texts with a registered model or a folder, with no server.
+
+    With --input every row comes out as it came, with the scores beside it. A row that cannot be scored has empty scores
+    and a reason. Where the file has a column of the name of one of ours, ours get the prefix predicted_.
+    """
+    from deployments.cli.offline import predict_offline, write_csv
+    from deployments.cli.predict_file import predict_file
     from storage.errors import BadInput
+    from storage.texts.findings import unescaped
 
     if bool(texts) == bool(input_file):
         raise BadInput('give texts or --input FILE.csv, one of the two: finloop predict "Profit rose."')
-    given, bad_lines = read_input(input_file) if input_file else (texts or [], ())
-    for bad in bad_lines:
-        errors.print(f"{input_file}:{bad.line}: left out: {bad.reason}", markup=False, highlight=False)
+    notes: tuple[str, ...] = ()
     with bar("predict") as move:
-        rows = predict_offline(given, model, move)
+        if input_file:
+            done = predict_file(input_file, model, move, unescape=unescape)
+            rows, notes = done.rows, done.notes
+        else:
+            rows = predict_offline([unescaped(text) if unescape else text for text in texts or []], model, move)
+    for note in notes:
+        errors.print(f"{input_file}: {note}", markup=False, highlight=False)
     if output is not None:
         write_csv(output, rows)
         errors.print(f"{len(rows):,} predictions in {output}", markup=False)
     else:
-        show(rows, f"by {rows[0]['model_version']}", as_json)
+        show(rows, f"by {model}" if input_file else f"by {rows[0]['model_version']}", as_json)

@@ -74,5 +74,5 @@ def _cells(evaluation: Evaluation) -> list[str]:
     return [
         with_interval(scores.accuracy, scores.accuracy_interval),
         with_interval(scores.macro_f1, scores.macro_f1_interval),
-        " ".join(f"{recall:.2f}" for recall in scores.recall.values()),
+        " ".join("unknown" if recall is None else f"{recall:.2f}" for recall in scores.recall.values()),
     ]

@@ -241,7 +241,7 @@ def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) 
     policy, began = RetrainPolicy(), now()
     with parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
         registry, datasets, scheme, home = parts.registry, parts.datasets, parts.scheme, parts.settings.home
-        dataset = build_dataset(parts.labels, parts.texts, datasets, parts.seed, policy.merge)
+        dataset = build_dataset(parts.labels, parts.texts, datasets, parts.seed, policy.merge, parts.scheme)
         candidate = train(dataset, parts.base_model, registry, policy.recipe, scheme, home, progress)
         verdict = judge(candidate, dataset, registry, parts.labels, datasets, scheme, policy.gate).verdict
         record_decision(verdict, dataset, registry, datasets, parts.outbox, parts.problems)

@@ -1,15 +1,16 @@
 """Lines of a user's file that a reader leaves out: readers name these lines instead of stopping at the first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that was left out; `line` is its number in the file, from 1."""
+    """A line that was left out; `line` is its number in the file, from 1, `until` that of its record's last line."""
 
     line: int
     reason: str
+    until: int = field(default=0, compare=False)
 
 
 def noted(said: str, bad_lines: Sequence[BadLine]) -> str:

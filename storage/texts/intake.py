@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.records import Text
-from storage.text import in_audit, normalise, text_id
+from storage.text import as_stored, in_audit, text_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,8 @@ class Intake:
     salt: str
     share: float
 
-    def text(self, words: str, source: str, moment: datetime) -> Text:
+    def text(self, words: str, source: str, moment: datetime, published_at: datetime | None = None) -> Text:
         """The text as the store takes it."""
         identity = text_id(words)
-        return Text(identity, normalise(words), source, in_audit(identity, self.salt, self.share), moment)
+        audit = in_audit(identity, self.salt, self.share)
+        return Text(identity, as_stored(words), source, audit, moment, published_at)

@@ -35,5 +35,5 @@ def test_the_dataset_that_was_left_without_a_verdict_is_taken_up(old: Parts) -> 
     policy = RetrainPolicy()
     left = EXPECTED["datasets_unjudged"]
     assert old.datasets.unjudged(seed=old.seed.parent("another"), policy=policy.merge.hash()) == left
-    taken = build_dataset(old.labels, old.texts, old.datasets, old.seed, policy.merge)
+    taken = build_dataset(old.labels, old.texts, old.datasets, old.seed, policy.merge, old.scheme)
     assert taken.version == left

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.records import Label, Purpose, Row, Split
-from storage.text import drawn, normalise, text_id
+from storage.text import as_stored, drawn, former_id, text_id
 from training.data.clusters import components, near_duplicates
 from training.data.seed import SeedData
 
@@ -101,8 +101,9 @@ def merge(
     candidates = _from_seed(seed, dropped)
     for label in answered:
         if label.purpose is Purpose.SELECT and label.label is not None:
-            candidates.setdefault(label.text_id, _Candidate(normalise(label.text))).label = label.label
+            candidates.setdefault(label.text_id, _Candidate(as_stored(label.text))).label = label.label
     audit = {*audit_texts, *(label.text for label in answered if label.purpose is Purpose.AUDIT)}
+    known = _with_former_ids(candidates, known)
     ground = _ground(candidates, audit, known)
     ground.dropped = dropped
     places = _places(ground, known, policy)
@@ -117,7 +118,7 @@ def _from_seed(seed: SeedData, dropped: Counter[str]) -> dict[str, _Candidate]:
     texts: dict[str, str] = {}
     for row in seed.rows:
         identity = text_id(row.text)
-        texts[identity] = normalise(row.text)
+        texts[identity] = as_stored(row.text)
         by_id.setdefault(identity, []).append(row.label)
     kept: dict[str, _Candidate] = {}
     for identity, given in by_id.items():
@@ -130,6 +131,12 @@ def _from_seed(seed: SeedData, dropped: Counter[str]) -> dict[str, _Candidate]:
     return kept
 
 
+def _with_former_ids(candidates: Mapping[str, _Candidate], known: Mapping[str, Place]) -> dict[str, Place]:
+    """The known places, with those of texts that had another id in older datasets: they keep their split too."""
+    formerly = {identity: former_id(one.text) for identity, one in candidates.items() if identity not in known}
+    return {**known, **{identity: known[former] for identity, former in formerly.items() if former in known}}
+
+
 def _ground(candidates: Mapping[str, _Candidate], audit: Iterable[str], known: Mapping[str, Place]) -> _Ground:
     """Clusters by near-duplication, by the groups of the seed data and by earlier clusters.
 
@@ -137,7 +144,7 @@ def _ground(candidates: Mapping[str, _Candidate], audit: Iterable[str], known: M
     """
     ids = sorted(candidates)
     chosen = [candidates[identity] for identity in ids]
-    aside = sorted({normalise(text) for text in audit})
+    aside = sorted({as_stored(text) for text in audit})
     pairs = near_duplicates([candidate.text for candidate in chosen] + aside)
     own = [(one, other) for one, other in pairs if one < len(ids) and other < len(ids)]
     links = own + _chains([candidate.group for candidate in chosen])

@@ -34,7 +34,8 @@ class SeedRow:
 class SeedData:
     """The content of one file: `source` is its name for people, `sha256` its hash.
 
-    `groups` maps text ids to the group that must stay in one split; the samples have groups.
+    `groups` maps text ids to the group that must stay in one split; the samples have groups. `notes` are sentences
+    about the file for a person.
     """
 
     rows: tuple[SeedRow, ...]
@@ -43,20 +44,21 @@ class SeedData:
     source: str
     groups: Mapping[str, str]
     kind: ParentKind
+    notes: tuple[str, ...] = ()
 
     def parent(self, policy: str) -> Parent:
         """These data as a parent of the datasets that a merge policy (its hash) splits."""
         return Parent(self.kind, self.source, self.sha256, policy, origin=self.kind)
 
 
-def read_seed(path: Path, agreement: int, scheme: Scheme) -> SeedData:
+def read_seed(path: Path, agreement: int, scheme: Scheme, *, unescape: bool = False) -> SeedData:
     """Read the PhraseBank at an agreement level from a folder, or a CSV with the columns text and label from a file.
 
-    A line that cannot be used becomes a bad line. Raises BadInput for a file that is missing, that has another format,
-    or whose usable rows have fewer than two labels.
+    A line that cannot be used becomes a bad line; `unescape` reads the HTML entities of a CSV as characters. Raises
+    BadInput for a file that is missing, that has another format, or whose usable rows have fewer than two labels.
     """
     is_csv = path.is_file() or path.suffix.lower() == ".csv"
-    read = _read_csv(path, scheme) if is_csv else _read_phrasebank(path, agreement, scheme)
+    read = _read_csv(path, scheme, unescape) if is_csv else _read_phrasebank(path, agreement, scheme)
     present = sorted({row.label for row in read.rows})
     if len(present) < 2:
         form = "columns text,label" if is_csv else "lines sentence@label, in latin-1"
@@ -80,10 +82,10 @@ def _read_phrasebank(folder: Path, agreement: int, scheme: Scheme) -> SeedData:
     return SeedData(tuple(rows), tuple(bad_lines), file.sha256, source, file.groups, ParentKind.PHRASEBANK)
 
 
-def _read_csv(path: Path, scheme: Scheme) -> SeedData:
-    reading = read_texts(path, scheme)
-    unlabelled = [BadLine(row.line, "the label is empty") for row in reading.rows if row.label is None]
+def _read_csv(path: Path, scheme: Scheme, unescape: bool) -> SeedData:
+    reading = read_texts(path, scheme, unescape=unescape)
+    unlabelled = [BadLine(row.line, "the label is empty", row.until) for row in reading.rows if row.label is None]
     rows = tuple(SeedRow(row.line, row.text, row.label) for row in reading.rows if row.label is not None)
     bad_lines = tuple(sorted([*reading.bad_lines, *unlabelled], key=lambda bad: bad.line))
     sha256, groups = hashlib.sha256(path.read_bytes()).hexdigest(), read_groups(path.with_suffix(CSV_GROUPS))
-    return SeedData(rows, bad_lines, sha256, path.name, groups, ParentKind.CSV)
+    return SeedData(rows, bad_lines, sha256, path.name, groups, ParentKind.CSV, reading.notes)

@@ -24,14 +24,14 @@ class Scores:
     """One model on n rows; `confusion[i, j]` counts rows truly labels[i] that were called labels[j].
 
     A label that is neither true nor predicted anywhere has no F1 and is left out of the mean; one that occurs on only
-    one side counts as 0. The recall of a label that is nowhere true is given as 0.
+    one side counts as 0. The recall of a label that is nowhere true is unknown: None.
     """
 
     labels: tuple[str, ...]
     n: int
     accuracy: float
     macro_f1: float
-    recall: dict[str, float]
+    recall: dict[str, float | None]
     confusion: tuple[tuple[int, ...], ...]
     accuracy_interval: Interval
     macro_f1_interval: Interval
@@ -63,13 +63,15 @@ def score_codes(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], labels: Se
     confusion = _confusion(truth, predicted, len(labels))
     n, right = int(confusion.sum()), int(np.trace(confusion))
     true_counts = confusion.sum(axis=1)
-    recall = np.divide(np.diag(confusion), true_counts, out=np.zeros(len(labels)), where=true_counts > 0)
     return Scores(
         labels=tuple(labels),
         n=n,
         accuracy=right / n,
         macro_f1=_macro_f1(confusion),
-        recall={label: float(recall[index]) for index, label in enumerate(labels)},
+        recall={
+            label: float(confusion[index, index] / true_counts[index]) if true_counts[index] else None
+            for index, label in enumerate(labels)
+        },
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         accuracy_interval=wilson(right, n),
         macro_f1_interval=macro_f1_interval(confusion),

@@ -101,6 +101,8 @@ def finetune(
     train, validation = _training_rows(rows, recipe), [row for row in rows if row.split is Split.VALIDATION]
     if not train or not validation:
         raise BadInput(f"training needs train and validation rows; there are {len(train)} and {len(validation)}")
+    if recipe.limit is not None and (lost := _labels(rows) - {row.label for row in train}):
+        raise BadInput(f"a limit of {recipe.limit} rows leaves none of {', '.join(sorted(lost))}; give a larger limit")
     if output.exists() and any(output.iterdir()):
         raise BadInput(f"{output} is not empty; name another folder for the model")
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +124,10 @@ def bf16_pays(device: str) -> bool:
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _labels(rows: Sequence[Row]) -> set[str]:
+    return {row.label for row in rows if row.split is Split.TRAIN}
 
 
 def _training_rows(rows: Sequence[Row], recipe: Recipe) -> list[Row]:

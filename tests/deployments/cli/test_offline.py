@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.cli.offline import predict_offline, read_input, train_offline, write_csv
+from deployments.cli.offline import predict_offline, train_offline, write_csv
+from deployments.cli.predict_file import predict_file
 from flows.wiring.parts import Parts
 from storage.errors import BadInput, CorruptModel, UnknownVersion
 from storage.models.manifest import check_manifest
@@ -139,10 +140,55 @@ def test_a_text_that_cannot_be_answered_stops_all(tiny_model: Path) -> None:
         predict_offline(["profit rose", "  "], str(tiny_model), ignore)
 
 
-def test_a_file_to_predict_may_have_labels_of_another_kind(tmp_path: Path) -> None:
+def test_every_row_of_a_file_comes_out_in_order_as_it_came(tiny_model: Path, tmp_path: Path) -> None:
     path = tmp_path / "posts.csv"
-    path.write_text("text,label\nProfit rose,2\nProfit fell,bearish\n")
-    assert read_input(path) == (["Profit rose", "Profit fell"], ())
+    path.write_text('id,text,note\n1, Up １0½  %,a\n2,,b\n3,x,y,z\n4,"two\nlines",\n5,\u200b,c\n', encoding="utf-8")
+    rows = predict_file(path, str(tiny_model), ignore).rows
+    assert [row["text"] for row in rows] == [" Up １0½  %", "", "3,x,y,z", "two\nlines", "\u200b"]
+    assert [(row["id"], row["note"]) for row in rows] == [("1", "a"), ("2", "b"), ("", ""), ("4", ""), ("5", "c")]
+    assert [row["label"] is None for row in rows] == [bool(row["reason"]) for row in rows]
+    assert [bool(row["reason"]) for row in rows] == [False, True, True, False, True]
+    assert "4 fields" in rows[2]["reason"]
+
+
+def test_predictions_of_a_file_of_predictions_stand_beside_them(tiny_model: Path, tmp_path: Path) -> None:
+    path, again = tmp_path / "posts.csv", tmp_path / "again.csv"
+    path.write_text("text,Label,Label\nProfit rose,2,x\nProfit fell,bearish,y\n")
+    first = predict_file(path, str(tiny_model), ignore).rows
+    assert list(first[0])[:4] == ["text", "Label", "Label_2", "predicted_label"]
+    assert [(row["Label"], row["Label_2"]) for row in first] == [("2", "x"), ("bearish", "y")]
+    write_csv(again, first)
+    second = predict_file(again, str(tiny_model), ignore).rows
+    assert [row["predicted_2_label"] for row in second] == [row["predicted_label"] for row in first]
+    assert all(
+        row.items() >= {name: str(value or "") for name, value in came.items()}.items()
+        for row, came in zip(second, first, strict=True)
+    )
+
+
+def test_a_file_of_which_nothing_can_be_scored_still_comes_out(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("text,id\n,1\n \t,2\n")
+    done = predict_file(tmp_path / "posts.csv", str(tiny_model), ignore)
+    assert [row["id"] for row in done.rows] == ["1", "2"] and all(row["reason"] for row in done.rows)
+
+
+@pytest.mark.parametrize(
+    ("counts", "says"),
+    [
+        ({"rose": 60}, "only rows of the label positive"),
+        ({"rose": 60, "fell": 60}, "no row to train on for neutral"),
+        ({"rose": 3, "fell": 3, "meeting": 3}, "at least 44 different texts"),
+    ],
+)
+def test_data_without_rows_of_each_label_do_not_train(
+    tmp_path: Path, tiny_base_folder: Path, counts: dict[str, int], says: str
+) -> None:
+    labels = {"rose": "positive", "fell": "negative", "meeting": "neutral"}
+    lines = [f"{sentence(index, word)},{labels[word]}" for word, count in counts.items() for index in range(count)]
+    (tmp_path / "data.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    with pytest.raises(BadInput, match=says) as error:
+        train_offline(tmp_path / "data.csv", tmp_path / "model", str(tiny_base_folder), POLICY.recipe, ignore)
+    assert error.value.part is None and not (tmp_path / "model").exists()
 
 
 def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.errors import BadInput
-from storage.text import normalise
+from storage.text import as_stored, checked
 from storage.texts.bad_lines import BadLine
 from storage.texts.csv import CsvReading, CsvRow, read_texts
 from tests.schemes import LABELS, SENTIMENT, scheme_of
@@ -76,7 +76,7 @@ def test_repeated_texts_are_all_given(write: Write) -> None:
         (",neutral", "empty"),
         ('" \n ",neutral', "empty"),
         ("x" * 100_000 + ",neutral", "100,000 characters"),
-        ("x" * 200_000 + ",neutral", "not readable"),
+        ("x" * 200_000 + ",neutral", "200,000 characters"),
         ("a\x00b,neutral", "NUL"),
         ("Profit rose,soaring", "'soaring' is none of positive, neutral, negative"),
         ("Profit rose", "1 fields where the first line names 2 columns"),
@@ -137,10 +137,21 @@ def test_every_row_written_is_read_or_named(write: Write, tmp_path: Path, rows: 
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([("text", "label"), ("one more", "neutral"), *rows])
     reading = read_texts(path, SENTIMENT)
     assert len(reading.rows) + len(reading.bad_lines) == len(rows) + 1
-    usable = [row for row in rows if normalise(row[0]) and "\x00" not in row[0] and row[1] != "up"]
-    assert [(row.text, row.label) for row in reading.rows[1:]] == [
-        (normalise(text), label if label else None) for text, label in usable
+    bad = {line.line for line in reading.bad_lines if "joins these lines" not in line.reason}
+    lines = [row.line for row in reading.rows] + [line.line for line in reading.bad_lines]
+    by_line = dict(zip(sorted(lines), [("one more", "neutral"), *rows], strict=True))
+    assert [(row.text, row.label or "") for row in reading.rows] == [
+        (as_stored(by_line[row.line][0]), by_line[row.line][1]) for row in reading.rows
     ]
+    assert all(by_line[line][1] == "up" or not usable(by_line[line][0]) for line in bad)
+
+
+def usable(text: str) -> bool:
+    """Whether a text by itself can be stored."""
+    try:
+        return bool(checked(text))
+    except BadInput:
+        return False
 
 
 def test_a_bad_line_reads_as_a_line_and_a_reason(write: Write) -> None:
@@ -156,3 +167,119 @@ def test_real_posts_are_read_whole() -> None:
         assert len(reading.rows) == sum(1 for _ in csv.DictReader(file))
     assert reading.bad_lines == ()
     assert all(row.label for row in reading.rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "taken", "left"),
+    [
+        ('text,label\n"a b,positive\nc d,neutral\ne f",negative\nlast,neutral\n', ["last"], [(2, 4)]),
+        ('label,text\npositive,"a b\nneutral,c d\nnegative,e f"\nneutral,last\n', ["last"], [(2, 4)]),
+        ('text,url\n"a b,http://a\nc d",http://c\nlast,http://l\n', ["last"], [(2, 3)]),
+        ('text,label\n"a ""b"",\nc, d",positive\nlast,neutral\n', ['a "b", c, d', "last"], []),
+        ('text,url\n"Sales rose to 1,000\nLoss",http://x\nlast,http://l\n', ["Sales rose to 1,000 Loss", "last"], []),
+        (
+            'text,label\n"He said "yes" to it.\nThe chief,negative\nand so on\nto the end",neutral\nlast,up\nz,\n',
+            ["z"],
+            [(2, 5), (6, 6)],
+        ),
+        ('text,label\n"He said "no",positive\nb,neutral\nc,negative\n', ["b", "c"], [(2, 2)]),
+        ("text,label\na,positive\ntext,label\nb,neutral\n", ["a", "b"], [(3, 3)]),
+    ],
+)
+def test_rows_are_never_merged_and_texts_never_cut(
+    write: Write, content: str, taken: list[str], left: list[tuple[int, int]]
+) -> None:
+    reading = read_texts(write(content), SENTIMENT)
+    assert [row.text for row in reading.rows] == taken
+    assert [(bad.line, bad.until) for bad in reading.bad_lines] == left
+
+
+@pytest.mark.parametrize("closing", ['"', '\n"', ' ""said"""'])
+def test_a_giant_field_is_one_bad_line_and_reading_goes_on_behind_it(write: Write, closing: str) -> None:
+    article = "It went on.\n" * 13_000 + "The outlook is,positive\nThat was all"
+    reading = read_texts(write(f'text,label\nfirst,neutral\n"{article}{closing},neutral\nlast,neutral\n'), SENTIMENT)
+    assert [row.text for row in reading.rows] == ["first", "last"]
+    assert [bad.line for bad in reading.bad_lines] == [3] and "characters" in reading.bad_lines[0].reason
+
+
+PIECES = st.sampled_from(
+    ['"', '""', ",", "\n", "\r\n", "\r", "a", "b c", "positive", ",neutral\n", '",negative\n', "\x00"]
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(PIECES, max_size=25).map("".join))
+def test_every_line_is_in_one_row_or_bad_line_or_blank(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text(f"text,label\none,neutral\n{content}", encoding="utf-8", newline="")
+    try:
+        reading = read_texts(path, SENTIMENT)
+    except BadInput as error:
+        assert "ends inside a quote" in str(error)
+        return
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = dict(enumerate(file, start=1))
+    spans = [(one.line, one.until) for one in (*reading.rows, *reading.bad_lines)]
+    covered = [1, *(line for first, last in spans for line in range(first, last + 1))]
+    assert len(covered) == len(set(covered))
+    assert all(not lines[line].strip("\r\n") for line in set(lines) - set(covered))
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "label", "said"),
+    [
+        ("labels", "positive", "positive", "labels are read from the column `labels`"),
+        ("Sentiment", "Bullish", "positive", "labels are read from the column `sentiment`"),
+        ("sentiment", "0.7", None, "`sentiment` is not read as labels"),
+        ("gold", "neutral", None, "`gold` may hold labels"),
+        ("url", "x", None, "columns that are not used: url"),
+    ],
+)
+def test_no_column_is_passed_over_in_silence(
+    write: Write, header: str, value: str, label: str | None, said: str
+) -> None:
+    reading = read_texts(write(f"text,{header}\na,{value}\n"), SENTIMENT)
+    assert [row.label for row in reading.rows] == [label]
+    assert said in " ".join(reading.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("text\tlabel\na\tb\n", ["separated by tabs", "delimiter='\\t'"]),
+        ("sep=;\ntext;label\n", ["Delete this line"]),
+        ("text,labels,sentiment\na,positive,neutral\n", ["labels, sentiment", "Rename"]),
+        ("text,source,source\na,b,c\n", ["text, source, source"]),
+        ("ÿþt\x00e\x00x\x00t\x00\n", ["UTF-16LE", "latin1"]),
+    ],
+)
+def test_the_cure_fits_the_file(write: Write, content: str, says: list[str]) -> None:
+    with pytest.raises(BadInput) as error:
+        read_texts(write(content), SENTIMENT)
+    assert all(part in str(error.value) for part in says)
+
+
+def test_source_and_time_are_read_with_their_zone_and_a_bad_time_is_named(write: Write) -> None:
+    lines = ["a,R,2024-01-01T10:00:00+02:00", 'b,,"Wed, 02 Oct 2002 13:00:00 GMT"', "c,,31/12/2024", "d,,2024-01-01"]
+    reading = read_texts(write("\n".join(["text,source,published_at", *lines])), SENTIMENT)
+    assert [row.source for row in reading.rows] == ["R", None, None, None]
+    times = [row.published_at and row.published_at.isoformat() for row in reading.rows]
+    assert times == ["2024-01-01T10:00:00+02:00", "2002-10-02T13:00:00+00:00", None, "2024-01-01T00:00:00+00:00"]
+    assert [f"the first in line {line}" in note for line, note in zip((5, 4), reading.notes, strict=True)] == [True] * 2
+
+
+def test_entities_are_named_and_unescaped_where_that_is_asked_for(write: Write) -> None:
+    path = write("text\nAT&amp;T &#8211; up\nR&D; profit&notable\n")
+    reading = read_texts(path, SENTIMENT)
+    assert reading.rows[0].text == "AT&amp;T &#8211; up" and "HTML entities" in reading.notes[0]
+    again = read_texts(path, SENTIMENT, unescape=True)
+    assert [row.text for row in again.rows] == ["AT&T – up", "R&D; profit&notable"] and not again.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("Nokia\x92s", "-f CP1252"), ("â€\x9d ZÃ¼rich", "were UTF-8"), ("x\ufffdy", "lost"), ('"a\nb"', "lines")],
+)
+def test_a_damaged_text_is_taken_and_named(write: Write, text: str, said: str) -> None:
+    reading = read_texts(write(f"text\nok\n{text}\n"), SENTIMENT)
+    assert len(reading.rows) == 2 and said in reading.notes[0] and "line 3" in reading.notes[0]

@@ -24,7 +24,8 @@ def test_scores_are_those_of_scikit_learn_in_any_order_of_the_rows(pairs: list[t
     assert scores.accuracy == pytest.approx(accuracy_score(truth, predicted))
     assert scores.macro_f1 == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))
     recalls = recall_score(truth, predicted, labels=list(LABELS), average=None, zero_division=0)
-    assert [scores.recall[label] for label in LABELS] == pytest.approx(list(recalls))
+    assert [scores.recall[label] or 0.0 for label in LABELS] == pytest.approx(list(recalls))
+    assert [label for label in LABELS if scores.recall[label] is None] == [one for one in LABELS if one not in truth]
     assert sum(map(sum, scores.confusion)) == len(pairs)
     assert 0 <= scores.accuracy_interval[0] <= scores.accuracy + 1e-9
     assert scores.accuracy - 1e-9 <= scores.accuracy_interval[1] <= 1
@@ -45,7 +46,7 @@ def test_a_label_that_never_occurs_is_left_out_of_the_mean_and_one_only_predicte
     assert score([POSITIVE, NEUTRAL], [POSITIVE, NEUTRAL], LABELS).macro_f1 == 1.0
     missed = score([POSITIVE, NEUTRAL, NEUTRAL], [POSITIVE, NEUTRAL, NEGATIVE], LABELS)
     assert missed.macro_f1 == pytest.approx((1 + 2 / 3 + 0) / 3)
-    assert missed.recall[NEGATIVE] == 0.0
+    assert missed.recall[NEGATIVE] is None
 
 
 def test_no_rows_and_unequal_lengths_are_refused() -> None:
