@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 
 from storage.errors import BadInput
 from storage.scheme import DEFAULT
+from storage.sql.files import sqlite_url
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WRITTEN_BY_UP = "finloop.env"
@@ -118,17 +119,17 @@ class Settings(BaseSettings):
     @property
     def labels_url(self) -> str:
         """The URL of the label store's database."""
-        return self.database_url or f"sqlite:///{self.home.resolve() / 'finloop.db'}"
+        return self.database_url or sqlite_url(self.home.resolve() / "finloop.db")
 
     @property
     def texts_url(self) -> str:
         """The URL of the embedded text store: a file of its own, so that scoring never makes a webhook wait."""
-        return self.database_url or f"sqlite:///{self.home.resolve() / 'texts.db'}"
+        return self.database_url or sqlite_url(self.home.resolve() / "texts.db")
 
     @property
     def registry_url(self) -> str:
         """The URL of MLflow's database."""
-        return f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+        return sqlite_url(self.home.resolve() / "mlflow.db")
 
     def needed(self, name: str) -> str:
         """The value of an address or secret. Raises BadInput naming the setting where it is not set."""

@@ -218,7 +218,7 @@ def test_a_file_that_turns_out_unusable_after_connecting_is_named_too(tmp_path: 
     shutil.copyfile(migrated_sqlite, tmp_path / "read-only.db")
     (tmp_path / "read-only.db-shm").mkdir()
     with pytest.raises(Unreachable, match=r"read-only\.db: attempt to write a readonly database"):
-        migrate(open_database(f"sqlite:///{tmp_path}/read-only.db", embedded=True))
+        Inbox(open_database(f"sqlite:///{tmp_path}/read-only.db", embedded=True)).put("ANY", {})
     shutil.copyfile(migrated_sqlite, tmp_path / "damaged.db")
     engine = open_database(f"sqlite:///{tmp_path}/damaged.db", embedded=True)
     with engine.connect() as connection:
