@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 def up() -> None:
     """Start each server that has no address in the settings, keep all of them up, and stop them on Ctrl-C."""
     from deployments.local.data import seed_path
-    from deployments.local.home import occupied
+    from deployments.local.home import keep_private, occupied
     from deployments.local.plan import check_given, make_plan
     from deployments.supervisor.process import ProcessEvent
     from deployments.supervisor.stack import Stack
@@ -39,6 +39,8 @@ def up() -> None:
         )
 
     with occupied(given.home.resolve()):
+        if changed := keep_private(given.home.resolve()):
+            console.print(f"{changed} folders and files of {given.home} could be read by others; now by you only")
         plan = make_plan(given)
 
         def when_ready() -> None:

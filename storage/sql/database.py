@@ -10,12 +10,12 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from storage.errors import BadInput, Full, Locked, Part, Unreachable
-from storage.sql.files import check_file, file_of
+from storage.sql.files import check_file, file_of, private_file, private_folder
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -65,6 +65,7 @@ def open_database(url: str, *, embedded: bool = False) -> Engine:
     elif parsed.get_backend_name() == "sqlite":
         _make_folder(file_of(parsed), part)
         engine = create_engine(parsed, connect_args={"timeout": 30})
+        event.listen(engine, "do_connect", _private)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -144,7 +145,7 @@ def _migrations() -> "Config":
 def _make_folder(database: Path | None, part: Part) -> None:
     if database is not None:
         try:
-            database.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(database.parent)
         except OSError as error:
             raise BadInput(f"the folder of {database} cannot be made: {error.strerror}", part) from error
         check_file(database, part)
@@ -194,6 +195,16 @@ def _address(engine: Engine) -> str:
 def _begin_sqlite(connection: Connection) -> None:
     only_reads = connection.get_execution_options().get("finloop_reading", False)
     connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+
+def _private(_dialect: object, _record: object, arguments: list[Any], _options: dict[str, Any]) -> None:
+    # SQLite gives the log and its index the rights of the database's file.
+    path = file_of(URL.create("sqlite", database=str(arguments[0])))
+    if path is not None:
+        try:
+            private_file(path)
+        except OSError:
+            return  # SQLite says it in its own words
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

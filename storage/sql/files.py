@@ -41,6 +41,19 @@ def file_of(url: "URL") -> Path | None:
     return Path(name) if name and name != ":memory:" else None
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder that its owner alone may enter, whatever the umask is. A folder that is there stays as it is."""
+    if not path.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o700)
+
+
+def private_file(path: Path) -> None:
+    """Make an empty file that its owner alone may read. A file that is there stays as it is."""
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
 def check_file(path: Path, part: Part) -> None:
     """Raise BadInput or Unreachable for a folder in the file's place, for a file in the folder's place, or no content.
 
