@@ -50,7 +50,8 @@ def up() -> None:
 
         with open_parts(plan.settings) as parts:
             seed_path(parts)
-            parts.registry.prepare()
+            for said in parts.registry.prepare():
+                console.print(said, markup=False, highlight=False)
         Stack(plan.processes, plan.settings.home / "logs", report).run_until_interrupted(when_ready)
 
 
@@ -95,7 +96,7 @@ def status(as_json: Json = False) -> None:
     from deployments.cli.status import show_standing, standing
     from flows.wiring.parts import open_parts
 
-    with open_parts() as parts:
+    with open_parts(reading=True) as parts:
         found = standing(parts)
     if as_json:
         print_json(found.to_json())

@@ -10,6 +10,7 @@ from flows.steps.standing import (
     Standing,
     State,
     count,
+    find_models,
     find_problems,
     look_at,
     look_at_serving,
@@ -52,7 +53,10 @@ def standing(parts: Parts) -> Standing:
         served=served,
         label_studio=look_at(studio, "/health"),
         prefect=look_at(settings.prefect_url, "/api/health"),
-        problems=find_problems(parts.outbox, parts.problems, parts.inbox, parts.tasks, studio, served),
+        problems=(
+            *find_problems(parts.outbox, parts.problems, parts.inbox, parts.tasks, studio, served),
+            *find_models(parts.registry),
+        ),
     )
 
 
@@ -68,7 +72,7 @@ def said_problem(problem: Problem) -> str:
     match problem.kind:
         case ProblemKind.INTENT:
             return f"{problem.subject}: {problem.detail} (tried {problem.count} times)"
-        case ProblemKind.TRAINING:
+        case ProblemKind.TRAINING | ProblemKind.MODEL:
             return f"{problem.subject}: {problem.detail}"
         case ProblemKind.WEBHOOKS:
             return f"{problem.count} webhooks could not be understood; their rows in the inbox say why"

@@ -10,6 +10,7 @@ from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
 from storage.labels.tasks import Tasks
+from storage.models.places import unregistered
 from storage.models.registry import Registry
 from storage.records import Purpose, TaskState
 from storage.texts.store import TextStore
@@ -73,6 +74,7 @@ class ProblemKind(StrEnum):
     TASKS_GONE = "tasks gone"
     TASKS_ELSEWHERE = "tasks elsewhere"
     SERVING = "serving"
+    MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,14 @@ def look_at_serving(url: str | None) -> Serving:
     return Serving(
         State.UP, url, model.get("version"), f"version {failed['version']}: {failed['reason']}" if failed else None
     )
+
+
+def find_models(registry: Registry) -> tuple[Problem, ...]:
+    """Trained models that wait for their registration, and versions of other people, which are passed over."""
+    waiting = "a trained model whose registration failed; the next retrain registers it"
+    found = [Problem(ProblemKind.MODEL, str(folder), waiting, 1) for folder in unregistered(registry.artifacts)]
+    found += [Problem(ProblemKind.MODEL, f"version {one.version}", one.reason, 1) for one in registry.foreign()]
+    return tuple(found)
 
 
 def find_problems(
