@@ -209,5 +209,18 @@ class Parts:
 def open_parts(settings: Settings | None = None, *, reading: bool = False) -> Iterator[Parts]:
     """The parts of these settings (by default those of the environment), closed at the end of the block."""
     made = Parts(settings or load_settings(), reading=reading)
-    with settings_named(), closing(made):
+    with settings_named(), closing(made), _home_named(made.settings.home.resolve()):
         yield made
+
+
+@contextmanager
+def _home_named(home: Path) -> Iterator[None]:
+    """Name the home in every error of its files that no part has named."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or not Path(error.filename).is_relative_to(home):
+            raise
+        from storage.models.mlflow_store import of_folder
+
+        raise of_folder(error, home) from error

@@ -27,7 +27,7 @@ def place_of(run: str) -> PurePosixPath:
 
 def folder_of(entry: Any, artifacts: Path) -> Path:
     """The folder of one of MLflow's model versions. Raises CorruptModel where its address is no folder."""
-    said = entry.tags.get(PLACE_TAG)
+    said = str(entry.tags.get(PLACE_TAG, ""))
     if said and not PurePosixPath(said).is_absolute() and ".." not in PurePosixPath(said).parts:
         return artifacts / said
     address = source_of(entry)
