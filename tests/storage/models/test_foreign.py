@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -70,10 +71,12 @@ def test_a_registry_is_read_where_nothing_can_be_written(home: Path) -> None:
         found = opened(locked)
         assert found.folder("champion").is_dir()
         assert contents(locked) == before
-        with pytest.raises(BadInput, match="nothing can be written to") as caught:
-            found.register(write_model(Path(os.path.realpath("/tmp"), f"finloop-{os.getpid()}", "two"), dataset="2"))
+        with (
+            tempfile.TemporaryDirectory() as place,
+            pytest.raises(BadInput, match="nothing can be written to") as caught,
+        ):
+            found.register(write_model(Path(place, "two"), dataset="2"))
         assert caught.value.part is Part.HOME
-        shutil.rmtree(f"/tmp/finloop-{os.getpid()}")
 
 
 def test_a_registry_that_is_not_there_is_empty_and_stays_away(tmp_path: Path) -> None:
