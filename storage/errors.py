@@ -22,6 +22,7 @@ class Part(StrEnum):
     BASE_MODEL = "base model"
     SEED_DATA = "seed data"
     SCHEME = "label scheme"
+    HOME = "home"
 
 
 SAID_AS = {Part.ELASTICSEARCH_CA: Part.ELASTICSEARCH}
@@ -70,6 +71,24 @@ class Unreachable(FinloopError):
 
     def _with_setting(self, said: str) -> str:
         return f"{self._place} ({self.setting}){self._reason}"
+
+
+class Full(Unreachable):
+    """The disk of a database or folder is full; what was committed before stays."""
+
+    def __init__(self, part: Part, address: str, reason: str, name: str = "") -> None:
+        super().__init__(part, address, reason, name)
+        self._place = f"the disk of {address} is full"
+        self.args = (self._place + self._reason,)
+
+
+class Locked(Unreachable):
+    """Another process holds the database for longer than we wait."""
+
+    def __init__(self, part: Part, address: str, reason: str, name: str = "") -> None:
+        super().__init__(part, address, reason, name)
+        self._place = f"{address} is locked by another process"
+        self.args = (self._place + self._reason,)
 
 
 class Refused(FinloopError):

@@ -27,7 +27,7 @@ def list_versions(as_json: Json = False) -> None:
     from storage.datasets.parents import in_words
     from storage.records import Parent
 
-    with open_parts() as parts:
+    with open_parts(reading=True) as parts:
         found = parts.datasets.summaries()
     if as_json:
         print_json(found)
@@ -58,7 +58,7 @@ def show_version(
     from storage.datasets.parents import in_words
     from storage.records import Parent
 
-    with open_parts() as parts:
+    with open_parts(reading=True) as parts:
         summary = _find(parts.datasets, version)
         rows = parts.datasets.load(summary["version"]).rows
         made = [one for one in parts.registry.versions() if one.manifest.dataset_version == summary["version"]]

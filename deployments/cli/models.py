@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployments.cli.terminal import Json, counted, print_json, show, show_facts
+from deployments.cli.terminal import Json, console, counted, print_json, show, show_facts
 
 if TYPE_CHECKING:
     from storage.models.verdict import Check, Verdict
@@ -24,8 +24,8 @@ def list_versions(as_json: Json = False) -> None:
     """The model versions, oldest first, with their aliases, datasets and verdicts."""
     from flows.wiring.parts import open_parts
 
-    with open_parts() as parts:
-        versions = parts.registry.versions()
+    with open_parts(reading=True) as parts:
+        versions, foreign = parts.registry.versions(), parts.registry.foreign()
     rows = [
         {
             "version": one.version,
@@ -37,7 +37,35 @@ def list_versions(as_json: Json = False) -> None:
         }
         for one in versions
     ]
-    show(rows, "Models", as_json)
+    if as_json:
+        print_json(
+            rows
+            + [{"version": one.version, "aliases": ", ".join(one.aliases), "problem": one.reason} for one in foreign]
+        )
+        return
+    show(rows, "Models", as_json=False)
+    for one in foreign:
+        said = f" ({', '.join(one.aliases)})" if one.aliases else ""
+        console.print(f"version {one.version}{said}: {one.reason}", markup=False, highlight=False, soft_wrap=True)
+
+
+@group.command(epilog="Example:  finloop models adopt 2")
+def adopt(
+    name: Annotated[str, typer.Argument(help="A version that MLflow has and finloop did not make, or a folder.")],
+    as_json: Json = False,
+) -> None:
+    """Take over a model that finloop did not train, if it is a classifier of these labels in safetensors."""
+    from flows.steps.adopt import adopt as take_over
+    from flows.wiring.parts import open_parts
+
+    with open_parts() as parts:
+        made = take_over(name, parts.registry, parts.scheme)
+    if as_json:
+        print_json({"version": made.version, "manifest": made.manifest.model_dump(mode="json")})
+        return
+    console.print(
+        f"version {made.version}: {made.manifest.base_model}; `finloop deploy {made.version} --force` serves it"
+    )
 
 
 @group.command("show", epilog="Example:  finloop models show champion --json")
@@ -47,7 +75,7 @@ def show_version(
     """One model version: its manifest, metrics and aliases, and the gate's verdict with every check."""
     from flows.wiring.parts import open_parts
 
-    with open_parts() as parts:
+    with open_parts(reading=True) as parts:
         one = parts.registry.resolve(version)
     manifest, verdict = one.manifest.model_dump(mode="json"), one.verdict and one.verdict.model_dump(mode="json")
     head = {"version": one.version, "aliases": one.aliases, "created_at": one.created_at.isoformat()}

@@ -119,7 +119,7 @@ def find_model(name: str) -> tuple[Path, str, Scheme]:
         if (folder / MANIFEST_NAME).exists():
             check_manifest(folder)
         return folder, folder.resolve().name, find_scheme(load_settings().scheme)
-    with open_parts() as parts:
+    with open_parts(reading=True) as parts:
         version = parts.registry.resolve(name).version
         return parts.registry.folder(version), version, parts.scheme
 

@@ -24,7 +24,7 @@ def up() -> None:
     """Start each server that has no address in the settings, keep all of them up, and stop them on Ctrl-C."""
     from deployments.cli.status import said_problem
     from deployments.local.data import seed_path
-    from deployments.local.home import occupied
+    from deployments.local.home import keep_private, occupied
     from deployments.local.plan import check_given, make_plan
     from deployments.supervisor.process import ProcessEvent
     from deployments.supervisor.stack import Stack
@@ -41,6 +41,8 @@ def up() -> None:
         )
 
     with occupied(given.home.resolve()):
+        if changed := keep_private(given.home.resolve()):
+            console.print(f"{changed} folders and files of {given.home} could be read by others; now by you only")
         plan = make_plan(given)
 
         def when_ready() -> None:
@@ -53,7 +55,8 @@ def up() -> None:
 
         with open_parts(plan.settings) as parts:
             seed_path(parts)
-            parts.registry.prepare()
+            for said in parts.registry.prepare():
+                console.print(said, markup=False, highlight=False)
         Stack(plan.processes, plan.settings.home / "logs", report).run_until_interrupted(when_ready)
 
 
@@ -98,7 +101,7 @@ def status(as_json: Json = False) -> None:
     from deployments.cli.status import show_standing, standing
     from flows.wiring.parts import open_parts
 
-    with open_parts() as parts:
+    with open_parts(reading=True) as parts:
         found = standing(parts)
     if as_json:
         print_json(found.to_json())

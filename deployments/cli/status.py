@@ -8,7 +8,7 @@ from flows.prefect_api.connection import Connection, RunFailed
 from flows.prefect_api.watch import Watch
 from flows.steps.servers import Server, Serving, State, look_at, look_at_receiver, look_at_serving
 from flows.steps.standing import Accuracy, Standing, bytes_used, count, production_accuracy
-from flows.steps.troubles import Problem, ProblemKind, find_problems
+from flows.steps.troubles import Problem, ProblemKind, find_models, find_problems
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import Unreachable
@@ -54,7 +54,10 @@ def standing(parts: Parts) -> Standing:
         served=served,
         label_studio=studio,
         prefect=prefect,
-        problems=find_problems(*noted, settings.label_studio_url, servers, _overdue(prefect)),
+        problems=(
+            *find_problems(*noted, settings.label_studio_url, servers, _overdue(prefect)),
+            *find_models(parts.registry),
+        ),
     )
 
 
@@ -93,6 +96,7 @@ SENTENCES: dict[ProblemKind, Callable[[Problem], str]] = {
     ProblemKind.SERVER: lambda one: (
         f"{one.subject} is down at {one.detail}; `finloop up` starts what it started before"
     ),
+    ProblemKind.MODEL: lambda one: f"{one.subject}: {one.detail}",
     ProblemKind.RUNS: lambda one: f"{one.subject}: {one.detail}",
     ProblemKind.REFUSED: lambda one: (
         f"the receiver at {one.subject} refused {one.count} webhooks since its start ({one.detail}); 401 means another "

@@ -26,13 +26,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """End the command at a named error: exit code 1 where something failed, 2 where the user can correct something."""
+    """End the command at a named error: exit code 1 where something failed, 2 where the user can correct something.
+
+    A file that cannot be read or written is named too, wherever it lies.
+    """
     try:
         yield
     except FinloopError as error:
         name_setting(error)
         errors.print(f"finloop: {error}", style="red", markup=False, highlight=False)
         raise SystemExit(FAILED if isinstance(error, Failed) else USER_ERROR) from error
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            raise
+        errors.print(f"finloop: {error.filename}: {error.strerror}", style="red", markup=False, highlight=False)
+        raise SystemExit(FAILED) from error
 
 
 @contextmanager

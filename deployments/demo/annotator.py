@@ -15,12 +15,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from labeling.studio.client import Studio
 from labeling.studio.connection import NotThere
 from labeling.studio.interface import choice
 from storage.errors import BadInput
 from storage.labels.projects import Project
+from storage.models.mlflow_store import of_folder
 from storage.scheme import Scheme
+from storage.sql.files import private_folder
 
 FILE = "answer-key.csv"
 THREADS = 2
@@ -34,7 +38,10 @@ OPEN_TASKS = {
 
 
 class AnswerKey:
-    """The labels that came with production texts, by text id, in a file of the work folder (`text_id,label`)."""
+    """The labels that came with production texts, by text id, in a file of the work folder (`text_id,label`).
+
+    Processes that add at once take turns, so that none loses another's rows.
+    """
 
     def __init__(self, home: Path, scheme: Scheme) -> None:
         self._path, self._scheme = home / FILE, scheme
@@ -43,14 +50,24 @@ class AnswerKey:
         """Add answers; the newest one for a text counts. The file is replaced whole, so that none is half written."""
         if not labels:
             return
-        merged = {**self.read(), **labels}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            private_folder(self._path.parent)
+            with FileLock(self._path.with_name(f".{FILE}.lock")):
+                self._replace({**self.read(), **labels})
+        except OSError as error:
+            raise of_folder(error, self._path) from error
+
+    def _replace(self, answers: Mapping[str, str]) -> None:
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".answer-key-")
-        with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["text_id", "label"])
-            writer.writerows(sorted(merged.items()))
-        Path(name).replace(self._path)
+        try:
+            with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(["text_id", "label"])
+                writer.writerows(sorted(answers.items()))
+            Path(name).replace(self._path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
 
     def read(self) -> dict[str, str]:
         """Every answer; empty where no text came with a label. Raises BadInput, which names a row that is no answer."""

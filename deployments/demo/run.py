@@ -21,7 +21,7 @@ from deployments.demo.console import Steps
 from deployments.demo.rounds import Rounds, asked_for, await_run, started_by_event
 from deployments.demo.summary import summarise
 from deployments.local.data import sample_texts, seed_path
-from deployments.local.home import occupied
+from deployments.local.home import keep_private, occupied
 from deployments.local.plan import LocalPlan, check_given, make_plan
 from deployments.supervisor.stack import Stack, interrupts
 from flows.prefect_api.events import deliver
@@ -84,6 +84,7 @@ def run_demo(options: Options) -> None:
         raise BadInput(f"{options.home} is no empty folder; name a new one with --workdir")
     settings, given = _read(options, console)
     check_given(settings)
+    keep_private(settings.home)
     plan = make_plan(settings)
     console.print(_header(plan, given))
     stack = Stack(plan.processes, plan.settings.home / "logs")

@@ -1,6 +1,10 @@
-"""Keeps a home for one `up` or demo at a time, and writes finloop.env, where other processes find what was started."""
+"""Keeps a home for one `up` or demo at a time and from other people's eyes, and writes finloop.env.
+
+In finloop.env other processes find what was started.
+"""
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +14,12 @@ from pydantic import SecretStr
 
 from deployments.local.label_studio import Account
 from flows.wiring.settings import Settings
+from flows.wiring.written import WRITTEN_IN
 from storage.errors import BadInput
+from storage.sql.files import private_folder
+
+SECRET = ("*.db", "*.db-*", "*.env", "*.csv", "prefect/*.db*", "label-studio/*.sqlite3*")
+"""The files of a home that hold texts, labels, tokens or passwords."""
 
 
 @contextmanager
@@ -21,7 +30,7 @@ def occupied(home: Path) -> Iterator[None]:
     """
     lock = FileLock(home / "up.lock", timeout=0)
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        private_folder(home)
         lock.acquire()
     except Timeout as error:
         raise BadInput(
@@ -35,6 +44,25 @@ def occupied(home: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def keep_private(home: Path) -> int:
+    """Take the rights of everybody else from an older home and from its files with secrets. Returns how many had some.
+
+    Files that this process and its children make from now on have no such rights. What belongs to another user, or lies
+    on a disk without rights, stays as it is.
+    """
+    os.umask(0o077)
+    changed = 0
+    for path in (home, *(path for pattern in SECRET for path in home.glob(pattern))):
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & 0o077 and not path.is_symlink():
+                path.chmod(mode & ~0o077)
+                changed += 1
+        except OSError:
+            continue
+    return changed
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
@@ -53,13 +81,19 @@ def _written(value: object) -> str:
 
 
 def write_environment(path: Path, environment: Mapping[str, str], account: Account | None) -> None:
-    """Replace finloop.env, readable by its owner only; it holds the login of our Label Studio too."""
+    """Replace finloop.env, readable by its owner only; it holds the login of our Label Studio too.
+
+    The home is the folder in which the file lies, so a moved or copied file still means its own home.
+    """
     login = account and {
         "LOGIN_USERNAME": account.username,
         "LOGIN_PASSWORD": account.password,
         "LOGIN_TOKEN": account.token,
     }
-    lines = [f"{name}={_quoted(value)}" for name, value in {**environment, **(login or {})}.items() if value]
+    ours = str(Settings.model_fields["label_studio"].default)  # it moves with the repository
+    kept = {name: value for name, value in environment.items() if name != "FINLOOP_HOME" and value != ours}
+    written = {WRITTEN_IN: str(path.parent.resolve()), **kept, **(login or {})}
+    lines = [f"{name}={_quoted(value)}" for name, value in written.items() if value]
     aside = path.with_suffix(".new")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -21,7 +21,8 @@ from deployments.supervisor.ports import LOOPBACK, choose_port
 from deployments.supervisor.process import Process
 from flows.prefect_api.runs import Runs
 from flows.wiring.parts import open_parts
-from flows.wiring.settings import REPOSITORY, WRITTEN_BY_UP, Settings
+from flows.wiring.settings import REPOSITORY, Settings
+from flows.wiring.written import WRITTEN_BY_UP
 from storage.errors import BadInput
 from storage.scheme import packaged_schemes
 

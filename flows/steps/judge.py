@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from storage.clock import now
 from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
+from storage.models.manifest import ADOPTED
 from storage.models.registry import ModelVersion, Registry
 from storage.models.verdict import Verdict
 from storage.records import DatasetVersion, Split
@@ -83,7 +84,6 @@ def near_trained(datasets: Datasets, versions: Sequence[str], texts: Sequence[st
     """The positions of the texts that are near-duplicates of a train or validation row of any of these versions."""
     from training.data.clusters import near_duplicates
 
-    trained = {
-        row.text for version in set(versions) for row in datasets.load(version).rows if row.split is not Split.TEST
-    }
+    known = {version for version in versions if not version.startswith(ADOPTED)}
+    trained = {row.text for version in known for row in datasets.load(version).rows if row.split is not Split.TEST}
     return {mine for mine, _ in near_duplicates(texts, list(trained))}

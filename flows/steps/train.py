@@ -1,13 +1,18 @@
 """Trains a candidate: a model folder with its manifest, registered once for each dataset and recipe."""
 
+import errno
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage.clock import now
+from storage.errors import CorruptModel, FinloopError
 from storage.models.manifest import Manifest, write_manifest
+from storage.models.mlflow_store import of_folder
+from storage.models.places import keep, unregistered
 from storage.models.registry import ModelVersion, Registry
 from storage.records import DatasetVersion, Row
 from storage.scheme import Scheme
@@ -30,20 +35,68 @@ def train(
 ) -> ModelVersion:
     """Train on a dataset from the base model, and register the model. A model that is registered is only returned.
 
-    The caller holds the lease on retraining, because the folders of earlier trainings in `home` are removed.
+    What cannot be registered is known before the training. A trained model whose registration fails is kept in the
+    registry's folder, the error says where, and the next call registers it. The caller holds the lease on retraining,
+    because the folders of earlier trainings in `home` are removed.
     """
-    known = registry.find(dataset.version, recipe.hash_on(base_model.name))
+    recipe_hash = recipe.hash_on(base_model.name)
+    known = registry.find(dataset.version, recipe_hash)
     if known is not None:
         return known
+    for said in registry.prepare(_size(base_model.folder)):
+        print(said)  # noqa: T201 - Prefect logs what a flow prints
+    registry.champion()  # a champion that is not ours could not be judged against
+    waiting = registry.kept(dataset.version, recipe_hash)
+    if waiting is not None:
+        return _register_kept(registry, waiting)
     home = home.resolve()
     for left in home.glob("training-*"):
         shutil.rmtree(left, ignore_errors=True)
     workplace = Path(tempfile.mkdtemp(prefix="training-", dir=home))
     try:
-        make_model(dataset.rows, dataset.version, base_model, recipe, scheme, workplace / "model", progress)
-        return registry.register(workplace / "model")
+        with _disk_named(workplace):
+            make_model(dataset.rows, dataset.version, base_model, recipe, scheme, workplace / "model", progress)
+        return _register(registry, workplace / "model")
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _register(registry: Registry, folder: Path) -> ModelVersion:
+    try:
+        return registry.register(folder)
+    except CorruptModel:
+        raise
+    except FinloopError as error:
+        place = keep(folder, registry.artifacts)
+        said = f"The trained model is kept in {place}; the next retrain registers it."
+        error.args = (f"{error.args[0]}\n{said}", *error.args[1:])
+        raise
+
+
+def _register_kept(registry: Registry, folder: Path) -> ModelVersion:
+    made = registry.register(folder)
+    if folder in unregistered(registry.artifacts):
+        shutil.rmtree(folder, ignore_errors=True)
+    return made
+
+
+@contextmanager
+def _disk_named(folder: Path) -> Iterator[None]:
+    """Name a disk that is full, also where the library that writes the weights has an error of its own."""
+    try:
+        yield
+    except FinloopError:
+        raise
+    except Exception as error:
+        full = "No space left on device" in str(error) or "StorageFull" in str(error)
+        if isinstance(error, OSError) or full:
+            named = error if isinstance(error, OSError) and error.errno else OSError(errno.ENOSPC, str(error))
+            raise of_folder(named, folder) from error
+        raise
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
 
 
 def make_model(

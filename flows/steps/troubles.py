@@ -10,6 +10,8 @@ from storage.clock import now
 from storage.labels.inbox import Inbox
 from storage.labels.projects import Left, Projects
 from storage.labels.tasks import Tasks
+from storage.models.places import unregistered
+from storage.models.registry import Registry
 from storage.work.outbox import Outbox
 from storage.work.problems import Problems
 
@@ -27,6 +29,7 @@ class ProblemKind(StrEnum):
     TASKS_ELSEWHERE = "tasks elsewhere"
     STUDIO_CHANGED = "label studio changed"
     SERVING = "serving"
+    MODEL = "model"
     SERVER = "server"
     RUNS = "runs"
     REFUSED = "refused webhooks"
@@ -67,6 +70,14 @@ def _of_receiver(receiver: Receiver) -> list[Problem]:
     if receiver.put_aside:
         found.append(Problem(ProblemKind.PUT_ASIDE, receiver.url or "", None, receiver.put_aside))
     return found
+
+
+def find_models(registry: Registry) -> tuple[Problem, ...]:
+    """Trained models that wait for their registration, and versions of other people, which are passed over."""
+    waiting = "a trained model whose registration failed; the next retrain registers it"
+    found = [Problem(ProblemKind.MODEL, str(folder), waiting, 1) for folder in unregistered(registry.artifacts)]
+    found += [Problem(ProblemKind.MODEL, f"version {one.version}", one.reason, 1) for one in registry.foreign()]
+    return tuple(found)
 
 
 def find_problems(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from storage.errors import FinloopError, Part, Refused
+from storage.errors import FinloopError, Full, Locked, Part, Refused
 
 CURES: dict[Part, tuple[str, str]] = {
     Part.DATABASE: (
@@ -45,6 +45,7 @@ CURES: dict[Part, tuple[str, str]] = {
         "Set it to `sample`, to `hub`, to a folder with the Sentences_*Agree.txt files, or to a CSV with text,label.",
     ),
     Part.SCHEME: ("FINLOOP_SCHEME", "Set it to a packaged scheme, or to the TOML file of one of yours."),
+    Part.HOME: ("FINLOOP_HOME", "Make the folder writable, put a sound copy back, or name another folder."),
 }
 
 REFUSED: dict[Part, tuple[str, str]] = {
@@ -56,12 +57,21 @@ REFUSED: dict[Part, tuple[str, str]] = {
 }
 """The cures where a part responds and refuses us."""
 
+SPACE = "Make space on its disk, then try again: what was stored before is whole."
+HELD = "Wait for that process or stop it, then try again."
+OTHER: dict[type[FinloopError], dict[Part, tuple[str, str]]] = {
+    Refused: REFUSED,
+    Full: dict.fromkeys((Part.EMBEDDED_DATABASE, Part.HOME), ("FINLOOP_HOME", SPACE)),
+    Locked: dict.fromkeys((Part.EMBEDDED_DATABASE, Part.HOME), ("FINLOOP_HOME", HELD)),
+}
+"""The cures of some kinds of error, instead of the cure of the part."""
+
 
 def name_setting(error: FinloopError) -> None:
     """Add setting and cure to an error of a part. An error with a setting, or without a part, stays unchanged."""
     if error.part is not None and not error.setting:
-        refused = REFUSED.get(error.part) if isinstance(error, Refused) else None
-        error.setting, error.cure = refused or CURES[error.part]
+        own = (cures[error.part] for kind, cures in OTHER.items() if isinstance(error, kind) and error.part in cures)
+        error.setting, error.cure = next(own, CURES[error.part])
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from storage.labels.projects import Projects
 from storage.labels.tasks import Tasks
 from storage.scheme import Scheme, find_scheme
 from storage.sql.database import migrate, open_database
-from storage.sql.home import home_identity, keep_scheme
+from storage.sql.home import home_identity, keep_scheme, other_scheme
+from storage.sql.read_only import open_to_read
 from storage.texts.intake import Intake
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
@@ -35,10 +36,14 @@ if TYPE_CHECKING:
 
 
 class Parts:
-    """Every part that a flow, a process or a verb may need, made on first use and closed together."""
+    """Every part that a flow, a process or a verb may need, made on first use and closed together.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    `reading`: the stores of the home are opened for reads only, and the home is left as it is, even where it is not
+    there yet.
+    """
+
+    def __init__(self, settings: Settings, *, reading: bool = False) -> None:
+        self.settings, self.reading = settings, reading
         self._engines: list[Engine] = []
 
     @cached_property
@@ -50,7 +55,8 @@ class Parts:
     def engine(self) -> Engine:
         """The label store's database, its schema up to date. Raises BadInput where it keeps another label scheme."""
         engine, scheme = self._open(self.settings.labels_url), self.scheme
-        if (kept := keep_scheme(engine, scheme)) is not None:
+        kept = other_scheme(engine, scheme) if self.reading else keep_scheme(engine, scheme)
+        if kept is not None:
             raise BadInput(
                 f"this home keeps the label scheme {kept}, and FINLOOP_SCHEME={self.settings.scheme} is "
                 f"{scheme.name} ({', '.join(scheme.names)}): set it back, or begin another home (FINLOOP_HOME)"
@@ -191,7 +197,11 @@ class Parts:
             engine.dispose()
 
     def _open(self, url: str) -> Engine:
-        engine = open_database(url, embedded=self.settings.database_url is None)
+        embedded = self.settings.database_url is None
+        if self.reading:
+            self._engines.append(open_to_read(url, embedded=embedded))
+            return self._engines[-1]
+        engine = open_database(url, embedded=embedded)
         with ExitStack() as undo:
             undo.callback(engine.dispose)
             migrate(engine)
@@ -201,8 +211,21 @@ class Parts:
 
 
 @contextmanager
-def open_parts(settings: Settings | None = None) -> Iterator[Parts]:
+def open_parts(settings: Settings | None = None, *, reading: bool = False) -> Iterator[Parts]:
     """The parts of these settings (by default those of the environment), closed at the end of the block."""
-    made = Parts(settings or load_settings())
-    with settings_named(), closing(made):
+    made = Parts(settings or load_settings(), reading=reading)
+    with settings_named(), closing(made), _home_named(made.settings.home.resolve()):
         yield made
+
+
+@contextmanager
+def _home_named(home: Path) -> Iterator[None]:
+    """Name the home in every error of its files that no part has named."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or not Path(error.filename).is_relative_to(home):
+            raise
+        from storage.models.mlflow_store import of_folder
+
+        raise of_folder(error, home) from error

@@ -1,7 +1,8 @@
 """Every setting of finloop, in one class. Each is an environment variable FINLOOP_<NAME>, or a line of `.env`.
 
 `finloop up` writes the addresses and secrets of the processes that it started to FINLOOP_HOME/finloop.env. The
-environment wins over `.env`, and `.env` wins over that file. Run parameters hold policy only, never an address.
+environment wins over `.env`, and `.env` wins over that file; the folder in which that file lies is its home. Run
+parameters hold policy only, never an address.
 """
 
 import os
@@ -14,11 +15,12 @@ import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
+from flows.wiring.written import WRITTEN_BY_UP, as_of_today
 from storage.errors import BadInput
 from storage.scheme import DEFAULT
+from storage.sql.files import sqlite_url
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-WRITTEN_BY_UP = "finloop.env"
 RENAMED = {"finloop_phrasebank": "finloop_seed_data", "finloop_phrasebank_agreement": "finloop_agreement"}
 """Old name -> new name, in lower case as pydantic-settings reads them. Old names still work."""
 
@@ -124,7 +126,11 @@ class Settings(BaseSettings):
         """
         given = sources["dotenv_settings"].env_file or ()
         files = (given,) if isinstance(given, str | Path) else tuple(given)
-        places = [sources["env_settings"], *(DotEnvSettingsSource(settings_cls, env_file=path) for path in files[::-1])]
+        read = [DotEnvSettingsSource(settings_cls, env_file=path) for path in files[::-1]]
+        for path, source in zip(files[::-1], read, strict=True):
+            if Path(path).name == WRITTEN_BY_UP and source.env_vars:
+                source.env_vars = as_of_today(source.env_vars, Path(path).parent)
+        places = [sources["env_settings"], *read]
         for place in places:
             renamed = {new: place.env_vars[old] for old, new in RENAMED.items() if old in place.env_vars}
             place.env_vars = {**renamed, **place.env_vars}
@@ -133,17 +139,17 @@ class Settings(BaseSettings):
     @property
     def labels_url(self) -> str:
         """The URL of the label store's database."""
-        return self.database_url or f"sqlite:///{self.home.resolve() / 'finloop.db'}"
+        return self.database_url or sqlite_url(self.home.resolve() / "finloop.db")
 
     @property
     def texts_url(self) -> str:
         """The URL of the embedded text store: a file of its own, so that scoring never makes a webhook wait."""
-        return self.database_url or f"sqlite:///{self.home.resolve() / 'texts.db'}"
+        return self.database_url or sqlite_url(self.home.resolve() / "texts.db")
 
     @property
     def registry_url(self) -> str:
         """The URL of MLflow's database."""
-        return f"sqlite:///{self.home.resolve() / 'mlflow.db'}"
+        return sqlite_url(self.home.resolve() / "mlflow.db")
 
     def needed(self, name: str) -> str:
         """The value of an address or secret. Raises BadInput naming the setting where it is not set."""

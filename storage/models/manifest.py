@@ -16,6 +16,8 @@ from storage.scheme import DEFAULT, MOST_LABELS
 MANIFEST_NAME = "manifest.json"
 FORMAT = 2
 """Format 1 names no label scheme, because there was only one."""
+ADOPTED = "adopted-"
+"""Begins the dataset version of a model that somebody else trained, whose rows nobody here knows."""
 
 
 class Manifest(BaseModel):

@@ -1,42 +1,35 @@
 """Model versions and their aliases: MLflow keeps the names, the manifest beside the weights keeps the facts.
 
 The registry stores plain folders and uses none of MLflow's model flavours, because these load models with remote code
-allowed. Importing the MLflow client takes 1.5 s, so the first call that needs the client imports it.
+allowed. MLflow's database is other people's too: what is not ours is named and passed over. Importing the MLflow client
+takes 1.5 s, so the first call that needs the client imports it.
 """
 
-import logging
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlparse
 
 from filelock import FileLock
 
-from storage.errors import BadInput, CorruptModel, UnknownVersion
+from storage.errors import BadInput, CorruptModel, Full, Part, UnknownVersion
+from storage.models.entries import ForeignVersion, fault, names, tags_of, version_of
+from storage.models.entries import ModelVersion as ModelVersion  # noqa: PLC0414 - its public name
 from storage.models.manifest import Manifest, check_manifest
+from storage.models.mlflow_store import connect, connect_to_read, database_file, has_schema, named
+from storage.models.places import PLACE_TAG, UNREGISTERED, copy_model, folder_of, kept, place_of
 from storage.models.verdict import Verdict
+from storage.sql.files import check_file, is_writable, private_file, private_folder
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 MODEL_NAME = "finloop"
 ALIASES = ("champion", "challenger", "previous")
-_FOLDER = "model"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelVersion:
-    """A registered model; `verdict` is None until the gate has judged the model."""
-
-    version: str
-    created_at: datetime
-    aliases: tuple[str, ...]
-    manifest: Manifest
-    verdict: Verdict | None
+_OURS = "finloop"
+"""The tag of a run that a registration of ours makes."""
 
 
 class Registry:
@@ -53,36 +46,73 @@ class Registry:
         self._artifacts = artifacts.resolve()
         self._lock = FileLock(self._artifacts / ".registry.lock")
 
-    def prepare(self) -> None:
-        """Create MLflow's schema, our experiment and our model name where they are missing (4.5 s the first time)."""
-        _ = self._client
+    def prepare(self, size: int = 0) -> tuple[str, ...]:
+        """Make MLflow's schema, our experiment and our model name where they are missing (4.5 s the first time).
+
+        Returns a sentence for each thing that was deleted in MLflow and is restored. Raises an error that names the
+        home where a model of `size` bytes could not be registered: no rights, or no space for it and for its copy.
+        """
+        with self._writing() as client:
+            (self._artifacts / UNREGISTERED).mkdir(exist_ok=True)  # on a full disk it could not be made
+            free = shutil.disk_usage(self._artifacts).free
+            if free < 2 * size:
+                wanted = f"a model needs {2 * size / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free"
+                raise Full(Part.HOME, str(self._artifacts), wanted)
+            return self._prepared(client)
 
     def register(self, folder: Path) -> ModelVersion:
         """Copy the model in `folder` to the artifacts and give it a version. A dataset and recipe have one version.
 
-        Raises CorruptModel where the folder, or its copy, does not match the manifest.
+        A registration that fails leaves no files and no running run. Raises CorruptModel where the folder, or its copy,
+        does not match the manifest, and errors that name the home.
         """
         manifest = check_manifest(folder)
         self._check_labels(manifest, str(folder))
-        client = self._client
-        with self._lock:
+        with self._writing() as client:
+            self._prepared(client)
             known = self.find(manifest.dataset_version, manifest.recipe_hash)
             if known is not None:
                 return known
-            run = client.create_run(self._experiment, run_name=f"{manifest.dataset_version[:12]} {manifest.base_model}")
-            client.log_artifacts(run.info.run_id, str(folder), _FOLDER)
-            for name, value in manifest.metrics.items():
-                client.log_metric(run.info.run_id, name, value)
-            source = f"{run.info.artifact_uri}/{_FOLDER}"
-            check_manifest(_local(source))
-            client.set_terminated(run.info.run_id)
-            tags = {
-                "dataset_version": manifest.dataset_version,
-                "recipe_hash": manifest.recipe_hash,
-                "manifest": manifest.model_dump_json(),
-            }
-            made = client.create_model_version(MODEL_NAME, source=source, run_id=run.info.run_id, tags=tags)
-        return _version(made, {})
+            name = f"{manifest.dataset_version[:12]} {manifest.base_model}"
+            experiment = client.get_experiment_by_name(MODEL_NAME).experiment_id
+            run = client.create_run(experiment, run_name=name, tags={_OURS: "registration"}).info.run_id
+            try:
+                made = self._registered(client, run, folder, manifest)
+            except BaseException:
+                self._forget(client, run)
+                raise
+        return version_of(made, {})
+
+    def adopt(self, version: str, folder: Path) -> ModelVersion:
+        """Take over a version that is not ours: copy `folder`, which has a manifest, and give the version its facts."""
+        manifest = check_manifest(folder)
+        self._check_labels(manifest, str(folder))
+        with self._writing() as client:
+            place = place_of(f"adopted-{version}")
+            try:
+                shutil.rmtree(self._artifacts / place, ignore_errors=True)
+                copy_model(folder, self._artifacts / place)
+            except BaseException:
+                shutil.rmtree(self._artifacts / place.parts[0], ignore_errors=True)
+                raise
+            # The manifest comes last: it makes the version ours.
+            for name, value in {PLACE_TAG: str(place), **tags_of(manifest)}.items():
+                client.set_model_version_tag(MODEL_NAME, version, name, value)
+        return self.resolve(version)
+
+    def source(self, version: str) -> Path:
+        """The folder of any version, ours or not, unchecked. Raises UnknownVersion, or CorruptModel for no folder."""
+        return folder_of(self._entry(version)[0], self._artifacts)
+
+    def kept(self, dataset_version: str, recipe_hash: str) -> Path | None:
+        """The folder of a sound model of this dataset and recipe that is no version: its registration failed."""
+        wanted = (dataset_version, recipe_hash)
+        return next((at for at, one in kept(self._artifacts) if (one.dataset_version, one.recipe_hash) == wanted), None)
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of models."""
+        return self._artifacts
 
     def find(self, dataset_version: str, recipe_hash: str) -> ModelVersion | None:
         """The version that was trained on this dataset by this recipe, or None."""
@@ -91,21 +121,34 @@ class Registry:
         return next(same, None)
 
     def versions(self) -> list[ModelVersion]:
-        """Every version, oldest first."""
+        """Every version of ours, oldest first."""
         aliases = self.aliases()
-        found = [_version(one, aliases) for one in self._entries()]
+        found = [version_of(one, aliases) for one in self._entries() if fault(one) is None]
+        return sorted(found, key=lambda one: int(one.version))
+
+    def foreign(self) -> list[ForeignVersion]:
+        """Every version that is not ours, oldest first."""
+        aliases = self.aliases()
+        found = [
+            ForeignVersion(str(one.version), names(aliases, str(one.version)), reason)
+            for one in self._entries()
+            if (reason := fault(one)) is not None
+        ]
         return sorted(found, key=lambda one: int(one.version))
 
     def resolve(self, name: str) -> ModelVersion:
-        """The version with this alias or number. Raises UnknownVersion that lists the known names."""
-        aliases = self.aliases()
-        number = aliases.get(name, name)
-        for entry in self._entries():
-            if str(entry.version) == number:
-                return _version(entry, aliases)
-        known = ", ".join([*aliases, *sorted((str(entry.version) for entry in self._entries()), key=int)])
-        cure = "" if known else ".\n`finloop retrain` makes the first; a folder needs none (predict --model DIR)."
-        raise UnknownVersion(f"no model version is called {name!r}; there are: {known or 'none yet'}{cure}")
+        """The version with this alias or number. Raises UnknownVersion that lists the known names, or says who made it.
+
+        A version that is not ours has no facts: which labels, which dataset.
+        """
+        entry, aliases = self._entry(name)
+        if (reason := fault(entry)) is not None:
+            said = f"version {entry.version}" if name == str(entry.version) else f"{name}, version {entry.version},"
+            raise UnknownVersion(
+                f"{said} is {reason}.\n`finloop models adopt {entry.version}` takes it over, if it is a classifier of "
+                "these labels."
+            )
+        return version_of(entry, aliases)
 
     def folder(self, version: str) -> Path:
         """The folder of a version, after a check of every file. Raises UnknownVersion or CorruptModel.
@@ -114,14 +157,19 @@ class Registry:
         """
         found = self.resolve(version)
         self._check_labels(found.manifest, f"model version {found.version}")
-        folder = _local(self._client.get_model_version(MODEL_NAME, found.version).source)
+        folder = self.source(found.version)
         if check_manifest(folder) != found.manifest:
             raise CorruptModel(f"{folder / 'manifest.json'} is not the manifest that was registered")
         return folder
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version number."""
-        found = self._client.get_registered_model(MODEL_NAME).aliases
+        with named(self._uri, self._artifacts):
+            client = self._reader
+            models = [] if client is None else client.search_registered_models(f"name = '{MODEL_NAME}'")
+            if client is None or not models:
+                return {}
+            found = client.get_registered_model(MODEL_NAME).aliases
         return {str(alias): str(version) for alias, version in found.items()}
 
     def champion(self) -> ModelVersion | None:
@@ -133,12 +181,15 @@ class Registry:
         """Give `alias` to a version. Raises UnknownVersion for an unknown version or alias."""
         if alias not in ALIASES:
             raise UnknownVersion(f"{alias!r} is no alias; there are: {', '.join(ALIASES)}")
-        self._client.set_registered_model_alias(MODEL_NAME, alias, self.resolve(version).version)
+        number = self.resolve(version).version
+        with self._writing() as client:
+            client.set_registered_model_alias(MODEL_NAME, alias, number)
 
     def record_verdict(self, version: str, verdict: Verdict) -> None:
         """Store the gate's verdict on a version; a later verdict replaces an earlier one."""
         number = self.resolve(version).version
-        self._client.set_model_version_tag(MODEL_NAME, number, "verdict", verdict.model_dump_json())
+        with self._writing() as client:
+            client.set_model_version_tag(MODEL_NAME, number, "verdict", verdict.model_dump_json())
 
     def _check_labels(self, manifest: Manifest, what: str) -> None:
         if set(manifest.labels) != set(self._labels):
@@ -148,61 +199,99 @@ class Registry:
             )
 
     @cached_property
-    def _client(self) -> "MlflowClient":
-        self._artifacts.mkdir(parents=True, exist_ok=True)
-        with self._lock:
-            client = _connect(self._uri)
-            if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
-                client.create_registered_model(MODEL_NAME)
-            if client.get_experiment_by_name(MODEL_NAME) is None:
-                client.create_experiment(MODEL_NAME, artifact_location=self._artifacts.as_uri())
-        return client
+    def _connected(self) -> "MlflowClient":
+        return connect(self._uri)
 
-    @cached_property
-    def _experiment(self) -> str:
-        return str(self._client.get_experiment_by_name(MODEL_NAME).experiment_id)
+    @property
+    def _reader(self) -> "MlflowClient | None":
+        """A client for reads, which makes nothing; None where nothing was ever registered."""
+        if "_connected" not in self.__dict__:
+            found = connect_to_read(self._uri)
+            if found is None:
+                return None
+            self.__dict__["_connected"] = found
+        return self._connected
+
+    @contextmanager
+    def _writing(self) -> Iterator["MlflowClient"]:
+        """A client that may write, one process at a time. The file is looked at before MLflow is asked."""
+        with named(self._uri, self._artifacts):
+            private_folder(self._artifacts)
+            path = database_file(self._uri)
+            if path is not None:
+                check_file(path, Part.EMBEDDED_DATABASE)
+            if not is_writable(self._artifacts):
+                raise BadInput(f"nothing can be written to {self._artifacts}", Part.HOME)
+            with self._lock:
+                self._make_database(path)
+                yield self._connected
+
+    def _make_database(self, path: Path | None) -> None:
+        """Make MLflow's schema where it is missing; half a schema would never become whole."""
+        if path is None or has_schema(path):
+            return
+        new = not path.exists() or path.stat().st_size == 0
+        private_file(path)
+        try:
+            self._connected.search_registered_models(max_results=1)
+        except BaseException:
+            self.__dict__.pop("_connected", None)
+            if new:
+                path.unlink(missing_ok=True)
+            raise
+
+    def _prepared(self, client: "MlflowClient") -> tuple[str, ...]:
+        """Our model name and experiment are there and active, and nothing is left of registrations that were killed."""
+        said: list[str] = []
+        experiment = client.get_experiment_by_name(MODEL_NAME)
+        if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
+            if experiment is not None and client.search_runs([experiment.experiment_id], max_results=1):
+                said.append(
+                    f"the model {MODEL_NAME} was deleted in MLflow, with its versions and aliases; a new one begins"
+                )
+            client.create_registered_model(MODEL_NAME)
+        if experiment is None:
+            client.create_experiment(MODEL_NAME, artifact_location=self._artifacts.as_uri())
+        elif experiment.lifecycle_stage != "active":
+            client.restore_experiment(experiment.experiment_id)
+            said.append(f"the experiment {MODEL_NAME} was deleted in MLflow; it is restored, with its runs")
+        if experiment is not None:
+            killed = f"attributes.status = 'RUNNING' and tags.{_OURS} = 'registration'"
+            for run in client.search_runs([experiment.experiment_id], killed):
+                self._forget(client, run.info.run_id)
+        return tuple(said)
+
+    def _registered(self, client: "MlflowClient", run: str, folder: Path, manifest: Manifest) -> Any:
+        place = place_of(run)
+        copy_model(folder, self._artifacts / place)
+        for name, value in manifest.metrics.items():
+            client.log_metric(run, name, value)
+        client.set_terminated(run)
+        source, tags = (self._artifacts / place).as_uri(), {PLACE_TAG: str(place), **tags_of(manifest)}
+        return client.create_model_version(MODEL_NAME, source=source, run_id=run, tags=tags)
+
+    def _forget(self, client: "MlflowClient", run: str) -> None:
+        """Remove the files of a registration that failed, and end its run."""
+        shutil.rmtree(self._artifacts / run, ignore_errors=True)
+        with suppress(Exception):  # the error that ended the registration is the one to be seen
+            client.set_terminated(run, "FAILED")
+
+    def _entry(self, name: str) -> tuple[Any, dict[str, str]]:
+        aliases, entries = self.aliases(), self._entries()
+        number = aliases.get(name, name)
+        for entry in entries:
+            if str(entry.version) == number:
+                return entry, aliases
+        known = ", ".join([*aliases, *sorted((str(entry.version) for entry in entries), key=int)])
+        cure = "" if known else ".\n`finloop retrain` makes the first; a folder needs none (predict --model DIR)."
+        raise UnknownVersion(f"no model version is called {name!r}; there are: {known or 'none yet'}{cure}")
 
     def _entries(self) -> list[Any]:
         entries: list[Any] = []
         token: str | None = ""
-        while token is not None:
-            page = self._client.search_model_versions(f"name = '{MODEL_NAME}'", page_token=token or None)
-            entries.extend(page)
-            token = page.token or None
+        with named(self._uri, self._artifacts):
+            while token is not None and (client := self._reader) is not None:
+                page = client.search_model_versions(f"name = '{MODEL_NAME}'", page_token=token or None)
+                entries.extend(page)
+                token = page.token or None
         return entries
-
-
-def _connect(uri: str) -> "MlflowClient":
-    # MLflow sends usage data to its makers unless this switch is set; it reads the switch only on import.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow.tracking import MlflowClient
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def _version(entry: Any, aliases: dict[str, str]) -> ModelVersion:
-    number = str(entry.version)
-    verdict = entry.tags.get("verdict")
-    return ModelVersion(
-        version=number,
-        created_at=datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC),
-        aliases=tuple(alias for alias, version in aliases.items() if version == number),
-        manifest=_manifest(entry),
-        verdict=None if verdict is None else Verdict.model_validate_json(verdict),
-    )
-
-
-def _manifest(entry: Any) -> Manifest:
-    return Manifest.model_validate_json(entry.tags["manifest"])
-
-
-def _local(uri: str) -> Path:
-    # All processes share the folder of artifacts, so that a version can be checked in place.
-    address = urlparse(uri)
-    if address.scheme not in ("", "file"):
-        raise CorruptModel(
-            f"the model at {uri} does not lie in a folder; finloop reads models from shared folders only"
-        )
-    return Path(unquote(address.path))

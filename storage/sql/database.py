@@ -10,11 +10,12 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from storage.errors import BadInput, Part, Unreachable
+from storage.errors import BadInput, Full, Locked, Part, Unreachable
+from storage.sql.files import check_file, file_of, private_file, private_folder
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -22,11 +23,22 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 4
 """The limit for each address of a host: a host with two addresses (IPv6 and IPv4) fails within 10 s."""
 
-UNUSABLE = (
-    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY),
-    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
-)
-"""Errors of the file or its disk, and a lock that another process keeps. SQLite finds most of them only later."""
+KINDS: dict[int, type[Unreachable]] = {
+    **dict.fromkeys(
+        (
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_NOTADB,
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_PERM,
+        ),
+        Unreachable,
+    ),
+    sqlite3.SQLITE_FULL: Full,
+    **dict.fromkeys((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL), Locked),
+}
+"""Errors of the file itself. SQLite may find them only after connecting, at a read, a write or a commit."""
 
 
 def open_database(url: str, *, embedded: bool = False) -> Engine:
@@ -51,14 +63,14 @@ def open_database(url: str, *, embedded: bool = False) -> Engine:
             execution_options={"preserve_rowcount": True},
         )
     elif parsed.get_backend_name() == "sqlite":
-        _make_folder(parsed.database, part)
+        _make_folder(file_of(parsed), part)
         engine = create_engine(parsed, connect_args={"timeout": 30})
+        event.listen(engine, "do_connect", _private)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
         raise BadInput(f"a {parsed.get_backend_name()} database cannot be used, only sqlite or postgresql", part)
-    engine.update_execution_options(finloop_part=part)
-    _name_the_part(engine)
+    name_the_part(engine, part)
     return engine
 
 
@@ -86,18 +98,16 @@ def take_turn(connection: Connection, number: int) -> None:
 def migrate(engine: Engine, to: str = "head") -> None:
     """Bring the schema to the newest migration, or to a named one, in one transaction.
 
-    Safe when several processes start at once. Raises Unreachable where the database does not respond, and BadInput
-    where a newer finloop wrote the database.
+    Safe when several processes start at once. A database of the newest schema is only read, so that nobody waits for
+    a writer. Raises Unreachable where the database does not respond, and BadInput where a newer finloop, or something
+    else, wrote the database.
     """
     from alembic import command
-    from alembic.config import Config
     from alembic.util import CommandError
 
-    config = Config()
-    folder = Path(__file__).parent / "migrations"
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    if to == "head" and _is_at_head(engine, config):
+    if to == "head" and is_current(engine):
         return
+    config = _migrations()
     # On SQLite, alembic's own transactions end after each step, and another process could start between two steps.
     with engine.begin() as connection:
         take_turn(connection, 4711)
@@ -107,48 +117,68 @@ def migrate(engine: Engine, to: str = "head") -> None:
         except CommandError as error:
             where = f"the database at {_address(engine)}"
             raise BadInput(f"{where} is not one that this finloop can read: {error}", _part(engine)) from error
+        except DBAPIError as error:
+            where = f"the database at {_address(engine)}"
+            raise BadInput(f"{where} is not one that this finloop can read: {error.orig}", _part(engine)) from error
 
 
-def _is_at_head(engine: Engine, config: "Config") -> bool:
-    """Whether nothing is to migrate. The look takes no lock: a home that another process writes can be read."""
-    from alembic.runtime.migration import MigrationContext
+def is_current(engine: Engine) -> bool:
+    """Whether the schema is that of the newest migration. Nothing is written. Raises Unreachable as `migrate` does."""
     from alembic.script import ScriptDirectory
 
+    newest = ScriptDirectory.from_config(_migrations()).get_current_head()
     with reading(engine).connect() as connection:
-        now_at = MigrationContext.configure(connection).get_current_heads()
-    return set(now_at) == set(ScriptDirectory.from_config(config).get_heads())
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        return connection.scalars(text("SELECT version_num FROM alembic_version")).all() == [newest]
 
 
-def _make_folder(database: str | None, part: Part) -> None:
-    if database:
+def _migrations() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    folder = Path(__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
+
+
+def _make_folder(database: Path | None, part: Part) -> None:
+    if database is not None:
         try:
-            Path(database).parent.mkdir(parents=True, exist_ok=True)
+            private_folder(database.parent)
         except OSError as error:
             raise BadInput(f"the folder of {database} cannot be made: {error.strerror}", part) from error
+        check_file(database, part)
 
 
-def _name_the_part(engine: Engine) -> None:
-    """Turn every failure to connect, and every file that cannot be used, into Unreachable.
+def name_the_part(engine: Engine, part: Part) -> None:
+    """Turn every failure to connect, and every file that cannot be used, into Unreachable, Full or Locked.
 
     A failed ping is not a failure: the pool connects again.
     """
+    engine.update_execution_options(finloop_part=part)
 
     def unreachable(context: ExceptionContext) -> Unreachable | None:
         error = context.sqlalchemy_exception
         if context.is_pre_ping or not isinstance(error, DBAPIError):
             return None
-        if context.connection is not None and not _is_unusable(error.orig):
+        kind = kind_of(error.orig) or (Unreachable if context.connection is None else None)
+        if kind is None:
             return None
         reason = str(error.orig).strip().partition("\n")[0]
-        reason = {"database is locked": "another process has locked it"}.get(reason, reason)
-        return Unreachable(_part(engine), _address(engine), reason, name="database")
+        return kind(_part(engine), _address(engine), reason, name="database")
 
     event.listen(engine, "handle_error", unreachable)
 
 
-def _is_unusable(error: BaseException | None) -> bool:
+def kind_of(error: BaseException | None) -> type[Unreachable] | None:
+    """The named error for an error of SQLite that is about the file, or None for every other error."""
+    if not isinstance(error, sqlite3.Error):
+        return None
+    if str(error).startswith(("no such table", "no such column")):
+        return Unreachable  # another program's file, or a damaged one: the migrations have run
     # The lowest byte of the code is the kind of error; the other bytes are details.
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in UNUSABLE
+    return KINDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
 
 
 def _part(engine: Engine) -> Part:
@@ -158,13 +188,23 @@ def _part(engine: Engine) -> Part:
 def _address(engine: Engine) -> str:
     """The address for messages: the path of an embedded database, else the URL without its password."""
     if _part(engine) is Part.EMBEDDED_DATABASE:
-        return str(engine.url.database)
+        return str(file_of(engine.url))
     return engine.url.render_as_string(hide_password=True)
 
 
 def _begin_sqlite(connection: Connection) -> None:
     only_reads = connection.get_execution_options().get("finloop_reading", False)
     connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+
+def _private(_dialect: object, _record: object, arguments: list[Any], _options: dict[str, Any]) -> None:
+    # SQLite gives the log and its index the rights of the database's file.
+    path = file_of(URL.create("sqlite", database=str(arguments[0])))
+    if path is not None:
+        try:
+            private_file(path)
+        except OSError:
+            return  # SQLite says it in its own words
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

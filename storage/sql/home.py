@@ -21,12 +21,22 @@ def keep_scheme(engine: Engine, scheme: Scheme) -> str | None:
 
     Where two processes start a home at once, the home keeps the scheme of the first.
     """
-    kept_scheme = {"scheme": scheme.name, "hash": scheme.hash, "labels": list(scheme.names)}
-    row = {"id": 1, "identity": uuid.uuid4().hex, **kept_scheme}
-    if (kept := _kept(engine)) is None:
+    row = {
+        "id": 1,
+        "identity": uuid.uuid4().hex,
+        "scheme": scheme.name,
+        "hash": scheme.hash,
+        "labels": list(scheme.names),
+    }
+    if _kept(engine) is None:
         with engine.begin() as connection:
             connection.execute(insert_new(connection, HomeRow).values(row))
-        kept = _kept(engine)
+    return other_scheme(engine, scheme)
+
+
+def other_scheme(engine: Engine, scheme: Scheme) -> str | None:
+    """Name and labels of the other scheme that the home keeps, or None. Nothing is written."""
+    kept = _kept(engine)
     if kept is None or kept.hash == scheme.hash:
         return None
     return f"{kept.scheme} ({', '.join(kept.labels)})"

@@ -10,6 +10,7 @@ from labeling.answer.reconcile import reconcile
 from storage.errors import BadInput
 from tests.fixtures_labeling import Loop
 from tests.schemes import LABELS, SENTIMENT
+from tests.storage.processes import at_once
 
 POSITIVE, NEUTRAL, NEGATIVE = LABELS
 
@@ -19,7 +20,25 @@ def test_the_key_keeps_answers_across_ingests_and_the_newest_stands(tmp_path: Pa
     AnswerKey(tmp_path / "home", SENTIMENT).add({"b": NEGATIVE})
     AnswerKey(tmp_path / "home", SENTIMENT).add({})
     assert AnswerKey(tmp_path / "home", SENTIMENT).read() == {"a": POSITIVE, "b": NEGATIVE}
-    assert [path.name for path in (tmp_path / "home").iterdir()] == ["answer-key.csv"]
+    assert [path.name for path in (tmp_path / "home").iterdir() if path.suffix != ".lock"] == ["answer-key.csv"]
+
+
+ADD = """
+import sys
+from pathlib import Path
+from deployments.demo.annotator import AnswerKey
+from storage.scheme import find_scheme
+key = AnswerKey(Path(sys.argv[1]), find_scheme("sentiment"))
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(30):
+    key.add({f"{sys.argv[2]}-{number}": "positive"})
+"""
+
+
+def test_two_processes_that_add_at_once_lose_no_answer(tmp_path: Path) -> None:
+    at_once(ADD, [[str(tmp_path), name] for name in "ab"])
+    assert len(AnswerKey(tmp_path, SENTIMENT).read()) == 60
 
 
 def test_without_labels_there_is_no_key(tmp_path: Path) -> None:

@@ -218,9 +218,8 @@ def test_a_file_in_the_place_of_the_home_is_named(tmp_path: Path) -> None:
 def test_a_file_that_turns_out_unusable_after_connecting_is_named_too(tmp_path: Path, migrated_sqlite: Path) -> None:
     shutil.copyfile(migrated_sqlite, tmp_path / "read-only.db")
     (tmp_path / "read-only.db-shm").mkdir()
-    blocked = open_database(f"sqlite:///{tmp_path}/read-only.db", embedded=True)
-    with pytest.raises(Unreachable, match=r"read-only\.db: attempt to write a readonly database"), blocked.begin():
-        pass
+    with pytest.raises(Unreachable, match=r"read-only\.db: attempt to write a readonly database"):
+        Inbox(open_database(f"sqlite:///{tmp_path}/read-only.db", embedded=True)).put("ANY", {})
     shutil.copyfile(migrated_sqlite, tmp_path / "damaged.db")
     engine = open_database(f"sqlite:///{tmp_path}/damaged.db", embedded=True)
     with engine.connect() as connection:
