@@ -1,6 +1,7 @@
 """Text identity. The id is the hash of the normalised text, so the same news from two feeds is one text for ever."""
 
 import hashlib
+import re
 import unicodedata
 
 from storage.errors import BadInput
@@ -29,6 +30,20 @@ def checked(text: str) -> str:
     if "\x00" in clean or any("\ud800" <= character <= "\udfff" for character in clean):
         raise BadInput("the text holds a character that cannot be stored (NUL or a lone surrogate)")
     return clean
+
+
+_VARIABLE = re.compile(r"(?:https?://|www\.)\S+|[$@]\w+(?:[.:_-]\w+)*", re.IGNORECASE)
+"""Links, cashtags and mentions: the same news is repeated with others."""
+
+
+def cluster_key(text: str) -> str:
+    """The hash of a text without links, cashtags, mentions, numbers, punctuation, case and whitespace.
+
+    Copies of one news that differ in these have one key. A text of which no letter is left has its own key.
+    """
+    folded = unicodedata.normalize("NFKC", _VARIABLE.sub(" ", unicodedata.normalize("NFKC", text))).casefold()
+    words = "".join(character for character in folded if unicodedata.category(character)[0] in "LM")
+    return hashlib.sha256(words.encode()).hexdigest()[:32] if words else text_id(text)
 
 
 def in_audit(identity: str, salt: str, share: float) -> bool:

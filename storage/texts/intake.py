@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.records import Text
-from storage.text import in_audit, normalise, text_id
+from storage.text import cluster_key, in_audit, normalise, text_id
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Puts a fixed share of the texts aside for the audit, by a salted hash of the text id."""
+    """Puts a fixed share of the texts aside for the audit, by a salted hash of the cluster key.
+
+    Copies of one news share their fate, because a copy outside the audit could not train beside one inside. The store
+    never changes the flag of a text that it has, so an older home keeps every flag that it drew by the text id.
+    """
 
     salt: str
     share: float
@@ -17,4 +21,4 @@ class Intake:
     def text(self, words: str, source: str, moment: datetime) -> Text:
         """The text as the store takes it."""
         identity = text_id(words)
-        return Text(identity, normalise(words), source, in_audit(identity, self.salt, self.share), moment)
+        return Text(identity, normalise(words), source, in_audit(cluster_key(words), self.salt, self.share), moment)
