@@ -14,9 +14,7 @@ from flows.steps.promote import Promotion
 from storage.records import LabelTask, Purpose, TaskState
 from storage.texts.store import Counts
 
-HOSTILE = (
-    "1. ![x](https://t.example/p) | <img src=x> `a` [y](javascript:alert(1))\n# www.b.example a@b.example &lt;"
-)
+HOSTILE = "1. ![x](https://t.example/p) | <img src=x> `a` [y](javascript:alert(1))\n# www.b.example a@b.example &lt;"
 
 
 def _bar(server: str) -> dict[str, Any]:
