@@ -30,6 +30,9 @@ class SelectPolicy(Policy):
     """How many texts are asked about to learn from: those of lowest margin."""
 
     size: int = Field(100, ge=1, le=5000, description="How many texts of lowest margin wait for an answer.")
+    unscored_share: float = Field(
+        0.05, ge=0, le=1, description="With more texts that the champion has not scored, they are scored first."
+    )
 
 
 class SyncPolicy(Policy):

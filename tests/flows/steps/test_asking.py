@@ -12,6 +12,7 @@ from sqlalchemy import update
 from flows.intents import Retrain, read
 from flows.steps import asking
 from flows.steps.asking import announce, why_nothing
+from flows.steps.score import is_behind
 from flows.wiring.parts import Parts
 from labeling.ask.batch import choose
 from labeling.studio import project
@@ -52,6 +53,13 @@ def test_a_select_that_found_nothing_says_why(parts: Parts) -> None:
     assert "version 1 has scored none yet; run `finloop score`" in why_nothing(parts.texts, "1")
     predicted(parts, 1, "1")
     assert "every text that may be asked about was sent before" in why_nothing(parts.texts, "1")
+
+
+def test_scores_are_behind_while_more_than_a_share_is_by_others(parts: Parts) -> None:
+    assert not is_behind(parts.texts, "2", 0.0)
+    predicted(parts, 2, "2")
+    predicted(parts, 2, "1")
+    assert is_behind(parts.texts, "2", 0.49) and not is_behind(parts.texts, "2", 0.5)
 
 
 def test_a_project_says_where_annotators_work() -> None:

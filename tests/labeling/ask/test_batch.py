@@ -1,7 +1,6 @@
 """Which texts are reserved."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from labeling.ask.batch import choose, choose_audit
 from storage.records import Prediction, Purpose, Text
