@@ -1,4 +1,7 @@
-"""The tables, pictures and sentences that a run shows to people in Prefect's dashboard."""
+"""The tables, pictures and sentences that a run shows to people in Prefect's dashboard.
+
+Every value goes through `flows.markup`, because the dashboard renders tables and descriptions as Markdown too.
+"""
 
 import base64
 import time
@@ -16,6 +19,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from flows.markup import cells, filled, plain, table
 from flows.steps.judge import Judged
 from flows.steps.promote import Promotion
 from labeling.answer.reconcile import Reconciled
@@ -44,16 +48,22 @@ class Progress:
         if fraction < 1 and time.monotonic() - self._last < MOVE_AFTER:
             return
         self._last = time.monotonic()
-        update_progress_artifact(self._id, progress=round(100 * min(fraction, 1.0), 1), description=message or None)
+        update_progress_artifact(
+            self._id, progress=round(100 * min(fraction, 1.0), 1), description=plain(message) or None
+        )
 
 
 def show_scores(counts: Counts, champion: ModelVersion | None) -> None:
     """Show how many texts there are, and how many each version scored last."""
-    lines = [f"| {version} | {count:,} |" for version, count in sorted(counts.predicted.items())]
+    said = filled(
+        "**{}** texts, **{}** of them set aside for the audit. The champion is version **{}**.\n\n",
+        f"{counts.texts:,}",
+        f"{counts.audit:,}",
+        champion.version if champion else "none",
+    )
+    lines = [(version, f"{count:,}") for version, count in sorted(counts.predicted.items())]
     create_markdown_artifact(
-        f"**{counts.texts:,}** texts, **{counts.audit:,}** of them set aside for the audit. "
-        f"The champion is version **{champion.version if champion else 'none'}**.\n\n"
-        "| scored last by version | texts |\n|---|---|\n" + "\n".join(lines),
+        said + table(["scored last by version", "texts"], lines),
         key="scores",
         description="Texts by the version that scored them last",
     )
@@ -67,7 +77,7 @@ def show_sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) ->
     }[purpose]
     shown = sorted(tasks, key=_margin) if purpose is Purpose.SELECT else tasks
     create_table_artifact(
-        [_task_line(task) for task in shown[:SHOWN]] or [{"text": "none"}],
+        cells(map(_task_line, shown[:SHOWN])) or [{"text": "none"}],
         key=f"{purpose}-tasks",
         description=f"{len(tasks)} texts sent: {why}. The first {min(SHOWN, len(tasks))}:",
     )
@@ -82,16 +92,16 @@ def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Bad
     _confusion(judged)
     verdict = judged.verdict
     rows = [
-        f"| {'yes' if check.passed else '**no**'} | {check.name} | {check.value:.4f} | {check.threshold:.4f} |"
+        ("yes" if check.passed else "NO", check.name, f"{check.value:.4f}", f"{check.threshold:.4f}")
         for check in verdict.checks
     ]
-    reasons = "\n".join(f"- {check.why}" for check in verdict.checks)
+    reasons = "\n".join(filled("- {}", check.why) for check in verdict.checks)
     exposed = "\n\nIts base model had already seen PhraseBank labels." if judged.candidate.manifest.exposed else ""
     champion = f"version {verdict.champion}" if verdict.champion else "no champion: this is the first"
     create_markdown_artifact(
-        f"# {verdict.decision.said.capitalize()}: version {verdict.candidate}\n\n"
-        f"{verdict.reason}\n\nAgainst {champion}.{exposed}\n\n"
-        "| passed | check | value | threshold |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n" + reasons,
+        filled("# {}: version {}\n\n", verdict.decision.said.capitalize(), verdict.candidate)
+        + filled("{}\n\nAgainst {}.", verdict.reason, champion)
+        + f"{exposed}\n\n{table(['passed', 'check', 'value', 'threshold'], rows)}\n\n{reasons}",
         key="verdict",
         description="What the gate said of the candidate",
     )
@@ -107,8 +117,8 @@ def described(dataset: DatasetVersion, left_out: Sequence[BadLine]) -> str:
 def show_promotion(promotion: Promotion, serving_url: str) -> None:
     """Show the version that is served, and the version that it replaced."""
     create_markdown_artifact(
-        f"# Version {promotion.version} is served\n\nIt replaced version {promotion.previous or '(none)'}; "
-        "`finloop rollback` brings that one back.",
+        filled("# Version {} is served\n\n", promotion.version)
+        + filled("It replaced version {}; `finloop rollback` brings that one back.", promotion.previous or "(none)"),
         key="served",
         description="The version that is served",
     )
@@ -117,10 +127,10 @@ def show_promotion(promotion: Promotion, serving_url: str) -> None:
 
 def show_sync(found: Reconciled, restarted: Sequence[str]) -> None:
     """Show what the webhooks had missed, and what was started again."""
-    lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in found.counts().items()]
-    again = "\n\nStarted again: " + ", ".join(restarted) if restarted else ""
+    lines = [(name.replace("_", " "), count) for name, count in found.counts().items()]
+    again = filled("\n\nStarted again: {}", ", ".join(restarted)) if restarted else ""
     create_markdown_artifact(
-        "| found in Label Studio | how many |\n|---|---|\n" + "\n".join(lines) + again,
+        table(["found in Label Studio", "how many"], lines) + again,
         key="sync",
         description="What the webhooks had missed",
     )
@@ -130,7 +140,7 @@ def _margin(task: LabelTask) -> float:
     return task.prediction.margin if task.prediction is not None else 0.0
 
 
-def _task_line(task: LabelTask) -> dict[str, str]:
+def _task_line(task: LabelTask) -> dict[str, object]:
     if task.prediction is None or task.purpose is Purpose.AUDIT:
         return {"source": task.source, "text": task.text}
     # The text comes last: it is wide, and would push the other columns out of sight.
@@ -147,12 +157,12 @@ def _dataset(dataset: DatasetVersion, labels: Sequence[str], left_out: Sequence[
     counts = Counter((row.origin, row.split, row.label) for row in dataset.rows)
     groups = sorted({(origin, split) for origin, split, _ in counts})
     create_table_artifact(
-        [
+        cells(
             {"from": origin, "split": split, **{label: counts[origin, split, label] for label in labels}}
             for origin, split in groups
-        ],
+        ),
         key="dataset",
-        description=described(dataset, left_out),
+        description=plain(described(dataset, left_out)),
     )
 
 

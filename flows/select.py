@@ -5,23 +5,33 @@ from prefect.states import Completed
 
 from flows import artifacts
 from flows.steps import asking
-from flows.steps.score import NO_CHAMPION
+from flows.steps.recover import RUN_LEASE
+from flows.steps.score import NO_CHAMPION, is_behind, score_texts
 from flows.wiring.parts import open_parts
-from flows.wiring.policies import SelectPolicy
+from flows.wiring.policies import ScorePolicy, SelectPolicy
 from storage.records import Purpose
 
 
 @flow(name="select", log_prints=True)
 def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
-    """Reserve the texts of lowest margin and send them to annotators."""
+    """Send the texts of lowest margin to annotators; unscored texts are scored first, as after a promotion."""
     with open_parts() as parts:
         champion = parts.registry.champion()
         if champion is None:
             return Completed(message=NO_CHAMPION)
-        project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-        sent = asking.ask_uncertain(
-            parts.studio, project, parts.texts, parts.tasks, parts.scheme, champion.version, policy.size
-        )
-        artifacts.show_sent(Purpose.SELECT, sent, project.url)
-        nothing = None if sent else asking.why_nothing(parts.texts, champion.version)
-    return Completed(message=nothing or f"{len(sent)} texts sent to {project.url}")
+        if is_behind(parts.texts, champion.version, policy.unscored_share):
+            progress = artifacts.Progress("select-score", "texts scored by the champion before the choice")
+            names, size = parts.scheme.names, ScorePolicy().batch_size
+            score_texts(parts.texts, parts.registry, champion, names, size, progress)
+        with parts.leases.hold(asking.ASKING_LEASE, RUN_LEASE, wait=5 * RUN_LEASE):
+            project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+            asked = asking.ask_uncertain(
+                parts.studio, project, parts.texts, parts.tasks, parts.scheme, champion.version, policy.size
+            )
+            artifacts.show_sent(Purpose.SELECT, asked.sent, project.url)
+            nothing = (
+                None
+                if asked.sent or asked.open_before >= policy.size
+                else asking.why_nothing(parts.texts, champion.version)
+            )
+    return Completed(message=nothing or asked.said(project.url))

@@ -6,6 +6,7 @@ so that the same news from two feeds is one text for ever. That form never chang
 """
 
 import hashlib
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -87,6 +88,20 @@ def checked(text: str) -> str:
 def control_characters(text: str) -> list[str]:
     """The control characters in a text that are no white space; C1's NEL counts, which no text of today holds."""
     return [one for one in text if unicodedata.category(one) == "Cc" and (one == "\x85" or not one.isspace())]
+
+
+_VARIABLE = re.compile(r"(?:https?://|www\.)\S+|[$@]\w+(?:[.:_-]\w+)*", re.IGNORECASE)
+"""Links, cashtags and mentions: the same news is repeated with others."""
+
+
+def cluster_key(text: str) -> str:
+    """The hash of a text without links, cashtags, mentions, numbers, punctuation, case and whitespace.
+
+    Copies of one news that differ in these have one key. A text of which no letter is left has its own key.
+    """
+    folded = unicodedata.normalize("NFKC", _VARIABLE.sub(" ", unicodedata.normalize("NFKC", text))).casefold()
+    words = "".join(character for character in folded if unicodedata.category(character)[0] in "LM")
+    return hashlib.sha256(words.encode()).hexdigest()[:32] if words else text_id(text)
 
 
 def in_audit(identity: str, salt: str, share: float) -> bool:

@@ -31,6 +31,7 @@ from storage.work.leases import Leases
 from storage.work.outbox import Outbox
 from tests.fixtures_label_studio import LabelStudioServer
 from tests.schemes import SENTIMENT
+from training.data.clusters import near_any
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOWHERE = "http://127.0.0.1:9/webhooks/label-studio"
@@ -65,7 +66,7 @@ class LabelStore:
         self.ingest(count, audit=purpose is Purpose.AUDIT)
         if purpose is Purpose.AUDIT:
             return choose_audit(self.texts, self.tasks, count, seed=0)
-        return choose(self.texts, self.tasks, VERSION, count)
+        return choose(self.texts, self.tasks, VERSION, count, near_any)
 
 
 @dataclass

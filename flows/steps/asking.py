@@ -18,11 +18,14 @@ from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
 from storage.labels.projects import Project, Projects
 from storage.labels.tasks import Tasks
-from storage.records import LabelTask
+from storage.records import LabelTask, Purpose
 from storage.scheme import Scheme
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
 from storage.work.outbox import Outbox
+
+ASKING_LEASE = "asking"
+"""One run at a time counts the open tasks and adds to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +46,42 @@ def our_project(studio: Studio, projects: Projects, leases: Leases, tasks: Tasks
     return ours
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The tasks that a run sent, and how many of the purpose were open before."""
+
+    sent: list[LabelTask]
+    open_before: int
+
+    def said(self, url: str) -> str:
+        """What the run's message says."""
+        before = f"; {self.open_before} are still open" if self.open_before else ""
+        return f"{len(self.sent)} texts sent to {url}{before}"
+
+
 def ask_uncertain(
     studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, champion: str, size: int
-) -> list[LabelTask]:
-    """Send the texts of lowest margin by the champion's scores; lost tasks and batches of killed senders come first."""
+) -> Asked:
+    """Fill the open tasks of select up to `size` with the texts of lowest margin by the champion's scores.
+
+    Lost tasks and batches of killed senders come first. The caller holds ASKING_LEASE, or two runs exceed the size.
+    """
+    from training.data.clusters import near_any
+
     _send_rest(studio, where, tasks, scheme)
-    return _send(studio, where, tasks, scheme, choose(texts, tasks, champion, size))
+    before = tasks.unanswered(where.server, where.id, Purpose.SELECT)
+    batch = choose(texts, tasks, champion, max(0, size - before), near_any)
+    return Asked(_send(studio, where, tasks, scheme, batch), before)
 
 
 def ask_audit(
     studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, size: int, seed: int
-) -> list[LabelTask]:
-    """Send random texts of the audit share; lost tasks and batches of killed senders come first."""
+) -> Asked:
+    """Fill the open tasks of the audit up to `size` with random texts of the audit share, as `ask_uncertain` does."""
     _send_rest(studio, where, tasks, scheme)
-    return _send(studio, where, tasks, scheme, choose_audit(texts, tasks, size, seed))
+    before = tasks.unanswered(where.server, where.id, Purpose.AUDIT)
+    batch = choose_audit(texts, tasks, max(0, size - before), seed)
+    return Asked(_send(studio, where, tasks, scheme, batch), before)
 
 
 def why_nothing(texts: TextStore, champion: str) -> str:

@@ -12,6 +12,12 @@ PAGE = 1024
 """Texts between two writes. The model sorts them by length, so that few tokens are padding."""
 
 
+def is_behind(texts: TextStore, version: str, share: float) -> bool:
+    """Whether more than this share of the texts has no score by this version, as after a promotion."""
+    counts = texts.counts()
+    return counts.texts - counts.predicted.get(version, 0) > share * counts.texts
+
+
 def score_texts(
     texts: TextStore,
     registry: Registry,

@@ -22,14 +22,17 @@ class ScorePolicy(Policy):
 class AuditPolicy(Policy):
     """How many texts of the audit share are asked about."""
 
-    size: int = Field(200, ge=1, le=5000, description="How many random texts of the audit share are sent.")
+    size: int = Field(200, ge=1, le=5000, description="How many texts of the audit share wait for an answer.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="The seed of the random order.")
 
 
 class SelectPolicy(Policy):
     """How many texts are asked about to learn from: those of lowest margin."""
 
-    size: int = Field(100, ge=1, le=5000, description="How many texts are sent: those of lowest margin.")
+    size: int = Field(100, ge=1, le=5000, description="How many texts of lowest margin wait for an answer.")
+    unscored_share: float = Field(
+        0.05, ge=0, le=1, description="With more texts that the champion has not scored, they are scored first."
+    )
 
 
 class SyncPolicy(Policy):

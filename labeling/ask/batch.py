@@ -3,10 +3,10 @@ never get a text twice: not from two selects at once, and not after a crash.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 
 from storage.labels.tasks import Tasks
 from storage.records import LabelTask, Purpose, Text
@@ -18,6 +18,10 @@ BATCH_LEASE = timedelta(minutes=5)
 PAGE = 500
 
 
+Near = Callable[[Sequence[str], Iterable[str]], set[int]]
+"""The positions of texts that are near one of the others, or near an earlier text: what the merge calls near."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Reserved texts; `owner` must send them before the lease expires."""
@@ -27,19 +31,43 @@ class Batch:
     tasks: tuple[LabelTask, ...]
 
 
-def choose(store: TextStore, tasks: Tasks, champion_version: str, size: int) -> Batch:
+def choose(store: TextStore, tasks: Tasks, champion_version: str, size: int, near: Near) -> Batch:
     """Reserve the `size` texts without a task that have the lowest margin, by the scores of this version only.
 
     Where another select reserves some of them first, the next texts take their place. Fewer are reserved only where
-    there are no more. Texts of the audit share are never chosen.
+    there are no more. Texts of the audit share are never chosen, nor are texts near them, because these cannot train.
+    One text of a near-duplicate group is chosen, and none of a group that annotators were asked about.
     """
-    return _reserve(store.lowest_margin(champion_version), tasks, Purpose.SELECT, size)
+    return _reserve(_distinct(store, tasks, champion_version, near), tasks, Purpose.SELECT, size)
 
 
 def choose_audit(store: TextStore, tasks: Tasks, size: int, seed: int) -> Batch:
-    """Reserve `size` random texts of the audit share, without predictions, which would bias the annotators."""
+    """Reserve `size` random texts of the audit share, without predictions, which would bias the annotators.
+
+    Near-duplicates stay in: production sees each copy, so the accuracy on production must count each copy.
+    """
     texts = (replace(text, prediction=None) for text in store.random_audit(seed))
     return _reserve(texts, tasks, Purpose.AUDIT, size)
+
+
+def _distinct(store: TextStore, tasks: Tasks, version: str, near: Near) -> Iterator[Text]:
+    """Texts by ascending margin, the first of each near-duplicate group.
+
+    The audit share is read only for a page that has a new group, so that a flood of copies is passed quickly.
+    """
+    candidates, seen = store.lowest_margin(version), list[str]()
+    while page := list(islice(candidates, PAGE)):
+        known = tasks.known([text.text_id for text in page])
+        fresh = _without(near, [text for text in page if text.text_id not in known], seen)
+        if fresh:
+            seen += [text.text for text in fresh]
+            aside = (text.text for text in store.random_audit(seed=0))
+            yield from _without(near, fresh, chain(tasks.texts(), aside))
+
+
+def _without(near: Near, texts: list[Text], others: Iterable[str]) -> list[Text]:
+    left_out = near([text.text for text in texts], others)
+    return [text for position, text in enumerate(texts) if position not in left_out]
 
 
 def _reserve(texts: Iterator[Text], tasks: Tasks, purpose: Purpose, size: int) -> Batch:

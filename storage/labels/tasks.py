@@ -166,6 +166,19 @@ class Tasks:
         with self._reader.connect() as connection:
             return iter(connection.scalars(select(TaskRow.text_id)).all())
 
+    def texts(self) -> Iterator[str]:
+        """The texts of all tasks, in any state."""
+        with self._reader.connect() as connection:
+            return iter(connection.scalars(select(TaskRow.text)).all())
+
+    def unanswered(self, server: str, project_id: int, purpose: Purpose) -> int:
+        """The number of a purpose's tasks that are reserved, or wait in this project. Missing tasks are left out."""
+        here = (TaskRow.server == server) & (TaskRow.project_id == project_id) & (TaskRow.state == TaskState.SENT)
+        waiting = (here & TaskRow.missing_since.is_(None)) | (TaskRow.state == TaskState.RESERVED)
+        with self._reader.connect() as connection:
+            query = select(func.count()).select_from(TaskRow).where(waiting, TaskRow.purpose == purpose)
+            return connection.scalar(query) or 0
+
     def _mark_missing(self, condition: ColumnElement[bool]) -> None:
         there = condition & TaskRow.missing_since.is_(None)
         with self._engine.begin() as connection:

@@ -2,13 +2,14 @@
 
 import math
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.errors import BadInput
-from storage.text import MAX_CHARACTERS, as_stored, checked, former_id, identity_form, in_audit, text_id
+from storage.text import MAX_CHARACTERS, as_stored, checked, cluster_key, former_id, identity_form, in_audit, text_id
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1)
 SPACE = st.text(st.sampled_from(" \t\r\n\u00a0\u2003\u2028"), min_size=1)
@@ -136,3 +137,23 @@ def test_another_salt_takes_other_texts() -> None:
     identities = [text_id(str(number)) for number in range(4000)]
     both = sum(in_audit(each, "one", 0.5) and in_audit(each, "two", 0.5) for each in identities)
     assert abs(both - 1000) <= 5 * math.sqrt(4000 * 0.25 * 0.75)
+
+
+NEWS = ["Morvane results mixed: margin up", "Nordea schließt Filialen", "日本株は続伸", "Profit fell, orders rose"]
+
+
+@given(
+    st.sampled_from(NEWS),
+    st.integers(0, 10**9),
+    st.sampled_from(["", " $NOK", " $BRK.B", " @desk", " https://t.co/x1?a=b", " www.news.example/2", " 12,5 %", "!"]),
+    st.sampled_from([str, str.upper, str.title, lambda text: text.replace(" ", "  \n")]),
+)
+def test_a_copy_with_another_number_link_cashtag_or_case_has_the_same_cluster_key(
+    news: str, number: int, tail: str, cased: Callable[[str], str]
+) -> None:
+    assert cluster_key(cased(f"{news} {number}") + tail) == cluster_key(news)
+
+
+def test_different_news_have_different_cluster_keys() -> None:
+    bare = ["$NOK 12", "$AAPL 12", "https://t.co/1", "12:30", "🚀", "🚀🚀"]
+    assert len({cluster_key(text) for text in NEWS + bare}) == len(NEWS + bare)

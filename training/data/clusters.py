@@ -37,6 +37,24 @@ def near_duplicates(
     return sorted(_join(numbered[: len(texts)], numbered[len(texts) :], threshold))
 
 
+def near_any(texts: Sequence[str], others: Iterable[str], threshold: float = THRESHOLD) -> set[int]:
+    """The positions of texts that are near one of the others, or near an earlier text that is not in the result.
+
+    The others may be a stream of any length: only those that share enough grams with the texts are kept.
+    """
+    vocabulary = {gram for text in texts for gram in grams(text)}
+    alike = []
+    for other in others:
+        theirs = grams(other)
+        if len(vocabulary & theirs) >= threshold * len(theirs) - _ROUNDING:
+            alike.append(other)
+    near = {mine for mine, _ in near_duplicates(texts, alike, threshold)} if alike else set()
+    for one, later in near_duplicates(texts, threshold=threshold):
+        if one not in near:
+            near.add(later)
+    return near
+
+
 def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     """The connected component of each of `count` nodes, numbered from 0 in order of first appearance."""
     from scipy.sparse import coo_array

@@ -13,7 +13,7 @@ from storage.errors import Part, Unreachable
 from storage.models.registry import Registry
 from storage.records import Prediction, Text
 from storage.sql.database import migrate, open_database
-from storage.text import in_audit, text_id
+from storage.text import cluster_key, in_audit, text_id
 from storage.texts.intake import Intake
 from storage.texts.sql import SqlTextStore
 from storage.texts.store import Added, TextStore
@@ -72,14 +72,16 @@ def failing(tmp_path: Path) -> Iterator[Failing]:
 def test_served_texts_are_stored_with_prediction_source_and_audit_flag(store: TextStore) -> None:
     log = PredictionLog(lambda: store, Intake("salt", 0.5), QUICK)
     log.start()
-    texts = [f"profit rose {number} %" for number in range(40)]
+    texts = [f"profit rose in {chr(0x4E00 + number)}" for number in range(40)]
     log.offer(texts, [POSITIVE] * 40)
     log.close()
     kept = store.get([text_id(text) for text in texts])
     assert len(kept) == 40 == log.written
     assert {text.source for text in kept.values()} == {"serving"}
     assert all(text.prediction == POSITIVE for text in kept.values())
-    assert {key: text.audit for key, text in kept.items()} == {key: in_audit(key, "salt", 0.5) for key in kept}
+    assert {key: text.audit for key, text in kept.items()} == {
+        key: in_audit(cluster_key(text.text), "salt", 0.5) for key, text in kept.items()
+    }
     assert 0 < sum(text.audit for text in kept.values()) < 40
 
 

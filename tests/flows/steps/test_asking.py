@@ -12,6 +12,7 @@ from sqlalchemy import update
 from flows.intents import Retrain, read
 from flows.steps import asking
 from flows.steps.asking import announce, why_nothing
+from flows.steps.score import is_behind
 from flows.wiring.parts import Parts
 from labeling.ask.batch import choose
 from labeling.studio import project
@@ -22,6 +23,7 @@ from storage.sql.schema import TaskRow
 from tests.fixtures_home import answer, problems, put_text, sentence
 from tests.fixtures_label_studio import LabelStudioServer
 from tests.schemes import named
+from training.data.clusters import near_any
 
 
 def predicted(parts: Parts, count: int, version: str, *, audit: bool = False) -> list[str]:
@@ -53,6 +55,13 @@ def test_a_select_that_found_nothing_says_why(parts: Parts) -> None:
     assert "every text that may be asked about was sent before" in why_nothing(parts.texts, "1")
 
 
+def test_scores_are_behind_while_more_than_a_share_is_by_others(parts: Parts) -> None:
+    assert not is_behind(parts.texts, "2", 0.0)
+    predicted(parts, 2, "2")
+    predicted(parts, 2, "1")
+    assert is_behind(parts.texts, "2", 0.49) and not is_behind(parts.texts, "2", 0.5)
+
+
 def test_a_project_says_where_annotators_work() -> None:
     assert Project("http://labels", 7).url == "http://labels/projects/7/data"
 
@@ -78,24 +87,34 @@ def test_the_least_sure_texts_of_the_champion_are_sent_once(own: Parts) -> None:
     predicted(own, 3, "1", audit=True)
     project = found(own)
     first, second = (
-        asking.ask_uncertain(own.studio, project, own.texts, own.tasks, own.scheme, "1", size) for size in (2, 100)
+        asking.ask_uncertain(own.studio, project, own.texts, own.tasks, own.scheme, "1", size).sent for size in (2, 100)
     )
     assert {task.text_id for task in first} == set(ids[:2])
     assert {task.text_id for task in second} == set(ids[2:])
     assert all(task.purpose is Purpose.SELECT and task.state is TaskState.SENT for task in first)
 
 
+def test_repeated_selects_fill_up_to_the_size_and_say_what_is_open(own: Parts) -> None:
+    predicted(own, 6, "1")
+    project = found(own)
+    asked = [
+        asking.ask_uncertain(own.studio, project, own.texts, own.tasks, own.scheme, "1", size) for size in (3, 3, 4)
+    ]
+    assert [(len(one.sent), one.open_before) for one in asked] == [(3, 0), (0, 3), (1, 3)]
+    assert asked[2].said("http://labels") == "1 texts sent to http://labels; 3 are still open"
+
+
 def test_an_audit_is_drawn_from_the_audit_share_without_the_models_answer(own: Parts) -> None:
     aside = predicted(own, 5, "1", audit=True)
     predicted(own, 5, "1")
-    sent = asking.ask_audit(own.studio, found(own), own.texts, own.tasks, own.scheme, size=50, seed=0)
+    sent = asking.ask_audit(own.studio, found(own), own.texts, own.tasks, own.scheme, size=50, seed=0).sent
     assert {task.text_id for task in sent} == set(aside)
     assert all(task.prediction is None and task.purpose is Purpose.AUDIT for task in sent)
 
 
 def test_what_a_killed_sender_left_is_sent_before_anything_else_is_asked(own: Parts) -> None:
     left = predicted(own, 2, "1")
-    choose(own.texts, own.tasks, "1", 2)
+    choose(own.texts, own.tasks, "1", 2, near_any)
     with own.engine.begin() as connection:
         connection.execute(update(TaskRow).values(lease_until=now() - timedelta(minutes=1)))
     asking.ask_audit(own.studio, found(own), own.texts, own.tasks, own.scheme, size=1, seed=0)
@@ -105,7 +124,7 @@ def test_what_a_killed_sender_left_is_sent_before_anything_else_is_asked(own: Pa
 def test_the_texts_of_a_deleted_project_are_asked_again(own: Parts, label_studio: LabelStudioServer) -> None:
     predicted(own, 3, "1")
     first = found(own)
-    sent = asking.ask_uncertain(own.studio, first, own.texts, own.tasks, own.scheme, "1", 3)
+    sent = asking.ask_uncertain(own.studio, first, own.texts, own.tasks, own.scheme, "1", 3).sent
     assert len(sent) == 3 and not [one for one in problems(own) if "Label Studio" in one]
     token = {"Authorization": f"Token {label_studio.token}"}
     httpx.delete(f"{label_studio.url}/api/projects/{first.id}/", headers=token).raise_for_status()

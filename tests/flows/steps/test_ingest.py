@@ -9,7 +9,7 @@ from deployments.demo.annotator import AnswerKey
 from flows.steps.ingest import CHUNK, Ingested, ingest
 from flows.wiring.parts import Parts
 from storage.errors import BadInput, Unreachable
-from storage.text import in_audit, text_id
+from storage.text import cluster_key, in_audit, text_id
 from storage.texts.csv import read_texts
 from tests.deployments.serving.models import free_port
 from tests.schemes import SENTIMENT
@@ -33,9 +33,9 @@ def test_texts_are_stored_with_their_source_and_the_audit_is_drawn_by_hash(parts
     stored = parts.texts.get([text_id(line) for line in lines])
     settings = parts.settings
     assert (done.new, done.known, len(stored)) == (60, 0, 60)
-    for identity, text in stored.items():
+    for text in stored.values():
         assert text.source == "posts"
-        assert text.audit == in_audit(identity, settings.audit_salt, settings.audit_share)
+        assert text.audit == in_audit(cluster_key(text.text), settings.audit_salt, settings.audit_share)
     assert done.audit == sum(text.audit for text in stored.values()) == parts.texts.counts().audit
 
 

@@ -219,7 +219,7 @@ def test_every_line_is_in_one_row_or_bad_line_or_blank(tmp_path: Path, content: 
         return
     with path.open(encoding="utf-8", newline="") as file:
         lines = dict(enumerate(file, start=1))
-    spans = [(one.line, one.until) for one in (*reading.rows, *reading.bad_lines)]
+    spans = [(row.line, row.until) for row in reading.rows] + [(bad.line, bad.until) for bad in reading.bad_lines]
     covered = [1, *(line for first, last in spans for line in range(first, last + 1))]
     assert len(covered) == len(set(covered))
     assert all(not lines[line].strip("\r\n") for line in set(lines) - set(covered))

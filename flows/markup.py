@@ -1,0 +1,37 @@
+"""Text for Prefect's dashboard, which renders artifacts as Markdown with HTML. Words of users, feeds and models are
+escaped, so that the dashboard shows them as they are: no image is fetched, and no link is made.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+_SPECIAL = {ord(character): f"&#{ord(character)};" for character in "&<>\"'\\`*_{}[]()#+-!|~^=$:@/"}
+"""A numeric entity reads as its character, and never begins markup."""
+
+_JOINER = "\u2060"
+"""Has no width. Some renderers look for addresses after they have read the entities; this breaks the address."""
+
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
+_LIST_NUMBER = re.compile(r"^(\d+)\.")
+
+
+def plain(words: object) -> str:
+    """The words on one line, escaped: Markdown and HTML show them unchanged."""
+    line = _ADDRESS.sub(_JOINER, " ".join(str(words).split()))
+    return _LIST_NUMBER.sub(r"\1&#46;", line.translate(_SPECIAL))
+
+
+def filled(template: str, *values: object) -> str:
+    """Our own Markdown with a `{}` for each value; the values are escaped."""
+    return template.format(*map(plain, values))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; every cell is escaped."""
+    lines = [list(map(plain, header)), ["---"] * len(header), *(list(map(plain, row)) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def cells(rows: Iterable[dict[str, object]]) -> list[dict[str, str]]:
+    """The rows of a table artifact; names and cells are escaped."""
+    return [{plain(name): plain(value) for name, value in row.items()} for row in rows]
