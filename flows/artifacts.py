@@ -18,6 +18,7 @@ from prefect.artifacts import (
 
 from flows.steps.judge import Judged
 from flows.steps.promote import Promotion
+from flows.steps.score import Scored
 from labeling.answer.reconcile import Reconciled
 from storage.datasets.parents import in_words
 from storage.models.registry import ModelVersion
@@ -47,12 +48,14 @@ class Progress:
         update_progress_artifact(self._id, progress=round(100 * min(fraction, 1.0), 1), description=message or None)
 
 
-def show_scores(counts: Counts, champion: ModelVersion | None) -> None:
-    """Show how many texts there are, and how many each version scored last."""
+def show_scores(counts: Counts, champion: ModelVersion | None, scored: Scored) -> None:
+    """Show how many texts there are, how many each version scored last, and how many this run read only in part."""
     lines = [f"| {version} | {count:,} |" for version, count in sorted(counts.predicted.items())]
     create_markdown_artifact(
         f"**{counts.texts:,}** texts, **{counts.audit:,}** of them set aside for the audit. "
         f"The champion is version **{champion.version if champion else 'none'}**.\n\n"
+        f"This run scored **{scored.texts:,}** texts. **{scored.truncated:,}** of them are longer than "
+        "the model reads: the model read only a part of them.\n\n"
         "| scored last by version | texts |\n|---|---|\n" + "\n".join(lines),
         key="scores",
         description="Texts by the version that scored them last",

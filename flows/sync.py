@@ -6,6 +6,7 @@ from flows import artifacts
 from flows.prefect_api.events import deliver
 from flows.steps import asking
 from flows.steps.recover import Patience, restart_promotions, restart_training
+from flows.wiring.inputs import training_inputs
 from flows.wiring.parts import open_parts
 from flows.wiring.policies import SyncPolicy
 
@@ -22,6 +23,9 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
             asking.announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
             outbox, leases, datasets = parts.outbox, parts.leases, parts.datasets
             restarted = restart_promotions(outbox, leases, patience)
-            restarted += restart_training(outbox, parts.problems, leases, datasets, lambda: parts.seed, patience)
+            inputs = training_inputs(parts.settings)
+            restarted += restart_training(
+                outbox, parts.problems, leases, datasets, lambda: parts.seed, patience, inputs
+            )
             deliver(parts.outbox, parts.settings.needed("prefect_url"))
         artifacts.show_sync(found, restarted)

@@ -77,7 +77,7 @@ def read_input(path: Path) -> tuple[list[str], tuple[BadLine, ...]]:
 
 
 def predict_offline(texts: Sequence[str], model: str, progress: Progress) -> list[dict[str, Any]]:
-    """One row a text: text, label, the scores by name, confidence, model_version."""
+    """One row a text: text, label, the scores by name, confidence, truncated (yes or no), model_version."""
     from training.model.classifier import Classifier, to_predictions
 
     clean = [checked(text) for text in texts]
@@ -85,12 +85,12 @@ def predict_offline(texts: Sequence[str], model: str, progress: Progress) -> lis
     classifier = Classifier.load(folder, scheme.names)
     rows: list[dict[str, Any]] = []
     for page in batches(clean, PAGE):
-        for text, one in zip(page, to_predictions(classifier.predict(page), version, now()), strict=True):
+        predicted = classifier.predict(page)
+        predictions = to_predictions(predicted, version, now())
+        for text, one, truncated in zip(page, predictions, predicted.truncated.tolist(), strict=True):
             scores = {label: round(score, 6) for label, score in one.scores.items()}
-            confidence = round(one.confidence, 6)
-            rows.append(
-                {"text": text, "label": one.label, **scores, "confidence": confidence, "model_version": version}
-            )
+            said = {"text": text, "label": one.label, **scores, "confidence": round(one.confidence, 6)}
+            rows.append({**said, "truncated": truncated, "model_version": version})
         progress(len(rows) / len(clean), f"{len(rows):,} of {len(clean):,}")
     return rows
 

@@ -77,8 +77,8 @@ async def predict(
     request: PredictRequest, service: TheService, logits: bool = Query(default=False, description="add the raw outputs")
 ) -> TextPrediction | TextPredictions:
     """Predict one `text`, or a list of `texts`; every prediction names the version that it came from."""
-    predictions = await service.predict(request.checked_texts())
-    said = [to_wire(prediction, logits=logits or request.logits) for prediction in predictions]
+    answers = await service.predict(request.checked_texts())
+    said = [to_wire(one.prediction, truncated=one.truncated, logits=logits or request.logits) for one in answers]
     if request.texts is None:
         return said[0]
     return TextPredictions(predictions=said, model_version=said[0].model_version)

@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from deployments.serving.swap import Served
 from storage.errors import FinloopError
 
@@ -148,10 +146,7 @@ class Batcher:
 def _keep(request: _Request, predicted: "Predicted", start: int, count: int) -> None:
     from training.model.classifier import Predicted
 
-    rows = slice(start, start + count)
-    request.pieces.append(Predicted(predicted.labels, predicted.logits[rows], predicted.probabilities[rows]))
+    request.pieces.append(predicted.rows(start, start + count))
     request.done += count
     if request.done == len(request.texts) and not request.reply.done():
-        logits = np.concatenate([piece.logits for piece in request.pieces])
-        probabilities = np.concatenate([piece.probabilities for piece in request.pieces])
-        request.reply.set_result(Reply(request.served, Predicted(predicted.labels, logits, probabilities)))
+        request.reply.set_result(Reply(request.served, Predicted.joined(request.pieces)))

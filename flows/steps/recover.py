@@ -1,10 +1,12 @@
 """Starts interrupted work again: promotions that are still open, and retrains that ended without a verdict.
 
 Each attempt is an intent with a number, so that two syncs at once start one run. After the last attempt the promotion
-is given up, or the retrain becomes a problem; `finloop status` shows both.
+is given up, or the retrain becomes a problem; `finloop status` shows both. A retrain that ended for unusable inputs is
+a problem at once, and starts again when the inputs change.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 from flows.intents import Deploy, Promote, Resume, Retrain, read
 from storage.clock import now
 from storage.datasets.versions import Datasets
-from storage.errors import FinloopError
+from storage.errors import BadInput, FinloopError, Part, Refused
 from storage.work.leases import Leases
 from storage.work.outbox import Entry, Outbox
 from storage.work.problems import Problems
@@ -24,6 +26,9 @@ RETRAIN_LEASE = "retrain"
 DEPLOY_LEASE = "deploy"
 RUN_LEASE = timedelta(seconds=60)
 """How long a killed run blocks the next run. A living run renews its lease after each third of this time."""
+
+UNUSABLE = "unusable"
+"""The kind of a problem: a training that the given inputs cannot succeed in. Other inputs are tried, these are not."""
 
 UNFINISHED = "unfinished"
 """The kind of a problem: every attempt at a training ended without a verdict."""
@@ -60,14 +65,20 @@ def restart_training(
     datasets: Datasets,
     read_seed: Callable[[], "SeedData"],
     patience: Patience,
+    inputs: str = "",
 ) -> list[str]:
     """Intend the next retrain for an unjudged dataset, or for labels whose retrain built no dataset.
 
-    Returns a phrase for the retrain, if any. While a retrain holds the lease, `read_seed` is not even called.
+    Returns a phrase for the retrain, if any. While a retrain holds the lease, `read_seed` is not even called. A
+    training that ended for its inputs (see `unusable_noted`) is not started again while `inputs` are the same.
     """
     if leases.held(RETRAIN_LEASE):
         return []
-    watermark, unjudged = datasets.watermark(), _unjudged(datasets, read_seed)
+    watermark = datasets.watermark()
+    vain = {"inputs": inputs, "watermark": watermark}
+    if any(problem.detail == vain for problem in problems.open(UNUSABLE)):
+        return []
+    unjudged = _unjudged(datasets, read_seed)
     sent = outbox.get(Retrain(watermark, 0).key)
     if unjudged is not None:
         what, since = f"training of dataset {unjudged[:12]}", datasets.load(unjudged).created_at
@@ -87,6 +98,30 @@ def restart_training(
         reason = f"{what}: {patience.attempts} runs ended without a verdict"
         problems.note(_unfinished(resume.subject), UNFINISHED, reason, watermark=watermark)
     return []
+
+
+@contextmanager
+def unusable_noted(problems: Problems, datasets: Datasets, inputs: str) -> Iterator[None]:
+    """Note as a problem that a training ended for its inputs, so that no later run repeats the training in vain.
+
+    Such an end is a BadInput, or a hub that refuses to give the base model or the seed data. `inputs` stands for all
+    that the settings gave to the training. The problem ends at the next verdict.
+    """
+    try:
+        yield
+    except (BadInput, Refused) as error:
+        if isinstance(error, Refused) and error.part not in (Part.BASE_MODEL, Part.SEED_DATA):
+            raise
+        end_unusable(problems)  # the newest one says it all
+        moment, watermark = now(), datasets.watermark()
+        problems.note(f"{UNUSABLE}:{moment:%Y%m%dT%H%M%S%f}", UNUSABLE, str(error), inputs=inputs, watermark=watermark)
+        raise
+
+
+def end_unusable(problems: Problems) -> None:
+    """End the problems of trainings whose inputs were unusable: a training has succeeded since."""
+    for problem in problems.open(UNUSABLE):
+        problems.end(problem.key)
 
 
 def end_unfinished(problems: Problems, watermark: int) -> None:
