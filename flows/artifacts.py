@@ -22,6 +22,7 @@ from prefect.artifacts import (
 from flows.markup import cells, filled, plain, table
 from flows.steps.judge import Judged
 from flows.steps.promote import Promotion
+from flows.steps.score import Scored
 from labeling.answer.reconcile import Reconciled
 from storage.datasets.parents import in_words
 from storage.models.registry import ModelVersion
@@ -53,13 +54,17 @@ class Progress:
         )
 
 
-def show_scores(counts: Counts, champion: ModelVersion | None) -> None:
-    """Show how many texts there are, and how many each version scored last."""
+def show_scores(counts: Counts, champion: ModelVersion | None, scored: Scored) -> None:
+    """Show how many texts there are, how many each version scored last, and how many this run read only in part."""
     said = filled(
-        "**{}** texts, **{}** of them set aside for the audit. The champion is version **{}**.\n\n",
+        "**{}** texts, **{}** of them set aside for the audit. The champion is version **{}**.\n\n"
+        "This run scored **{}** texts. **{}** of them are longer than the model reads: the model read only a part of "
+        "them.\n\n",
         f"{counts.texts:,}",
         f"{counts.audit:,}",
         champion.version if champion else "none",
+        f"{scored.texts:,}",
+        f"{scored.truncated:,}",
     )
     lines = [(version, f"{count:,}") for version, count in sorted(counts.predicted.items())]
     create_markdown_artifact(

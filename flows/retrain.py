@@ -12,8 +12,10 @@ from flows.prefect_api.events import deliver
 from flows.steps.dataset import build_dataset
 from flows.steps.decide import decided_before, record_decision
 from flows.steps.judge import judge
-from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE
+from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE, unusable_noted
 from flows.steps.train import train
+from flows.wiring.cures import settings_named
+from flows.wiring.inputs import training_inputs
 from flows.wiring.parts import open_parts
 from flows.wiring.policies import RetrainPolicy
 
@@ -27,7 +29,12 @@ _judge = task(name="judge", cache_policy=NO_CACHE)(judge)
 @flow(name="retrain", log_prints=True)
 def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -> State[None]:  # noqa: B008
     """Train on seed data and labels; a candidate that the gate promotes becomes the challenger."""
-    with open_parts() as parts, parts.leases.hold(RETRAIN_LEASE, RUN_LEASE, wait=2 * RUN_LEASE):
+    with (
+        open_parts() as parts,
+        parts.leases.hold(RETRAIN_LEASE, RUN_LEASE, wait=2 * RUN_LEASE),
+        unusable_noted(parts.problems, parts.datasets, training_inputs(parts.settings)),
+        settings_named(),  # so that the noted problem names the setting and the cure
+    ):
         settings, registry, datasets = parts.settings, parts.registry, parts.datasets
         dataset = _build(parts.labels, parts.texts, datasets, parts.seed, policy.merge, parts.scheme)
         if decided_before(dataset, policy.recipe.hash_on(parts.base_model.name), registry, datasets, parts.problems):

@@ -18,5 +18,5 @@ def score(policy: ScorePolicy = ScorePolicy()) -> State[None]:  # noqa: B008 (a 
             return Completed(message=NO_CHAMPION)
         progress = artifacts.Progress("score", "texts scored by the champion")
         scored = score_texts(parts.texts, parts.registry, champion, parts.scheme.names, policy.batch_size, progress)
-        artifacts.show_scores(parts.texts.counts(), champion)
-    return Completed(message=f"{scored:,} texts scored by version {champion.version}")
+        artifacts.show_scores(parts.texts.counts(), champion, scored)
+    return Completed(message=f"{scored.texts:,} texts scored by version {champion.version}")

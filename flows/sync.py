@@ -10,6 +10,7 @@ from flows.prefect_api.events import deliver
 from flows.prefect_api.watch import Watch
 from flows.steps import asking
 from flows.steps.recover import Cancelled, Patience, restart_promotions, restart_training
+from flows.wiring.inputs import training_inputs
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.policies import SyncPolicy
 from storage.errors import Unreachable
@@ -40,4 +41,6 @@ def _start_again(parts: Parts, patience: Patience) -> list[str]:
     new = parts.labels.trainable_since(datasets.watermark())
     cancelled = None if retrain is None else Cancelled(retrain, new, parts.settings.retrain_after)
     restarted = restart_promotions(outbox, leases, patience, deploy)
-    return restarted + restart_training(outbox, problems, leases, datasets, lambda: parts.seed, patience, cancelled)
+    return restarted + restart_training(
+        outbox, problems, leases, datasets, lambda: parts.seed, patience, cancelled, training_inputs(parts.settings)
+    )

@@ -89,7 +89,7 @@ def train_offline(
 
 
 def predict_offline(texts: Sequence[str], model: str, progress: Progress) -> list[dict[str, Any]]:
-    """One row a text: text as it came, label, the scores by name, confidence, model_version."""
+    """One row a text: text as it came, label, the scores by name, confidence, truncated (yes or no), model_version."""
     from training.model.classifier import Classifier, to_predictions
 
     clean = [checked(text) for text in texts]
@@ -99,13 +99,13 @@ def predict_offline(texts: Sequence[str], model: str, progress: Progress) -> lis
     classifier = Classifier.load(folder, scheme.names)
     rows: list[dict[str, Any]] = []
     for page in batches(clean, PAGE):
+        predicted = classifier.predict(page)
+        predictions = to_predictions(predicted, version, now())
         came = texts[len(rows) : len(rows) + len(page)]
-        for text, one in zip(came, to_predictions(classifier.predict(page), version, now()), strict=True):
+        for text, one, truncated in zip(came, predictions, predicted.truncated.tolist(), strict=True):
             scores = {label: round(score, 6) for label, score in one.scores.items()}
-            confidence = round(one.confidence, 6)
-            rows.append(
-                {"text": text, "label": one.label, **scores, "confidence": confidence, "model_version": version}
-            )
+            said = {"text": text, "label": one.label, **scores, "confidence": round(one.confidence, 6)}
+            rows.append({**said, "truncated": truncated, "model_version": version})
         progress(len(rows) / len(clean), f"{len(rows):,} of {len(clean):,}")
     return rows
 

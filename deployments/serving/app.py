@@ -88,10 +88,10 @@ async def predict(
     """Predict one `text`, or a list of `texts`; every prediction names the version that it came from."""
     texts = await aside(PredictRequest.checked_texts, request, request.characters())
     try:
-        predictions = await service.predict(texts)
+        answers = await service.predict(texts)
     except TextFails as error:
         raise TextFails(f"{request.place(error.index)}: {error}", error.index) from error
-    said = [to_wire(prediction, logits=logits or request.logits) for prediction in predictions]
+    said = [to_wire(one.prediction, truncated=one.truncated, logits=logits or request.logits) for one in answers]
     if request.texts is None:
         return said[0]
     return TextPredictions(predictions=said, model_version=said[0].model_version)

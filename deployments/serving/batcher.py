@@ -14,8 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from deployments.serving.passes import ModelFails, Observe, Passes, TextFails
 from deployments.serving.swap import Served
 from storage.errors import FinloopError
@@ -190,10 +188,7 @@ def _fail(batch: list[_Text], error: Exception) -> None:
 def _keep(request: _Request, index: int, predicted: "Predicted", row: int) -> None:
     from training.model.classifier import Predicted
 
-    one = slice(row, row + 1)
-    request.rows[index] = Predicted(predicted.labels, predicted.logits[one], predicted.probabilities[one])
+    request.rows[index] = predicted.rows(row, row + 1)
     if len(request.rows) == len(request.texts) and not request.reply.done():
         rows = [request.rows[place] for place in range(len(request.texts))]
-        logits = np.concatenate([one.logits for one in rows])
-        probabilities = np.concatenate([one.probabilities for one in rows])
-        request.reply.set_result(Reply(request.served, Predicted(predicted.labels, logits, probabilities)))
+        request.reply.set_result(Reply(request.served, Predicted.joined(rows)))

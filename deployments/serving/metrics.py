@@ -18,6 +18,7 @@ class ServingMetrics:
             "finloop_request_seconds", "From request to response", buckets=_SECONDS, registry=registry
         )
         self.texts = Counter("finloop_texts", "Texts predicted", ["label", "version"], registry=registry)
+        self.truncated = Counter("finloop_truncated_texts", "Texts read only in part", registry=registry)
         self.batch = Histogram("finloop_batch_texts", "Texts per forward pass", buckets=_TEXTS, registry=registry)
         self.forward = Histogram(
             "finloop_forward_seconds", "Seconds per forward pass", buckets=_SECONDS, registry=registry

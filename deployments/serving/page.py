@@ -50,19 +50,20 @@ async def ask(service: TheService, text: Annotated[str, Form()] = "") -> Respons
     if (reason := service.slot.why_not_ready()) is not None:
         return _page(service, text, problem=f"no model is served: {reason}", status=503)
     try:
-        prediction = (await service.predict(texts))[0]
+        answer = (await service.predict(texts))[0]
     except (TextFails, ModelFails, Overloaded) as error:
         return _page(service, text, problem=str(error), status=422 if isinstance(error, TextFails) else 503)
-    return _page(service, text, prediction=prediction)
+    return _page(service, text, prediction=answer.prediction, truncated=answer.truncated)
 
 
 def _page(
-    service: Service, text: str = "", *, prediction: Prediction | None = None, problem: str = "", status: int = 200
-) -> Response:
+    service: Service, text: str = "", *, prediction: Prediction | None = None, truncated: bool = False,
+    problem: str = "", status: int = 200,
+) -> Response:  # fmt: skip
     served, scheme = service.slot.served, service.scheme
     html = _environment().get_template("serving.html").render(
-        text=text, prediction=prediction, problem=problem, scheme=scheme, examples=_examples(scheme),
-        colours={label.name: label.colour for label in scheme.labels},
+        text=text, prediction=prediction, truncated=truncated, problem=problem, scheme=scheme,
+        examples=_examples(scheme), colours={label.name: label.colour for label in scheme.labels},
         served=served, not_ready=service.why_not_ready(), last_error=service.slot.last_error,
         recent=list(reversed(service.recent)), max_characters=MAX_CHARACTERS, max_texts=MAX_TEXTS,
     )  # fmt: skip

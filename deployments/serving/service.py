@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -22,6 +23,15 @@ from storage.records import Prediction
 from storage.scheme import Scheme
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The prediction for a text; `truncated`: the model read only a part of the text."""
+
+    prediction: Prediction
+    truncated: bool
+
 
 RECENT = 8
 """Predictions that the page shows."""
@@ -63,8 +73,8 @@ class Service:
         """Why texts cannot be predicted now, or None where they can."""
         return self.slot.why_not_ready() or self._batcher.why_failing()
 
-    async def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """The predictions of normalised texts, all by one version; raises what `Batcher.predict` raises."""
+    async def predict(self, texts: Sequence[str]) -> list[Answer]:
+        """The answers to normalised texts, all by one version; raises what `Batcher.predict` raises."""
         if (reason := self.slot.why_not_ready()) is not None:
             raise NoModel(f"no model is served: {reason}")
         reply = await self._batcher.predict(texts)
@@ -77,7 +87,10 @@ class Service:
         self.recent.extend(list(zip(texts, predictions, strict=True))[-RECENT:])
         if self._log is not None:
             self._log.offer(texts, predictions)
-        return predictions
+        cut = reply.predicted.truncated.tolist()
+        if any(cut):
+            self.metrics.truncated.inc(sum(cut))
+        return [Answer(one, truncated) for one, truncated in zip(predictions, cut, strict=True)]
 
     def load(self, name: str) -> Served:
         """Load a version aside and check it; blocks. Raises what `ModelSlot.prepare` raises."""

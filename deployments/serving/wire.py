@@ -58,12 +58,16 @@ NamedScores = dict[str, float]
 
 
 class TextPrediction(BaseModel):
-    """The prediction for one text: scores sum to one, confidence is the score of the label."""
+    """The prediction for one text: scores sum to one, confidence is the score of the label.
+
+    `truncated`: the text has more tokens than the model reads, so that the model read only a part of the text.
+    """
 
     label: str
     scores: NamedScores
     confidence: float
     model_version: str
+    truncated: bool
     logits: NamedScores | None = None
 
 
@@ -74,13 +78,14 @@ class TextPredictions(BaseModel):
     model_version: str
 
 
-def to_wire(prediction: Prediction, *, logits: bool = False) -> TextPrediction:
+def to_wire(prediction: Prediction, *, truncated: bool, logits: bool = False) -> TextPrediction:
     """The wire form of a stored prediction."""
     return TextPrediction(
         label=prediction.label,
         scores=dict(prediction.scores),
         confidence=prediction.confidence,
         model_version=prediction.model_version,
+        truncated=truncated,
         logits=dict(prediction.logits) if logits else None,
     )
 
@@ -89,7 +94,8 @@ def documented(scheme: Scheme) -> dict[str, Any]:
     """The examples in the documentation of `/predict`: a request and a response with the labels of a scheme."""
     label, others = scheme.names[0], scheme.names[1:]
     scores = {label: 0.9, **dict.fromkeys(others, round(0.1 / len(others), 4))}
-    shown = TextPrediction(label=label, scores=scores, confidence=0.9, model_version="1").model_dump(exclude_none=True)
+    example = TextPrediction(label=label, scores=scores, confidence=0.9, model_version="1", truncated=False)
+    shown = example.model_dump(exclude_none=True)
     text = next((case.text for case in scheme.obvious if case.label == label), scheme.question)
     return {
         "openapi_extra": {"requestBody": {"content": {"application/json": {"example": {"text": text}}}}},

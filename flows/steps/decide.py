@@ -1,7 +1,7 @@
 """Carries a verdict out: stores it, intends the deployment of a promoted candidate, and closes the dataset."""
 
 from flows.intents import Deploy, Promote
-from flows.steps.recover import end_unfinished
+from flows.steps.recover import end_unfinished, end_unusable
 from storage.datasets.versions import Datasets
 from storage.models.registry import Registry
 from storage.models.verdict import Verdict
@@ -52,3 +52,4 @@ def _close(dataset: DatasetVersion, datasets: Datasets, problems: Problems) -> N
     """Mark the dataset as judged, and end the problems of trainings on the labels that are in it."""
     datasets.mark_judged(dataset.version)
     end_unfinished(problems, dataset.label_watermark)
+    end_unusable(problems)

@@ -3,18 +3,20 @@
 Work that a person cancelled stays cancelled, until a person or new labels ask for it again.
 
 Each attempt is an intent with a number, so that two syncs at once start one run. After the last attempt the promotion
-is given up, or the retrain becomes a problem; `finloop status` shows both.
+is given up, or the retrain becomes a problem; `finloop status` shows both. A retrain that ended for unusable inputs is
+a problem at once, and starts again when the inputs change.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from flows.intents import Deploy, Promote, Resume, Retrain, read
 from storage.clock import now
 from storage.datasets.versions import Datasets
-from storage.errors import FinloopError
+from storage.errors import BadInput, FinloopError, Part, Refused
 from storage.work.leases import Leases
 from storage.work.outbox import Entry, Outbox
 from storage.work.problems import Problems
@@ -26,6 +28,9 @@ RETRAIN_LEASE = "retrain"
 DEPLOY_LEASE = "deploy"
 RUN_LEASE = timedelta(seconds=60)
 """How long a killed run blocks the next run. A living run renews its lease after each third of this time."""
+
+UNUSABLE = "unusable"
+"""The kind of a problem: a training that the given inputs cannot succeed in. Other inputs are tried, these are not."""
 
 UNFINISHED = "unfinished"
 """The kind of a problem: every attempt at a training ended without a verdict, or a person cancelled it."""
@@ -85,16 +90,19 @@ def restart_training(
     read_seed: Callable[[], "SeedData"],
     patience: Patience,
     cancelled: Cancelled | None = None,
+    inputs: str = "",
 ) -> list[str]:
     """Intend the next retrain for an unjudged dataset, or for labels whose retrain built no dataset.
 
     Returns a phrase for the retrain, if any. While a retrain holds the lease, `read_seed` is not even called. A
-    cancelled retrain is shown as a problem in place of being started again.
+    cancelled retrain is shown as a problem in place of being started again. A training that ended for its inputs (see
+    `unusable_noted`) is not started again while `inputs` are the same.
     """
     _end_cancelled(problems, cancelled)
-    if leases.held(RETRAIN_LEASE):
+    watermark = datasets.watermark()
+    if leases.held(RETRAIN_LEASE) or _in_vain(problems, inputs, watermark):
         return []
-    watermark, unjudged = datasets.watermark(), _unjudged(datasets, read_seed)
+    unjudged = _unjudged(datasets, read_seed)
     sent = outbox.get(Retrain(watermark, 0).key)
     if unjudged is not None:
         what, since = f"training of dataset {unjudged[:12]}", datasets.load(unjudged).created_at
@@ -105,18 +113,53 @@ def restart_training(
     subject = Resume(unjudged, watermark, 1).subject
     if cancelled is not None and cancelled.at >= since and _stays(problems, cancelled, subject, what, watermark):
         return []
+    return [what] if _resumed(outbox, problems, Resume(unjudged, watermark, 1), what, since, patience) else []
+
+
+def _resumed(outbox: Outbox, problems: Problems, first: Resume, what: str, since: datetime, patience: Patience) -> bool:
+    """Intend the next attempt, if it is time for one. After the last attempt the retrain becomes a problem."""
     for attempt in range(1, patience.attempts + 1):
         if not patience.is_over(since):
-            return []
-        resume = Resume(unjudged, watermark, attempt)
+            return False
+        resume = replace(first, attempt=attempt)
         if outbox.intend(resume):
-            return [what]
+            return True
         earlier = outbox.get(resume.key)
         since = earlier.created_at if earlier is not None else since
     if patience.is_over(since):
         reason = f"{what}: {patience.attempts} runs ended without a verdict"
-        problems.note(_unfinished(subject), UNFINISHED, reason, watermark=watermark)
-    return []
+        problems.note(_unfinished(first.subject), UNFINISHED, reason, watermark=first.watermark)
+    return False
+
+
+def _in_vain(problems: Problems, inputs: str, watermark: int) -> bool:
+    """Whether a training with these inputs and labels was refused before."""
+    refused = {"inputs": inputs, "watermark": watermark}
+    return any(problem.detail == refused for problem in problems.open(UNUSABLE))
+
+
+@contextmanager
+def unusable_noted(problems: Problems, datasets: Datasets, inputs: str) -> Iterator[None]:
+    """Note as a problem that a training ended for its inputs, so that no later run repeats the training in vain.
+
+    Such an end is a BadInput, or a hub that refuses to give the base model or the seed data. `inputs` stands for all
+    that the settings gave to the training. The problem ends at the next verdict.
+    """
+    try:
+        yield
+    except (BadInput, Refused) as error:
+        if isinstance(error, Refused) and error.part not in (Part.BASE_MODEL, Part.SEED_DATA):
+            raise
+        end_unusable(problems)  # the newest one says it all
+        moment, watermark = now(), datasets.watermark()
+        problems.note(f"{UNUSABLE}:{moment:%Y%m%dT%H%M%S%f}", UNUSABLE, str(error), inputs=inputs, watermark=watermark)
+        raise
+
+
+def end_unusable(problems: Problems) -> None:
+    """End the problems of trainings whose inputs were unusable: a training has succeeded since."""
+    for problem in problems.open(UNUSABLE):
+        problems.end(problem.key)
 
 
 def end_unfinished(problems: Problems, watermark: int) -> None:

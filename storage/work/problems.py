@@ -1,4 +1,4 @@
-"""Problems that a person must see. No code acts on a problem; an effect that code retries is an intent instead.
+"""Problems that a person must see. An effect that code retries is an intent instead, never a problem.
 
 A problem is stored once: after its end, the same key stores no new problem.
 """

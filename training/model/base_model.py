@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from storage.errors import BadInput, Part, Refused, Unreachable
+from training.model.files import VOCABULARIES, files_of
 from training.model.hub import download
 
 MINILM = "minilm"
 RECORD = "finloop_base.json"
 """A file beside the weights: {"exposed": false} says that a model has not seen the PhraseBank."""
+FILES = "files"
+"""The record's field for the files that the hub gave."""
 
 EXPOSED = {
     MINILM: False,  # sentence pairs from the web
@@ -35,9 +38,6 @@ EXPOSED = {
     "distilbert-base-uncased": False,
 }
 """Which known models have seen the PhraseBank, by their model cards; names in lower case."""
-
-_TOKENIZER = ("vocab.txt", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
-_PIECES = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def find_base_model(name: str, cache: Path, endpoint: str | None = None) -> Base
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
         raise BadInput(f"there is no directory {name!r}", Part.BASE_MODEL)
     folder = cache / "base" / name.lower().replace("/", "--")
-    if not (folder / RECORD).is_file():
+    if not _fetched(folder):
         _fetch(name, folder, endpoint)
     return BaseModel(name, folder, _exposed(folder, name))
 
@@ -80,20 +80,17 @@ def _packaged() -> Path:
 
 
 def _from_directory(folder: Path, cache: Path) -> BaseModel:
-    """A user's folder as it is. If its weights are pickled: a converted copy in the cache, named by their sum."""
-    if not (folder / "config.json").is_file():
-        raise BadInput(f"{folder} is not a model: it has no config.json", Part.BASE_MODEL)
+    """A user's folder as it is. If its weights are pickled: a converted copy in the cache, named by the files' sum."""
+    files = [folder / name for name in files_of(_names(folder), str(folder))]
     exposed = _exposed(folder, None)
-    if list(folder.glob("*.safetensors")):
-        return BaseModel(str(folder), folder, exposed)
-    pickled = sorted(folder.glob("pytorch_model*.bin"))
+    pickled = [file for file in files if file.suffix == ".bin"]
     if not pickled:
-        raise BadInput(f"{folder} has neither *.safetensors nor pytorch_model.bin", Part.BASE_MODEL)
-    copy = cache / "base" / f"{folder.name}-{_sum(pickled)[:16]}"
+        return BaseModel(str(folder), folder, exposed)
+    copy = cache / "base" / f"{folder.name}-{_sum(files)[:16]}"
     if not (copy / RECORD).is_file():
         copy.mkdir(parents=True, exist_ok=True)
-        for file in folder.iterdir():
-            if file.is_file() and _wanted(file.name) and file.suffix != ".bin":
+        for file in files:
+            if file not in pickled:
                 shutil.copy(file, copy / file.name)
         convert(pickled, copy / "model.safetensors")
         _record(copy, {"name": str(folder), "exposed": exposed})
@@ -121,6 +118,17 @@ def convert(pickled: Sequence[Path], target: Path) -> None:
     unfinished.replace(target)
 
 
+def _names(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir() if file.is_file()}
+
+
+def _fetched(folder: Path) -> bool:
+    """Whether the download is complete. An earlier finloop left out some vocabularies: such a folder is completed."""
+    if not (folder / RECORD).is_file():
+        return False
+    return FILES in json.loads((folder / RECORD).read_text()) or bool(_names(folder) & set(VOCABULARIES))
+
+
 def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
     """Download a model into a folder, one process at a time. Raises Refused or Unreachable, which name the hub."""
     import httpx2  # what huggingface_hub raises when a download stops for good
@@ -134,9 +142,27 @@ def _fetch(name: str, folder: Path, endpoint: str | None) -> None:
         with FileLock(folder.parent / f"{folder.name}.lock"):
             _fill(folder, name, endpoint)
     except (HfHubHTTPError, HFValidationError) as error:
-        raise Refused(f"the hub at {address} gives no {name}: {_line(error)}", Part.BASE_MODEL) from error
+        if _passes(error):
+            raise Unreachable(Part.BASE_MODEL, address, _line(error), name="Hugging Face hub") from error
+        raise Refused(f"the hub at {address} gives no {name}: {_refusal(error)}", Part.BASE_MODEL) from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.TransportError) as error:
         raise Unreachable(Part.BASE_MODEL, address, _line(error), name="Hugging Face hub") from error
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the hub only cannot respond now: it is overloaded, or broken."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status is not None and (status == 429 or status >= 500)
+
+
+def _refusal(error: Exception) -> str:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    if isinstance(error, GatedRepoError):
+        return "it is gated.\nAccept its conditions on the hub, and set HF_TOKEN to a token of that account."
+    if isinstance(error, RepositoryNotFoundError):
+        return "there is no such model, or it is private.\nCorrect the name, or set HF_TOKEN to a token with access."
+    return _line(error)
 
 
 def _fill(folder: Path, name: str, endpoint: str | None) -> None:
@@ -148,7 +174,8 @@ def _fill(folder: Path, name: str, endpoint: str | None) -> None:
 
     found = HfApi(endpoint=endpoint).model_info(name, timeout=10, files_metadata=True)
     large = {file.rfilename: file.lfs for file in found.siblings or ()}
-    for file in _needed(name, list(large)):
+    files = files_of(large, name)
+    for file in files:
         path, stored = folder / file, large[file]
         if stored is None:
             hf_hub_download(name, file, revision=found.sha, local_dir=folder, endpoint=endpoint)
@@ -156,28 +183,13 @@ def _fill(folder: Path, name: str, endpoint: str | None) -> None:
             url = hf_hub_url(name, file, revision=found.sha, endpoint=endpoint)
             download(url, path, stored.size, stored.sha256)
             _check(path, stored.sha256, name)
-    if pickled := sorted(folder.glob("pytorch_model*.bin")):
+    if pickled := [folder / file for file in files if file.endswith(".bin")]:
         convert(pickled, folder / "model.safetensors")
     for path in [*pickled, *folder.glob("*.part")]:
         path.unlink()
     shutil.rmtree(folder / ".cache", ignore_errors=True)
-    _record(folder, {"name": name, "revision": found.sha, "exposed": EXPOSED.get(name.lower(), True)})
-
-
-def _needed(name: str, files: Sequence[str]) -> list[str]:
-    """The top-level files of the model: safetensors where there are any, pickled weights only where there are none."""
-    wanted = [file for file in files if _wanted(file)]
-    safe = [file for file in wanted if file.endswith(".safetensors")]
-    weights = safe or [file for file in wanted if file.endswith(".bin")]
-    if "config.json" not in files or not weights:
-        raise BadInput(f"{name} has no config.json, *.safetensors or pytorch_model.bin", Part.BASE_MODEL)
-    return [file for file in wanted if not file.endswith((".safetensors", ".bin"))] + weights
-
-
-def _wanted(file: str) -> bool:
-    weights = file.endswith(".safetensors") or (file.startswith("pytorch_model") and file.endswith(".bin"))
-    described = file in ("config.json", "model.safetensors.index.json", *_TOKENIZER, *_PIECES)
-    return "/" not in file and (weights or described or (file.startswith("tokenizer") and file.endswith(".json")))
+    exposed = EXPOSED.get(name.lower(), True)
+    _record(folder, {"name": name, "revision": found.sha, "exposed": exposed, FILES: files})
 
 
 def _check(path: Path, expected: str, name: str) -> None:

@@ -6,7 +6,7 @@ a text has the same prediction in service and offline, whichever texts share its
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -18,9 +18,8 @@ import torch
 from storage.errors import BadInput
 from storage.records import Prediction
 from training.model.progress import silence
-
-MAX_TOKENS = 128
-"""Longer texts are cut: a headline or a post has about 30 tokens, and attention costs the square of the length."""
+from training.model.reading import Encoded, encode, inputs_of, padded, reading_of, tokens_read
+from training.model.soundness import load_tokenizer
 
 Logits = npt.NDArray[np.float32]
 """(texts, labels), unnormalised."""
@@ -38,6 +37,23 @@ class Predicted:
     labels: tuple[str, ...]
     logits: Logits
     probabilities: Probabilities
+    truncated: npt.NDArray[np.bool_]
+    """(texts,): whether the model read only a part of the text."""
+
+    def rows(self, start: int, stop: int) -> Self:
+        """The predictions of some of the texts."""
+        part = slice(start, stop)
+        return replace(
+            self, logits=self.logits[part], probabilities=self.probabilities[part], truncated=self.truncated[part]
+        )
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Self]) -> Self:
+        """The predictions of one model in several pieces (at least one), as one."""
+        if len(pieces) == 1:
+            return pieces[0]
+        columns = ("logits", "probabilities", "truncated")
+        return cls(pieces[0].labels, *(np.concatenate([getattr(piece, name) for piece in pieces]) for name in columns))
 
 
 class Classifier:
@@ -49,7 +65,8 @@ class Classifier:
         self._tokenizer = tokenizer
         self._labels = tuple(labels)
         self._columns = label_columns(model.config.id2label, labels)
-        self._max_tokens = tokens_read(model.config)
+        self._inputs = inputs_of(model)
+        self._max_tokens, self._reading = tokens_read(model), reading_of(model.config)
         self._tokenizing = threading.Lock()  # a fast tokenizer keeps truncation as state: two threads would clash
 
     @classmethod
@@ -61,7 +78,7 @@ class Classifier:
         registry, not here.
         """
         from safetensors import SafetensorError
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoModelForSequenceClassification
 
         if not (folder / "config.json").is_file():
             raise BadInput(f"{folder} is not a model: it has no config.json")
@@ -71,7 +88,7 @@ class Classifier:
                     folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True,
                     output_loading_info=True,
                 )  # fmt: skip
-            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            tokenizer = load_tokenizer(folder, str(folder), part=None)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise BadInput(f"{folder} cannot be loaded as a classifier: {error}") from error
         absent = sorted(loading["missing_keys"])
@@ -83,11 +100,12 @@ class Classifier:
         """Logits and probabilities of `texts`. Texts of similar length share a batch of at most `batch_size`."""
         logits = np.zeros((len(texts), len(self._labels)), dtype=np.float32)
         encoded = self._encode(texts)
-        longest_first = sorted(range(len(texts)), key=lambda index: -len(encoded["input_ids"][index]))
+        columns = encoded.columns
+        longest_first = sorted(range(len(texts)), key=lambda index: -len(columns["input_ids"][index]))
         for start in range(0, len(texts), batch_size):
             chosen = longest_first[start : start + batch_size]
-            logits[chosen] = self._forward({name: [rows[index] for index in chosen] for name, rows in encoded.items()})
-        return Predicted(self._labels, logits, softmax(logits))
+            logits[chosen] = self._forward({name: [rows[index] for index in chosen] for name, rows in columns.items()})
+        return Predicted(self._labels, logits, softmax(logits), np.array(encoded.truncated, dtype=bool))
 
     def save(self, folder: Path) -> None:
         """Write configuration, tokenizer and weights (safetensors only) into `folder`, which is made if need be."""
@@ -95,20 +113,14 @@ class Classifier:
             self._model.save_pretrained(folder)
         self._tokenizer.save_pretrained(folder)
 
-    def _encode(self, texts: Sequence[str]) -> dict[str, list[list[int]]]:
-        if not texts:
-            return {"input_ids": []}
+    def _encode(self, texts: Sequence[str]) -> Encoded:
         with self._tokenizing:
-            return dict(self._tokenizer(list(texts), truncation=True, max_length=self._max_tokens))
+            return encode(self._tokenizer, texts, self._max_tokens, self._reading)
 
     def _forward(self, batch: Mapping[str, list[list[int]]]) -> Logits:
         """One padded batch; the padding is masked, so that it changes nothing beyond rounding."""
-        fill = {"input_ids": self._tokenizer.pad_token_id or 0}
-        width = max(len(row) for row in batch["input_ids"])
-        inputs = {
-            name: torch.tensor([row + [fill.get(name, 0)] * (width - len(row)) for row in rows], device=self.device)
-            for name, rows in batch.items()
-        }
+        filled = padded(self._tokenizer, batch)
+        inputs = {name: torch.tensor(filled[name], device=self.device) for name in filled if name in self._inputs}
         with torch.inference_mode():
             logits: npt.NDArray[np.float32] = self._model(**inputs).logits.float().cpu().numpy()
         ordered: Logits = logits[:, self._columns]
@@ -128,11 +140,6 @@ def label_columns(id2label: Mapping[int, str], labels: Sequence[str]) -> list[in
         names = ", ".join(id2label[index] for index in sorted(id2label))
         raise BadInput(f"the model's labels are {names}; the label scheme needs {', '.join(labels)} by name")
     return [columns[label] for label in wanted]
-
-
-def tokens_read(config: Any) -> int:
-    """How many tokens of a text a model reads, in training as in service; the rest of a long text is cut off."""
-    return min(MAX_TOKENS, int(getattr(config, "max_position_embeddings", MAX_TOKENS)))
 
 
 def softmax(logits: Logits) -> Probabilities:

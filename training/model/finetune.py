@@ -1,14 +1,12 @@
 """Trains a base model on labelled rows with the transformers Trainer, and writes a classifier folder.
 
 Training starts from the base model, never from the last champion, so that a version depends on its dataset and recipe
-alone. bf16 is used only where the hardware has it: on a processor without AVX-512 bf16, every library calls bf16
-supported, but it trains at half the speed of float32.
+alone.
 """
 
 import hashlib
 import json
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,16 +19,22 @@ from pydantic import ConfigDict, Field
 
 from storage.errors import BadInput
 from storage.records import Row, Split
+from training.model.arguments import trainer_arguments
 from training.model.base_model import BaseModel
 from training.model.head import output_labels, with_our_labels
 from training.model.optimizer import parameter_groups
 from training.model.progress import Progress, reporter, silence
+from training.model.reading import FIELD, Encoded, Reading, encode, tokens_read
+from training.model.soundness import check_tokens, load_tokenizer, rehearse
 from training.model.vocabulary import UsedTokens
 
 SMALL = 50_000_000
 """A model with fewer parameters gets the larger rate, which it needs when rows are few: MiniLM (23 million) on 945
 sentences reached a macro-F1 of .77, .76 and .69 with the larger rate (three seeds), .63 and .70 with the smaller."""
 SMALL_RATE, LARGE_RATE = 1e-4, 5e-5
+
+READING = Reading.HEAD_AND_TAIL
+"""How new models read a long text (benchmarks/long_texts.py)."""
 
 
 class Recipe(PydanticModel):
@@ -90,6 +94,7 @@ def finetune(
     output: Path,
     labels: Sequence[str],
     progress: Progress | None = None,
+    reading: Reading = READING,
 ) -> Finetuned:
     """Train on the train rows, keep the epoch with the best macro-F1 on the validation rows, write it to `output`.
 
@@ -110,20 +115,11 @@ def finetune(
     shutil.rmtree(workplace, ignore_errors=True)
     try:
         with silence():
-            metrics = _train(train, validation, base, recipe, workplace, labels, progress=progress)
+            metrics = _train(train, validation, base, recipe, workplace, labels, progress=progress, reading=reading)
         (workplace / "model").replace(output)
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
     return Finetuned(output, output_labels(output), metrics, time.monotonic() - started)
-
-
-def bf16_pays(device: str) -> bool:
-    """Whether this GPU or processor multiplies bf16 in hardware; emulated bf16 is slower than float32."""
-    import torch
-
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _labels(rows: Sequence[Row]) -> set[str]:
@@ -157,20 +153,27 @@ def _train(
     labels: Sequence[str],
     *,
     progress: Progress | None,
+    reading: Reading,
 ) -> dict[str, float]:
     """Run the Trainer and leave the best epoch in workplace/model."""
-    from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, set_seed
+    from transformers import DataCollatorWithPadding, Trainer, set_seed
     from transformers.trainer_callback import PrinterCallback
 
     set_seed(recipe.seed)  # before the model is made: its head is random
-    arguments = _arguments(recipe, workplace / "checkpoints")
-    model, new = with_our_labels(base.folder, labels)
+    arguments = trainer_arguments(recipe, workplace / "checkpoints")
+    model, new = with_our_labels(base.folder, labels, base.name)
+    tokenizer = load_tokenizer(base.folder, base.name)
+    setattr(model.config, FIELD, str(reading))
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    encoded = [_encode(rows, tokenizer, model, reading) for rows in (train, validation)]
+    check_tokens(tokenizer, encoded[0], base.name)
+    rehearse(model, tokenizer, encoded[0], base.name)
+    learnt, held = (
+        _examples(rows, read, model.config) for rows, read in zip((train, validation), encoded, strict=True)
+    )
     model.to(arguments.device)
     rate = recipe.learning_rate or (SMALL_RATE if model.num_parameters() < SMALL else LARGE_RATE)
-    tokenizer = AutoTokenizer.from_pretrained(base.folder, trust_remote_code=False, local_files_only=True)
-    if tokenizer.pad_token_id is None:
-        raise BadInput(f"the tokenizer of {base.name} has no padding token, so rows cannot be trained in batches")
-    learnt, held = (_encode(rows, tokenizer, model.config) for rows in (train, validation))
     tokens = UsedTokens(model, [*learnt, *held], tokenizer.pad_token_id)
     groups = parameter_groups(model, new, rate, head_rate=recipe.head_rate, weight_decay=recipe.weight_decay)
     adamw, options = Trainer.get_optimizer_cls_and_kwargs(arguments, model)
@@ -181,6 +184,7 @@ def _train(
         train_dataset=tokens.renumber(learnt),
         eval_dataset=tokens.renumber(held),
         data_collator=DataCollatorWithPadding(tokenizer),
+        preprocess_logits_for_metrics=_logits_alone,
         compute_metrics=partial(_validation_metrics, labels=labels),
         callbacks=[reporter(progress)] if progress else None,
     )
@@ -201,46 +205,21 @@ def _train(
     }
 
 
-def _encode(rows: Sequence[Row], tokenizer: Any, config: Any) -> list[dict[str, Any]]:
+def _encode(rows: Sequence[Row], tokenizer: Any, model: Any, reading: Reading) -> Encoded:
     """Token ids without padding: each batch is padded to its own longest text."""
-    from training.model.classifier import tokens_read
+    return encode(tokenizer, [row.text for row in rows], tokens_read(model), reading)
 
-    encoded = tokenizer([row.text for row in rows], truncation=True, max_length=tokens_read(config))
+
+def _examples(rows: Sequence[Row], encoded: Encoded, config: Any) -> list[dict[str, Any]]:
     return [
-        {**{name: column[index] for name, column in encoded.items()}, "labels": config.label2id[row.label]}
+        {**{name: column[index] for name, column in encoded.columns.items()}, "labels": config.label2id[row.label]}
         for index, row in enumerate(rows)
     ]
 
 
-def _arguments(recipe: Recipe, checkpoints: Path) -> Any:
-    from transformers import TrainingArguments
-
-    from training.model.classifier import choose_device
-
-    device = choose_device()
-    return TrainingArguments(
-        output_dir=str(checkpoints),
-        num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.batch_size,
-        per_device_eval_batch_size=64,
-        warmup_steps=recipe.warmup,  # below 1 it is a share of all steps
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        bf16=bf16_pays(device),
-        use_cpu=device == "cpu",
-        dataloader_pin_memory=device != "cpu",
-        train_sampling_strategy="group_by_length",
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        save_total_limit=1,
-        save_only_model=True,
-        load_best_model_at_end=True,
-        metric_for_best_model="macro_f1",
-        greater_is_better=True,
-        logging_steps=20,
-        disable_tqdm=not sys.stderr.isatty(),
-        report_to="none",
-    )
+def _logits_alone(outputs: Any, _: Any) -> Any:
+    """The logits; T5 and BART give their encoder's states beside them."""
+    return outputs[0] if isinstance(outputs, tuple) else outputs
 
 
 def _validation_metrics(evaluated: Any, labels: Sequence[str]) -> dict[str, float]:

@@ -1,18 +1,29 @@
 """Gives a base model a head for the labels of a scheme, and names the parameters that start from random values."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from storage.errors import BadInput, FinloopError, Part
+from training.model.soundness import check_type, check_weights
 
-def with_our_labels(folder: Path, labels: Sequence[str]) -> tuple[Any, frozenset[str]]:
+
+def with_our_labels(folder: Path, labels: Sequence[str], base: str | None = None) -> tuple[Any, frozenset[str]]:
     """The base model with an output for each label, and the names of the parameters that start from random values.
 
     A base whose head has these labels (ProsusAI/finbert has those of `sentiment`) keeps its head and its own order,
     because labels are matched by name; then no parameter is random. Any other base gets a new head in the order of
-    `labels`, and a new pooler below it.
+    `labels`, and a new pooler below it. Raises BadInput, which calls the model `base`, where it cannot be loaded whole.
     """
+    name = base or str(folder)
+    check_type(folder, name)
+    with _loading(name):
+        return _load(folder, labels, name)
+
+
+def _load(folder: Path, labels: Sequence[str], name: str) -> tuple[Any, frozenset[str]]:
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     names = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True).id2label
@@ -20,7 +31,7 @@ def with_our_labels(folder: Path, labels: Sequence[str]) -> tuple[Any, frozenset
     theirs = [name.strip().casefold() for name in _in_order(names)]
     known = sorted(theirs) == sorted(ours)
     order = [ours[name] for name in theirs] if known else list(labels)
-    model = AutoModelForSequenceClassification.from_pretrained(
+    model, loading = AutoModelForSequenceClassification.from_pretrained(
         folder,
         num_labels=len(labels),
         id2label=dict(enumerate(order)),
@@ -32,8 +43,24 @@ def with_our_labels(folder: Path, labels: Sequence[str]) -> tuple[Any, frozenset
         use_safetensors=True,
         local_files_only=True,
         dtype="float32",
+        output_loading_info=True,
     )
+    check_weights(model, loading, name)
     return model, frozenset() if known else _renew(model)
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Turn what the libraries raise for damaged files into BadInput; a FinloopError passes."""
+    try:
+        yield
+    except FinloopError:
+        raise
+    except Exception as error:  # a damaged file or an odd configuration raises nearly anything in transformers
+        reason = str(error).strip().split("\n", maxsplit=1)[0].rstrip(".") or type(error).__name__
+        raise BadInput(
+            f"the weights or the configuration of {name} cannot be read: {reason}", Part.BASE_MODEL
+        ) from error
 
 
 def output_labels(folder: Path) -> tuple[str, ...]:

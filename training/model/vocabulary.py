@@ -6,6 +6,9 @@ Two thousand sentences have a few thousand of BERT's 30,000 tokens; the optimize
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_LOOKED_FOR = ("pad_token_id", "eos_token_id", "decoder_start_token_id")
+"""The fields of a configuration that name tokens for which models look while they run."""
+
 Encoded = Mapping[str, Any]
 """An encoded row: `input_ids` and the other inputs of the model."""
 
@@ -26,8 +29,10 @@ class UsedTokens:
         if not self._sharing:
             return
         first = self._sharing[0]
-        named = (first.padding_idx, model.config.pad_token_id, getattr(model.config, "eos_token_id", None))
-        fixed = range(max([pad, *(token for token in named if token is not None)]) + 1)
+        named = [first.padding_idx, *(getattr(model.config, field, None) for field in _LOOKED_FOR)]
+        # A configuration may name ids that its model does not have: they are defaults of a larger vocabulary.
+        present = [token for token in named if isinstance(token, int) and token < len(first.weight)]
+        fixed = range(max([pad, *present]) + 1)
         kept = sorted({token for row in rows for token in row["input_ids"]} | set(fixed))
         self._numbers = {token: number for number, token in enumerate(kept)}
         self._kept = torch.tensor(kept)

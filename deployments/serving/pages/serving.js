@@ -47,6 +47,7 @@
       bars.get(label).querySelector(".bar").style.width = 100 * score + "%";
       bars.get(label).querySelector("output").textContent = score.toFixed(3);
     }
+    at("truncated").hidden = !answer.truncated;
     at("answer").hidden = false;
     remember(text, answer);
   };

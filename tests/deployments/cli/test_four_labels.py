@@ -76,7 +76,7 @@ def test_a_csv_of_four_labels_trains_a_model_that_predicts_them(
     code, out, err = finloop("predict", "--model", model, "--json", "Where is my order order order")
     assert code == 0, err
     (row,) = json.loads(out)
-    assert list(row) == ["text", "label", *DEPARTMENTS, "confidence", "model_version"]
+    assert list(row) == ["text", "label", *DEPARTMENTS, "confidence", "truncated", "model_version"]
     scores = {name: row[name] for name in DEPARTMENTS}
     assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
     assert row["label"] == max(DEPARTMENTS, key=lambda name: scores[name]) == "sales"

@@ -215,7 +215,7 @@ def test_predict_answers_texts_as_json(
     code, out, _ = finloop(monkeypatch, capsys, "predict", "Profit rose", "--model", str(tiny_model), "--json")
     assert code == 0
     (row,) = json.loads(out)
-    assert ",".join(row) == "text,label,positive,neutral,negative,confidence,model_version"
+    assert ",".join(row) == "text,label,positive,neutral,negative,confidence,truncated,model_version"
 
 
 def test_predict_wants_texts_or_a_file_and_not_both(

@@ -14,7 +14,7 @@ from storage.models.manifest import check_manifest
 from tests.deployments.serving.models import flip_a_bit
 from tests.fixtures_home import NEWS, POLICY, register, sentence
 
-COLUMNS = "text,label,positive,neutral,negative,confidence,model_version"
+COLUMNS = "text,label,positive,neutral,negative,confidence,truncated,model_version"
 TEXTS = ["profit rose sharply", "the meeting was held", "sales fell"]
 
 
@@ -48,7 +48,7 @@ def test_training_on_a_csv_writes_a_model_whose_manifest_holds(
     assert [bad.line for bad in trained.bad_lines] == [92, 93]
     json.dumps(trained.report)
     (row,) = predict_offline(["profit rose"], str(tmp_path / "model"), ignore)
-    assert row["model_version"] == "model"
+    assert (row["model_version"], row["truncated"]) == ("model", False)
 
 
 def test_training_on_a_phrasebank_folder_writes_a_model_whose_manifest_holds(
@@ -106,7 +106,7 @@ def test_four_labels_of_a_users_scheme_are_trained_and_predicted(
     manifest = check_manifest(tmp_path / "model")
     assert (manifest.scheme, manifest.labels) == ("advice", tuple(words))
     (row,) = predict_offline(["profit rose"], str(tmp_path / "model"), ignore)
-    assert list(row) == ["text", "label", *words, "confidence", "model_version"]
+    assert list(row) == ["text", "label", *words, "confidence", "truncated", "model_version"]
     with pytest.raises(BadInput, match=r"positive, neutral, negative.*buy, sell, hold, no view"):
         predict_offline(["profit rose"], str(tiny_model), ignore)
 

@@ -66,9 +66,20 @@ def test_the_served_answer_equals_the_offline_one_on_200_texts(client: httpx.Cli
     assert len({round(row[0], 4) for row in served.tolist()}) > 20, "the texts hardly differ for this model"
 
 
+def test_a_text_that_is_read_in_part_says_so_everywhere(client: httpx.Client) -> None:
+    long = "profit rose " * 200
+    body = client.post("/predict", json={"texts": [TEXTS[0], long]}).raise_for_status().json()
+    assert [answer["truncated"] for answer in body["predictions"]] == [False, True]
+    hidden = '<p class="warning" id="truncated" hidden>'
+    assert hidden not in client.post("/", data={"text": long}).text
+    assert hidden in client.post("/", data={"text": TEXTS[0]}).text
+    (counted,) = re.findall(r"(?m)^finloop_truncated_texts_total (\S+)", client.get("/metrics").text)
+    assert float(counted) >= 2
+
+
 def test_one_text_gets_one_answer_with_named_scores_and_the_version(client: httpx.Client, home: Home) -> None:
     answer = client.post("/predict", json={"text": TEXTS[0]}).raise_for_status().json()
-    assert answer.keys() == {"label", "scores", "confidence", "model_version"}
+    assert answer.keys() == {"label", "scores", "confidence", "model_version", "truncated"}
     assert answer["scores"].keys() == {"positive", "neutral", "negative"}
     assert answer["confidence"] == answer["scores"][answer["label"]] == max(answer["scores"].values())
     assert answer["model_version"] == home.one

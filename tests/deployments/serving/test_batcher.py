@@ -44,7 +44,7 @@ class Scripted:
             raise error
         rows = np.array([[len(text), 0, 0] for text in texts], dtype=np.float32)
         rows[[text == "nan" for text in texts]] = np.nan
-        return Predicted(LABELS, rows, rows)
+        return Predicted(LABELS, rows, rows, np.zeros(len(texts), dtype=bool))
 
     @property
     def seen(self) -> list[str]:

@@ -37,7 +37,7 @@ class Broken:
 
     def predict(self, texts: Sequence[str], batch_size: int = 32) -> Predicted:
         rows = np.array([self._scores] * len(texts), dtype=np.float32)
-        return Predicted(LABELS, rows, rows)
+        return Predicted(LABELS, rows, rows, np.zeros(len(rows), dtype=bool))
 
 
 def test_nothing_is_served_until_a_prepared_version_is_swapped_in(

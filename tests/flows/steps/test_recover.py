@@ -12,13 +12,17 @@ from flows.steps.recover import (
     DEPLOY_LEASE,
     RETRAIN_LEASE,
     RUN_LEASE,
+    UNUSABLE,
     Cancelled,
     Patience,
+    end_unusable,
     restart_promotions,
     restart_training,
+    unusable_noted,
 )
 from flows.wiring.parts import Parts
 from storage.clock import now
+from storage.errors import BadInput, Part, Unreachable
 from storage.sql.schema import DatasetRow, IntentRow
 from tests.fixtures_home import a_verdict, answer, build, decide, problems, registered, sentence
 
@@ -313,3 +317,38 @@ def test_a_promotion_that_began_after_a_cancelled_one_goes_on(parts: Parts) -> N
 
 def test_times_are_counted_from_now(parts: Parts) -> None:
     assert (now() - build(parts).created_at).total_seconds() < 60
+
+
+def restarted_with(parts: Parts, inputs: str) -> list[str]:
+    restart = (parts.outbox, parts.problems, parts.leases, parts.datasets, lambda: parts.seed, PATIENCE)
+    return restart_training(*restart, inputs=inputs)
+
+
+def test_a_training_that_its_inputs_ended_is_started_again_with_other_inputs_only(parts: Parts) -> None:
+    build(parts)
+    with pytest.raises(BadInput), unusable_noted(parts.problems, parts.datasets, "a base without a tokenizer"):
+        raise BadInput("the base model has no tokenizer", Part.BASE_MODEL)
+    let_pass(parts)
+    assert restarted_with(parts, "a base without a tokenizer") == []
+    assert [problem.kind for problem in parts.problems.open()] == [UNUSABLE]
+    assert len(restarted_with(parts, "minilm")) == 1
+
+
+@pytest.mark.parametrize("error", [Unreachable(Part.BASE_MODEL, "hub", "away"), OSError("no space left")])
+def test_a_training_that_ended_for_another_reason_is_started_again_with_the_same_inputs(
+    parts: Parts, error: Exception
+) -> None:
+    build(parts)
+    with pytest.raises(type(error)), unusable_noted(parts.problems, parts.datasets, "minilm"):
+        raise error
+    let_pass(parts)
+    assert len(restarted_with(parts, "minilm")) == 1
+
+
+def test_of_refused_inputs_the_newest_are_the_problem_until_a_verdict(parts: Parts) -> None:
+    for inputs in ("first", "second", "first"):
+        with pytest.raises(BadInput, match=inputs), unusable_noted(parts.problems, parts.datasets, inputs):
+            raise BadInput(inputs)
+    assert [problem.reason for problem in parts.problems.open(UNUSABLE)] == ["first"]
+    end_unusable(parts.problems)
+    assert parts.problems.open() == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.steps.score import PAGE, score_texts
+from flows.steps.score import PAGE, Scored, score_texts
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import CorruptModel
@@ -19,8 +19,8 @@ from training.model.classifier import Classifier
 def test_every_text_gets_the_champions_prediction_and_only_once(parts: Parts, tiny_model: Path) -> None:
     texts = [put_text(parts, sentence(index, "rose"), audit=index % 2 == 0) for index in range(7)]
     champion = register(parts, tiny_model)
-    assert score_texts(parts.texts, parts.registry, champion, LABELS, 2) == 7
-    assert score_texts(parts.texts, parts.registry, champion, LABELS, 32) == 0
+    assert score_texts(parts.texts, parts.registry, champion, LABELS, 2).texts == 7
+    assert score_texts(parts.texts, parts.registry, champion, LABELS, 32).texts == 0
     offline = Classifier.load(parts.registry.folder(champion.version), LABELS).predict([text.text for text in texts])
     stored = parts.texts.get([text.text_id for text in texts])
     for text, expected in zip(texts, offline.probabilities, strict=True):
@@ -35,14 +35,21 @@ def test_a_new_champion_scores_all_texts_anew(parts: Parts, tiny_model: Path) ->
     score_texts(parts.texts, parts.registry, register(parts, tiny_model, "one"), LABELS, 32)
     second = register(parts, tiny_model, "two", shift=2.0)
     put_text(parts, sentence(2, "fell"))
-    assert score_texts(parts.texts, parts.registry, second, LABELS, 32) == 2
+    assert score_texts(parts.texts, parts.registry, second, LABELS, 32).texts == 2
     assert parts.texts.counts().predicted == {second.version: 2}
+
+
+def test_texts_that_the_model_reads_in_part_are_counted(parts: Parts, tiny_model: Path) -> None:
+    put_text(parts, sentence(1, "rose"))
+    put_text(parts, "profit rose " * 200)
+    champion = register(parts, tiny_model)
+    assert score_texts(parts.texts, parts.registry, champion, LABELS, 32) == Scored(texts=2, truncated=1)
 
 
 def test_more_texts_than_a_page_are_all_scored(parts: Parts, tiny_model: Path) -> None:
     words = [f"company {number}" for number in range(PAGE + 3)]
     parts.texts.add(Text(text_id(word), word, "feed", False, now()) for word in words)
-    assert score_texts(parts.texts, parts.registry, register(parts, tiny_model), LABELS, 512) == PAGE + 3
+    assert score_texts(parts.texts, parts.registry, register(parts, tiny_model), LABELS, 512).texts == PAGE + 3
 
 
 def test_a_damaged_champion_scores_nothing(parts: Parts, tiny_model: Path) -> None:

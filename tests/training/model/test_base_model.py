@@ -22,6 +22,8 @@ from training.model.classifier import Classifier
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NOWHERE = "http://127.0.0.1:9"
+REFUSALS = {"owner/gated": (403, "GatedRepo"), "owner/broken": (500, "Internal")}
+"""What the hub says of some models; it knows no others."""
 
 
 def pickled(folder: Path, target: Path) -> Path:
@@ -84,8 +86,9 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 else:
                     self.reply(hub.content(file), body)
             else:
-                self.send_response(404)
-                self.send_header("X-Error-Code", "RepoNotFound")
+                status, code = REFUSALS.get(path.removeprefix("/api/models/"), (404, "RepoNotFound"))
+                self.send_response(status)
+                self.send_header("X-Error-Code", code)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -206,6 +209,34 @@ def test_no_hub_and_an_unknown_name_are_told_as_faults_of_the_base_model(hub: Hu
     with pytest.raises(Refused, match="owner/unknown") as unknown:
         find_base_model("owner/unknown", tmp_path, endpoint=hub.url)
     assert away.value.part is unknown.value.part is Part.BASE_MODEL
+
+
+def test_a_gated_model_is_named_and_a_broken_hub_is_no_refusal(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"(?s)owner/gated: it is gated.*HF_TOKEN"):
+        find_base_model("owner/gated", tmp_path, endpoint=hub.url)
+    with pytest.raises(Unreachable, match="500"):
+        find_base_model("owner/broken", tmp_path, endpoint=hub.url)
+
+
+@pytest.mark.parametrize("beside", ["spm.model", "bpe.codes", "added_tokens.json"])
+def test_the_hub_is_asked_for_all_that_belongs_to_a_model_and_nothing_else(
+    beside: str, hub: Hub, tmp_path: Path
+) -> None:
+    (hub.folder / beside).write_text("{}")
+    for other in ("pytorch_model.generator.bin", "optimizer.bin", "model.onnx", "rust_model.ot", "flax_model.msgpack"):
+        (hub.folder / other).write_bytes(b"another model")
+    find_base_model(hub.name, tmp_path / "cache", endpoint=hub.url)
+    assert set(hub.sent) == {"config.json", "tokenizer.json", "tokenizer_config.json", "pytorch_model.bin", beside}
+
+
+def test_a_download_of_an_earlier_finloop_without_a_vocabulary_is_completed(hub: Hub, tmp_path: Path) -> None:
+    """Earlier versions left out spm.model, and wrote no list of files."""
+    base = find_base_model(hub.name, tmp_path / "cache", endpoint=hub.url)
+    (base.folder / "finloop_base.json").write_text('{"exposed": true}')
+    assert find_base_model(hub.name, tmp_path / "cache", endpoint=NOWHERE) == base
+    (base.folder / "tokenizer.json").unlink()
+    find_base_model(hub.name, tmp_path / "cache", endpoint=hub.url)
+    assert (base.folder / "tokenizer.json").is_file()
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "a/b/c", " "])

@@ -126,7 +126,7 @@ def test_probabilities_sum_to_one_even_for_extreme_logits() -> None:
 def test_a_record_names_the_likeliest_label_and_its_margin() -> None:
     logits = np.log(np.array([[0.2, 0.3, 0.5]], dtype=np.float32))
     when = datetime(2024, 5, 1, tzinfo=UTC)
-    (record,) = to_predictions(Predicted(LABELS, logits, softmax(logits)), "7", when)
+    (record,) = to_predictions(Predicted(LABELS, logits, softmax(logits), np.zeros(len(logits), dtype=bool)), "7", when)
     assert (record.label, record.model_version, record.predicted_at) == ("negative", "7", when)
     assert record.confidence == pytest.approx(0.5)
     assert record.margin == pytest.approx(0.2)

@@ -1,0 +1,47 @@
+"""Any architecture of the hub goes the whole way: trained, written, loaded, and asked, with one answer to a text."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from storage.records import Row, Split
+from storage.text import text_id
+from tests.schemes import LABELS
+from tests.training.model.architectures import CONFIGS, POSITIONS, write_base
+from training.model.base_model import find_base_model
+from training.model.classifier import Classifier
+from training.model.finetune import Recipe, finetune
+
+SHORT = [f"company {number} {word} in the quarter" for number in range(4) for word in ("rose", "meeting", "fell")]
+LONG = [f"{text} {'company ' * POSITIONS}{text}" for text in SHORT[:3]]
+"""More tokens than the models have positions."""
+
+
+def rows() -> list[Row]:
+    labels = ("positive", "neutral", "negative")
+    return [
+        Row(
+            text_id(text),
+            text,
+            labels[index % 3],
+            Split.TRAIN if index < 9 else Split.VALIDATION,
+            "seed",
+            text_id(text),
+        )
+        for index, text in enumerate([*SHORT[:6], *LONG, *SHORT[6:]])
+    ]
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_every_architecture_is_trained_and_answers_the_same_in_any_batch(architecture: str, tmp_path: Path) -> None:
+    base = find_base_model(str(write_base(tmp_path / "base", architecture)), tmp_path / "cache")
+    made = finetune(rows(), base, Recipe(epochs=1, batch_size=8), tmp_path / "model", LABELS)
+    model = Classifier.load(made.folder, LABELS, device="cpu")
+    texts = [*LONG, *SHORT]
+    together = model.predict(texts, batch_size=8).logits
+    assert np.allclose(model.predict(texts, batch_size=1).logits, together, atol=1e-5)
+    assert len(np.unique(together.round(6), axis=0)) > 1
+    model.save(tmp_path / "again")
+    again = Classifier.load(tmp_path / "again", LABELS, device="cpu").predict(texts, batch_size=8)
+    assert np.array_equal(again.logits, together)
