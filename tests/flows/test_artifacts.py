@@ -11,6 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows import artifacts, markup
 from flows.artifacts import MOVE_AFTER, Progress
 from flows.steps.promote import Promotion
+from flows.steps.score import Scored
 from storage.records import LabelTask, Purpose, TaskState
 from storage.texts.store import Counts
 
@@ -46,7 +47,7 @@ def test_no_words_of_others_are_markup_in_an_artifact(monkeypatch: pytest.Monkey
     monkeypatch.setattr("flows.artifacts.create_link_artifact", lambda *_, **__: None)
     task = LabelTask("1", HOSTILE, HOSTILE, Purpose.AUDIT, TaskState.SENT, "b")
     artifacts.show_sent(Purpose.AUDIT, [task], "http://labels")
-    artifacts.show_scores(Counts(1, 0, {HOSTILE: 1}), None)
+    artifacts.show_scores(Counts(1, 0, {HOSTILE: 1}), None, Scored(1, 0))
     artifacts.show_promotion(Promotion(HOSTILE, HOSTILE), "http://serving")
     assert len(shown) == 3
     for body in shown:
