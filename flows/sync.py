@@ -23,5 +23,5 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
             outbox, leases, datasets = parts.outbox, parts.leases, parts.datasets
             restarted = restart_promotions(outbox, leases, patience)
             restarted += restart_training(outbox, parts.problems, leases, datasets, lambda: parts.seed, patience)
-            deliver(parts.outbox, parts.settings.needed("prefect_url"))
+            deliver(parts.outbox, parts.settings.needed("prefect_url"), parts.settings.prefect_auth)
         artifacts.show_sync(found, restarted)

@@ -44,6 +44,8 @@ def up() -> None:
         def when_ready() -> None:
             with open_parts(plan.settings) as parts:
                 asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+            for sentence in plan.said:
+                console.print(sentence, markup=False, highlight=False, soft_wrap=True)
             show_addresses(plan)
 
         with open_parts(plan.settings) as parts:
@@ -62,6 +64,8 @@ def show_addresses(plan: "LocalPlan") -> None:
         "Receiver": settings.receiver_url,
         "Logs": settings.home / "logs",
     }
+    if settings.prefect_auth is not None:
+        places["Prefect login"] = settings.prefect_auth.get_secret_value()
     if plan.account is not None:
         places["Label Studio login"] = f"{plan.account.username}  {plan.account.password}"
     show_facts(places, "finloop is up; Ctrl-C stops it")

@@ -44,6 +44,10 @@ REFUSED: dict[Part, tuple[str, str]] = {
         "FINLOOP_ELASTICSEARCH_URL",
         "Put user and password of an account that may write into the address.",
     ),
+    Part.PREFECT: (
+        "FINLOOP_PREFECT_AUTH",
+        "Set it to the user:password that the server was given (PREFECT_SERVER_API_AUTH_STRING).",
+    ),
 }
 """The cures where a part responds and refuses us."""
 
