@@ -104,6 +104,7 @@ def test_ten_seconds_after_a_kill_of_up_nothing_of_it_lives(house: House) -> Non
     assert not any(port_is_free(port) for port in house.ports())
     lost = house.runs.start("sync", {})
     until(lambda: house.runs.get(lost).state != "SCHEDULED", "no worker took the run")
+    assert list((house.settings.home / "prefect" / "concurrency_leases").glob("*-*.json")), "the lease is not on disk"
     threading.Event().wait(random.Random(now().date().isoformat()).uniform(0, 4))
     house.process.send_signal(signal.SIGKILL)
     house.process.wait(5)
