@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def main() -> None:
             mark, alive, server = _up(home)
             up, since = time.monotonic() - began, now()
             try:
-                _until(lambda since=since, server=server: _synced(server, since), "sync did not run again")
+                _until(partial(_synced, server, since), "sync did not run again")
             finally:
                 server.close()
                 _kill(mark, alive)

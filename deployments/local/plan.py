@@ -6,7 +6,6 @@ The addresses and secrets go into FINLOOP_HOME/finloop.env, where the other verb
 import os
 import secrets
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +16,14 @@ from pydantic import SecretStr
 from deployments.local import orchestration
 from deployments.local.home import as_environment, write_environment
 from deployments.local.label_studio import Account, label_studio_command, prepare_data, template_of
+from deployments.supervisor.once import once
 from deployments.supervisor.ports import LOOPBACK, choose_port
 from deployments.supervisor.process import Process
 from flows.prefect_api.runs import Runs
 from flows.prefect_api.workers import worker_is_heard
 from flows.wiring.parts import open_parts
 from flows.wiring.settings import REPOSITORY, WRITTEN_BY_UP, Settings
-from storage.errors import BadInput, FinloopError
+from storage.errors import BadInput
 from storage.scheme import packaged_schemes
 
 USUAL_PORTS = {"label_studio": 8080, "prefect": 4200, "serving": 8000, "receiver": 8001}
@@ -157,33 +157,13 @@ def _processes(
             url = f"http://{LOOPBACK}:{ports[name]}/healthz"
             processes.append(Process(name, argv, {**_half_of_the_cores(), **environment}, REPOSITORY, url, ports[name]))
     needs = ("prefect",) if "prefect" in ports else ()
-    apply = _once(lambda: said.extend(_apply(settings, alone="prefect" in ports)))
+    apply = once(lambda: said.extend(_apply(settings, alone="prefect" in ports)))
     return [*processes, *(_worker(settings, pool, environment, needs, apply) for pool in ("cpu", "gpu"))]
 
 
 def _apply(settings: Settings, *, alone: bool) -> list[str]:
     environment, url = prefect_environment(settings), settings.needed("prefect_url")
     return orchestration.apply(REPOSITORY, url, environment, settings.prefect_auth, alone=alone)
-
-
-def _once(action: Callable[[], None]) -> Callable[[], None]:
-    """The action for several threads: the first call acts, the others wait for its end, and all have its error."""
-    lock = threading.Lock()
-    done: list[FinloopError | None] = []
-
-    def act() -> None:
-        with lock:
-            if not done:
-                try:
-                    action()
-                except FinloopError as error:
-                    done.append(error)
-                else:
-                    done.append(None)
-        if done[0] is not None:
-            raise done[0]
-
-    return act
 
 
 def _half_of_the_cores() -> dict[str, str]:
