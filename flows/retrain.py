@@ -43,8 +43,8 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         candidate = _train(dataset, parts.base_model, registry, policy.recipe, parts.scheme, settings.home, progress)
         judged = _judge(candidate, dataset, registry, parts.labels, datasets, parts.scheme, policy.gate)
         record_decision(judged.verdict, dataset, registry, datasets, parts.outbox, parts.problems)
-        deliver(parts.outbox, settings.needed("prefect_url"))
         for note in parts.seed.notes:
             get_run_logger().warning("seed data %s: %s", parts.seed.source, note)
+        deliver(parts.outbox, settings.needed("prefect_url"), settings.prefect_auth)
         artifacts.show_verdict(judged, dataset, parts.seed.bad_lines)
     return Completed(message=judged.verdict.reason)

@@ -13,7 +13,7 @@ from flows.steps.recover import Cancelled, Patience, restart_promotions, restart
 from flows.wiring.inputs import training_inputs
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.policies import SyncPolicy
-from storage.errors import Unreachable
+from storage.errors import Refused, Unreachable
 
 
 @flow(name="sync", log_prints=True)
@@ -26,16 +26,16 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
         finally:  # interrupted runs start again even while Label Studio is away
             asking.announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
             restarted = _start_again(parts, Patience(policy.retry_after_seconds, policy.attempts))
-            deliver(parts.outbox, parts.settings.needed("prefect_url"))
+            deliver(parts.outbox, parts.settings.needed("prefect_url"), parts.settings.prefect_auth)
         artifacts.show_sync(found, restarted)
 
 
 def _start_again(parts: Parts, patience: Patience) -> list[str]:
     """Intend the next run of interrupted work. Nothing is intended while Prefect cannot say what a person cancelled."""
     try:
-        with closing(Connection(parts.settings.needed("prefect_url"))) as server:
+        with closing(Connection(parts.settings.needed("prefect_url"), parts.settings.prefect_auth)) as server:
             deploy, retrain = (Watch(server).cancelled_at(name) for name in ("deploy", "retrain"))
-    except (Unreachable, RunFailed):
+    except (Unreachable, Refused, RunFailed):
         return []
     outbox, problems, leases, datasets = parts.outbox, parts.problems, parts.leases, parts.datasets
     new = parts.labels.trainable_since(datasets.watermark())

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from deployments.cli.terminal import Json, Unescape, bar, console, errors, print_json, run_and_wait
+from flows.prefect_api.runs import Runs
 from flows.wiring.settings import load_settings
 
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end of the run.")]
@@ -124,4 +125,6 @@ def annotate(
 
 
 def _run(name: str, parameters: dict[str, object], wait: bool, as_json: bool) -> None:
-    run_and_wait(load_settings().needed("prefect_url"), name, parameters, wait=wait, as_json=as_json)
+    settings = load_settings()
+    runs = Runs(settings.needed("prefect_url"), settings.prefect_auth)
+    run_and_wait(runs, name, parameters, wait=wait, as_json=as_json)

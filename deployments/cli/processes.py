@@ -49,6 +49,8 @@ def up() -> None:
             with open_parts(plan.settings) as parts:
                 asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
                 changed = changed_servers(parts.projects, parts.studio.url)
+            for sentence in plan.said:
+                console.print(sentence, markup=False, highlight=False, soft_wrap=True)
             show_addresses(plan)
             for problem in changed:
                 console.print(said_problem(problem), style="yellow", markup=False, highlight=False, soft_wrap=True)
@@ -70,6 +72,8 @@ def show_addresses(plan: "LocalPlan") -> None:
         "Receiver": settings.receiver_url,
         "Logs": settings.home / "logs",
     }
+    if settings.prefect_auth is not None:
+        places["Prefect login"] = settings.prefect_auth.get_secret_value()
     if plan.account is not None:
         places["Label Studio login"] = f"{plan.account.username}  {plan.account.password}"
     show_facts(places, "finloop is up; Ctrl-C stops it")

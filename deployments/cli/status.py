@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from contextlib import closing
 
+from pydantic import SecretStr
+
 from deployments.cli.terminal import counted, show_facts
 from flows.prefect_api.connection import Connection, RunFailed
 from flows.prefect_api.watch import Watch
@@ -11,7 +13,7 @@ from flows.steps.standing import Accuracy, Standing, bytes_used, count, producti
 from flows.steps.troubles import Problem, ProblemKind, find_models, find_problems
 from flows.wiring.parts import Parts
 from storage.clock import now
-from storage.errors import Unreachable
+from storage.errors import Refused, Unreachable
 
 
 def show_standing(found: Standing) -> None:
@@ -55,7 +57,7 @@ def standing(parts: Parts) -> Standing:
         label_studio=studio,
         prefect=prefect,
         problems=(
-            *find_problems(*noted, settings.label_studio_url, servers, _overdue(prefect)),
+            *find_problems(*noted, settings.label_studio_url, servers, _overdue(prefect, settings.prefect_auth)),
             *find_models(parts.registry),
         ),
     )
@@ -109,14 +111,14 @@ SENTENCES: dict[ProblemKind, Callable[[Problem], str]] = {
 """How `finloop status` says each kind of problem."""
 
 
-def _overdue(prefect: Server) -> list[tuple[str, str]]:
+def _overdue(prefect: Server, auth: SecretStr | None) -> list[tuple[str, str]]:
     """The deployments whose runs need a person; none where the Prefect server cannot say."""
     if prefect.state is not State.UP or prefect.url is None:
         return []
     try:
-        with closing(Connection(prefect.url)) as server:
+        with closing(Connection(prefect.url, auth)) as server:
             return [(one.deployment, one.said) for one in Watch(server).overdue(now())]
-    except (Unreachable, RunFailed) as error:
+    except (Unreachable, Refused, RunFailed) as error:
         return [("Prefect", str(error))]
 
 

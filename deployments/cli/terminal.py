@@ -88,9 +88,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
-def run_and_wait(prefect_url: str, name: str, parameters: dict[str, Any], *, wait: bool, as_json: bool) -> Run:
-    """Start a run of a deployment, print its address and, with `wait`, wait for its end. Raises RunFailed."""
-    runs = Runs(prefect_url)
+def run_and_wait(runs: Runs, name: str, parameters: dict[str, Any], *, wait: bool, as_json: bool) -> Run:
+    """Start a run of a deployment, print its address and, with `wait`, wait for its end; closes `runs` then.
+
+    Raises RunFailed.
+    """
     try:
         run = runs.start(name, parameters)
         if not as_json:

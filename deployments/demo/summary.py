@@ -184,6 +184,8 @@ def _places(plan: LocalPlan, report: Path) -> Table:
     if plan.account is not None:
         made.add_row("  login", f"{plan.account.username}  {plan.account.password}")
     made.add_row("Prefect", f"{settings.prefect_url}/dashboard")
+    if settings.prefect_auth is not None:
+        made.add_row("  login", settings.prefect_auth.get_secret_value())
     made.add_row("Serving", settings.serving_url)
     made.add_row("Report", str(report))
     return made

@@ -6,8 +6,8 @@ The addresses and secrets go into FINLOOP_HOME/finloop.env, where the other verb
 import os
 import secrets
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -17,9 +17,11 @@ from deployments.local import orchestration
 from deployments.local.home import as_environment, write_environment
 from deployments.local.label_studio import Account, label_studio_command, prepare_data, template_of
 from deployments.supervisor.cores import cores
+from deployments.supervisor.once import once
 from deployments.supervisor.ports import LOOPBACK, choose_port
 from deployments.supervisor.process import Process
 from flows.prefect_api.runs import Runs
+from flows.prefect_api.workers import worker_is_heard
 from flows.wiring.parts import open_parts
 from flows.wiring.settings import REPOSITORY, Settings
 from flows.wiring.written import WRITTEN_BY_UP
@@ -28,17 +30,25 @@ from storage.scheme import packaged_schemes
 
 USUAL_PORTS = {"label_studio": 8080, "prefect": 4200, "serving": 8000, "receiver": 8001}
 
-SLOT_WAIT = {"PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2"}
-"""For a Prefect server: a run that waits for its deployment's only slot looks again every 2 s, not every 30."""
+PREFECT_SERVER = {
+    "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+}
+"""For a Prefect server: a run that waits for its deployment's only slot looks again every 2 s, not every 30. Leases of
+slots are files: a server that kept them in memory would end every training after its own restart."""
 
 
 @dataclass(frozen=True)
 class LocalPlan:
-    """The settings with every address filled in, the processes to start, and the login of our own Label Studio."""
+    """The settings with every address filled in, the processes to start, and the login of our own Label Studio.
+
+    `said` gets a sentence for each thing that a person should know of the start, while the processes start.
+    """
 
     settings: Settings
     processes: list[Process]
     account: Account | None
+    said: list[str] = field(default_factory=list, repr=False)
 
 
 def check_given(given: Settings) -> None:
@@ -54,7 +64,7 @@ def check_given(given: Settings) -> None:
         if given.label_studio_url is not None:
             parts.studio.check()
         if given.prefect_url is not None:
-            Runs(given.prefect_url).check()
+            Runs(given.prefect_url, given.prefect_auth).check_login()
 
 
 def make_plan(given: Settings) -> LocalPlan:
@@ -78,12 +88,15 @@ def make_plan(given: Settings) -> LocalPlan:
         "webhook_secret": given.webhook_secret or _secret(kept, "FINLOOP_WEBHOOK_SECRET"),
         "admin_token": given.admin_token or _secret(kept, "FINLOOP_ADMIN_TOKEN"),
     }
+    if "prefect" in ports:  # a login for a server of the user's is the user's to give
+        filled["prefect_auth"] = given.prefect_auth or _login(kept, "FINLOOP_PREFECT_AUTH")
     if account is not None:
         filled["label_studio_token"] = SecretStr(account.token)
     settings = given.model_copy(update=filled)
     environment = as_environment(settings)
     write_environment(home / WRITTEN_BY_UP, environment, ours)
-    return LocalPlan(settings, _processes(settings, ports, account, environment), account)
+    said: list[str] = []
+    return LocalPlan(settings, _processes(settings, ports, account, environment, said), account, said)
 
 
 def prefect_environment(settings: Settings) -> dict[str, str]:
@@ -93,6 +106,8 @@ def prefect_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_HOME": str(prefect_home),
         "PREFECT_PROFILES_PATH": str(prefect_home / "profiles.toml"),
         "PREFECT_API_URL": f"{settings.needed('prefect_url')}/api",
+        # Also where it is empty: a login in the user's shell is for another server.
+        "PREFECT_API_AUTH_STRING": settings.prefect_auth.get_secret_value() if settings.prefect_auth else "",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "DO_NOT_TRACK": "1",
@@ -127,8 +142,12 @@ def _secret(kept: Mapping[str, str | None], name: str) -> SecretStr:
     return SecretStr(kept.get(name) or secrets.token_urlsafe(24))
 
 
+def _login(kept: Mapping[str, str | None], name: str) -> SecretStr:
+    return SecretStr(kept.get(name) or f"finloop:{secrets.token_urlsafe(12)}")
+
+
 def _processes(
-    settings: Settings, ports: dict[str, int], account: Account | None, environment: dict[str, str]
+    settings: Settings, ports: dict[str, int], account: Account | None, environment: dict[str, str], said: list[str]
 ) -> list[Process]:
     processes: list[Process] = []
     if account is not None:
@@ -141,7 +160,13 @@ def _processes(
             url = f"http://{LOOPBACK}:{ports[name]}/healthz"
             processes.append(Process(name, argv, {**_half_of_the_cores(), **environment}, REPOSITORY, url, ports[name]))
     needs = ("prefect",) if "prefect" in ports else ()
-    return [*processes, *(_worker(settings, pool, environment, needs) for pool in ("cpu", "gpu"))]
+    apply = once(lambda: said.extend(_apply(settings, alone="prefect" in ports)))
+    return [*processes, *(_worker(settings, pool, environment, needs, apply) for pool in ("cpu", "gpu"))]
+
+
+def _apply(settings: Settings, *, alone: bool) -> list[str]:
+    environment, url = prefect_environment(settings), settings.needed("prefect_url")
+    return orchestration.apply(REPOSITORY, url, environment, settings.prefect_auth, alone=alone)
 
 
 def _half_of_the_cores() -> dict[str, str]:
@@ -177,7 +202,8 @@ def prefect_command(port: int) -> tuple[str, ...]:
 
 
 def _prefect(settings: Settings, port: int) -> Process:
-    environment = {**prefect_environment(settings), **SLOT_WAIT, **kept_runs(settings.keep_days)}
+    login = {"PREFECT_SERVER_API_AUTH_STRING": settings.needed("prefect_auth")}
+    environment = {**prefect_environment(settings), **PREFECT_SERVER, **kept_runs(settings.keep_days), **login}
     health = f"http://{LOOPBACK}:{port}/api/health"
     return Process("prefect", prefect_command(port), environment, settings.home, health, port)
 
@@ -195,7 +221,9 @@ def kept_runs(days: int) -> dict[str, str]:
     }
 
 
-def _worker(settings: Settings, pool: str, environment: dict[str, str], needs: tuple[str, ...]) -> Process:
+def _worker(
+    settings: Settings, pool: str, environment: dict[str, str], needs: tuple[str, ...], apply: Callable[[], None]
+) -> Process:
     argv = (sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", pool)
     worker_environment = {
         **environment,
@@ -204,14 +232,16 @@ def _worker(settings: Settings, pool: str, environment: dict[str, str], needs: t
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(orchestration.HEARTBEAT_SECONDS),
     }
 
-    def prepare() -> None:
-        orchestration.apply(REPOSITORY, settings.needed("prefect_url"), prefect_environment(settings))
+    def alive() -> bool:
+        return worker_is_heard(settings.needed("prefect_url"), settings.prefect_auth, pool, pool)
 
+    # No worker may start a run before the runs of the last house are cleared.
     return Process(
         f"worker-{pool}",
         argv,
         worker_environment,
         REPOSITORY,
         needs=needs,
-        prepare=prepare if pool == "cpu" else None,
+        prepare=apply,
+        alive=alive,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from deployments.supervisor.descendants import end, marks
 from deployments.supervisor.ports import port_is_free
 from deployments.supervisor.process import EventKind, Process, ProcessEvent, ProcessFailed, exit_reason
+from deployments.supervisor.pulse import Pulse, responds
 
 RESTARTS = 3
 RESTART_WINDOW = 60.0
@@ -120,10 +121,15 @@ class Keeper:
 
     def _await_death(self) -> str | None:
         assert self._child is not None
+        pulse = Pulse(self.process, self._child.pid)
         while not self._stopping.wait(POLL):
             code = self._child.poll()
             if code is not None:
                 return f"died ({exit_reason(code)})"
+            if pulse.lost():
+                end(self._stack_id, {self.process.name}, grace=0.0)
+                self._child.wait()
+                return f"was frozen for {self.process.silent_deadline:.0f} s, and was killed"
         return None
 
     def _spawn(self) -> subprocess.Popen[bytes]:
@@ -162,13 +168,3 @@ class Keeper:
             text = self._log.read_bytes()[self._log_offset :][-16_384:].decode(errors="replace")
             lines = tuple(text.splitlines()[-LAST_LINES:])
         return ProcessFailed(self.process.name, reason, self._log, lines)
-
-
-def responds(url: str) -> bool:
-    """Whether a GET of this loopback address has a status below 400 within a second; no proxy is used."""
-    import httpx
-
-    try:
-        return httpx.get(url, timeout=1.0, trust_env=False).status_code < 400
-    except httpx.TransportError:
-        return False

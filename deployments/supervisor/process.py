@@ -17,6 +17,9 @@ class Process:
     that must return True within a second and raise nothing; without it a process is ready once it is started.
     `prepare` runs once, when the needs are ready and before the first start; its error stops the stack. A process with
     `restart=False` that dies stops the stack. `ready_deadline` is the seconds from start to ready.
+
+    A process that was ready and is frozen for `silent_deadline` seconds is killed, and counts as one that died. It is
+    frozen if `alive` (unset: the address of `ready`) gives no good response within some seconds, or if it is stopped.
     """
 
     name: str
@@ -29,6 +32,8 @@ class Process:
     prepare: Callable[[], None] | None = None
     restart: bool = True
     ready_deadline: float = 180.0
+    alive: Callable[[], bool] | None = None
+    silent_deadline: float = 60.0
 
 
 class EventKind(StrEnum):

@@ -4,13 +4,15 @@ It does not use Prefect's own client: importing the client takes 1.6 s, and the 
 whose address and key are for another server.
 """
 
+import base64
 import threading
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from storage.addresses import public_address
-from storage.errors import Failed, Part, Unreachable
+from storage.errors import Failed, Part, Refused, Unreachable
 
 POLL_SECONDS = 0.25
 FIRST_SECONDS = 8.0
@@ -21,6 +23,19 @@ BUSY_TRIES = 6
 """A Prefect server on SQLite responds 503 while its database is locked; Prefect's own client tries again too."""
 
 GATEWAY = (502, 504)
+NO_LOGIN = (401, 403)
+
+
+def login_header(auth: SecretStr | None) -> dict[str, str]:
+    """The header with the login (`user:password`) of a server that asks for one, as Prefect's own client sends it."""
+    if auth is None:
+        return {}
+    return {"Authorization": f"Basic {base64.b64encode(auth.get_secret_value().encode()).decode()}"}
+
+
+def no_login(url: str, status: int) -> Refused:
+    """The error for a server that asks for a login, or does not take ours."""
+    return Refused(f"Prefect at {public_address(url)} does not let us in ({status})", Part.PREFECT)
 
 
 class RunFailed(Failed):
@@ -28,11 +43,15 @@ class RunFailed(Failed):
 
 
 class Connection:
-    """A Prefect server."""
+    """A Prefect server; `auth` is its login, `user:password`, where it asks for one."""
 
-    def __init__(self, prefect_url: str) -> None:
+    def __init__(self, prefect_url: str, auth: SecretStr | None = None) -> None:
         self.url = public_address(prefect_url)
-        self._client = httpx.Client(base_url=f"{prefect_url}/api", timeout=httpx.Timeout(FIRST_SECONDS, connect=3.0))
+        self._client = httpx.Client(
+            base_url=f"{prefect_url}/api",
+            timeout=httpx.Timeout(FIRST_SECONDS, connect=3.0),
+            headers=login_header(auth),
+        )
         self._is_prefect = False
 
     def check(self) -> None:
@@ -46,19 +65,31 @@ class Connection:
         self._client.timeout = httpx.Timeout(BUSY_SECONDS, connect=3.0)
         self._is_prefect = True
 
+    def check_login(self) -> None:
+        """Raises Refused where the server does not take our login, Unreachable where it is away."""
+        self.ask("POST", "/work_pools/filter", {"limit": 1})
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The JSON of the response. Raises RunFailed where the server refuses, Unreachable where it is away."""
+        """The JSON of the response, or None where it is empty.
+
+        Raises RunFailed where the server refuses the call, Refused where it does not take our login, and Unreachable
+        where it is away.
+        """
         if not self._is_prefect:  # else another server's 404 would read as a deployment that is missing
             self.check()
         response = self._send(method, path, body)
         if response.status_code == httpx.codes.NOT_FOUND and "/deployments/name/" in path:
             raise RunFailed(f"Prefect at {self.url} has no deployment {path.rsplit('/', 1)[-1]}; run `finloop up` once")
+        if response.status_code in NO_LOGIN:
+            raise no_login(self.url, response.status_code)
         if response.is_error:
             raise RunFailed(f"Prefect refused {method} {path}: {response.status_code} {response.text[:500]}")
+        if response.status_code == httpx.codes.NO_CONTENT:
+            return None
         try:
             found = response.json()
         except ValueError as error:

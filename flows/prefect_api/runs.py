@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import SecretStr
+
 from flows.prefect_api.connection import POLL_SECONDS, Connection, RunFailed
 from storage.clock import now
 
+SLOT_TAKEN = "Deployment concurrency limit reached."
+"""The message of a run that the server cancelled because another run of its deployment has the only slot."""
+
+SLOT_PAUSE = 2.0
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -35,12 +41,16 @@ class Run:
 class Runs:
     """The runs of finloop's deployments on one Prefect server; every deployment has its flow's name."""
 
-    def __init__(self, prefect_url: str) -> None:
-        self._server = Connection(prefect_url)
+    def __init__(self, prefect_url: str, auth: SecretStr | None = None) -> None:
+        self._server = Connection(prefect_url, auth)
 
     def check(self) -> None:
         """Raises Unreachable within 10 s where no Prefect server responds."""
         self._server.check()
+
+    def check_login(self) -> None:
+        """Raises Refused where the server does not take our login, Unreachable where no Prefect server responds."""
+        self._server.check_login()
 
     def start(self, name: str, parameters: dict[str, Any]) -> Run:
         """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters."""
@@ -65,7 +75,9 @@ class Runs:
     def finish(self, run: Run, deadline: float | None = None) -> Run:
         """Wait until a run has ended, by default without a limit: a retrain on few cores may need hours.
 
-        Raises RunFailed where the run did not complete, or did not end within `deadline` seconds.
+        A run that found another one of its deployment is started again: a schedule can skip a turn, a person cannot.
+        The returned run is the last one started. Raises RunFailed where the run did not complete, or did not end
+        within `deadline` seconds.
         """
         pause, began = threading.Event(), now()
         while not run.finished:
@@ -73,6 +85,9 @@ class Runs:
                 raise RunFailed(f"{run.flow} has not ended after {deadline:.0f} s; see {self.page(run)}")
             pause.wait(POLL_SECONDS)
             run = self.get(run)
+            if run.state == "CANCELLED" and run.message == SLOT_TAKEN:
+                pause.wait(SLOT_PAUSE)
+                run = self.start(run.flow, self._server.ask("GET", f"/flow_runs/{run.id}")["parameters"])
         if run.state != "COMPLETED":
             raise RunFailed(f"{run.flow} ended as {run.state.lower()}: {run.message}\nSee {self.page(run)}")
         return run

@@ -54,6 +54,10 @@ REFUSED: dict[Part, tuple[str, str]] = {
         "Put user and password of an account that may read and write the index into the address, "
         "or set FINLOOP_ELASTICSEARCH_API_KEY.",
     ),
+    Part.PREFECT: (
+        "FINLOOP_PREFECT_AUTH",
+        "Set it to the user:password that the server was given (PREFECT_SERVER_API_AUTH_STRING).",
+    ),
 }
 """The cures where a part responds and refuses us."""
 

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     prefect_url: PrefectAddress = Field(
         None, description="a Prefect server of your own, for one home; unset: `up` starts one"
     )
+    prefect_auth: Secret = Field(
+        None, description="the login of Prefect's API and pages, as user:password; `up` makes one for its own server"
+    )
     serving_url: Address = Field(None, description="the address of the serving app; unset: `up` starts one")
     receiver_url: Address = Field(None, description="the receiver's address for Label Studio; unset: `up` starts one")
     seed_data: str = Field("sample", description="`sample`, `hub` (the PhraseBank), its folder, or a text,label CSV")

@@ -6,27 +6,31 @@ from typing import Any
 
 import httpx
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows import artifacts, markup
 from flows.artifacts import MOVE_AFTER, Progress
+from flows.prefect_api.connection import login_header
 from flows.steps.promote import Promotion
 from flows.steps.score import Scored
 from storage.records import LabelTask, Purpose, TaskState
 from storage.texts.store import Counts
+from tests.fixtures_prefect import AUTH
 
 HOSTILE = "1. ![x](https://t.example/p) | <img src=x> `a` [y](javascript:alert(1))\n# www.b.example a@b.example &lt;"
 
 
 def _bar(server: str) -> dict[str, Any]:
-    found = httpx.post(f"{server}/api/artifacts/filter", json={"artifacts": {"key": {"any_": ["bar"]}}})
+    body = {"artifacts": {"key": {"any_": ["bar"]}}}
+    found = httpx.post(f"{server}/api/artifacts/filter", json=body, headers=login_header(AUTH))
     (bar,) = found.raise_for_status().json()
     return dict(bar)
 
 
 @pytest.mark.filterwarnings("ignore:Artifact creation outside")  # by a test, which is no flow
 def test_a_bar_moves_seldom_and_to_its_end_at_once(prefect_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with temporary_settings({PREFECT_API_URL: f"{prefect_server}/api"}):
+    login = {PREFECT_API_AUTH_STRING: AUTH.get_secret_value()}
+    with temporary_settings({PREFECT_API_URL: f"{prefect_server}/api", **login}):
         progress, made = Progress("bar", "made"), time.monotonic()
         while not (moved := _bar(prefect_server)["data"]):
             assert time.monotonic() - made < 10 * MOVE_AFTER, "the bar never moved"

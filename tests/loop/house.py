@@ -119,7 +119,7 @@ def running(home: Path, **settings: str) -> Iterator[House]:
     """`finloop up` on this home until the block's end; nothing of it outlives the block, whatever happens there."""
     mark = uuid.uuid4().hex
     variables = environment(mark, FINLOOP_HOME=str(home), **settings)
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
     said = home.parent / f"{home.name}.out"
     with said.open("wb") as output:
         process = subprocess.Popen(
@@ -132,7 +132,7 @@ def running(home: Path, **settings: str) -> Iterator[House]:
             name.removeprefix("FINLOOP_").lower(): value for name, value in filled.items() if value is not None
         }
         known = Settings(_env_file=None, **values)
-        parts, runs = Parts(known), Runs(known.needed("prefect_url"))
+        parts, runs = Parts(known), Runs(known.needed("prefect_url"), known.prefect_auth)
         try:
             yield House(process, mark, known, variables, parts, runs)
         finally:

@@ -1,6 +1,7 @@
 """The last of the house that all tests of this folder use: people answer, no text is left, `finloop up` is killed."""
 
 import io
+import random
 import signal
 import threading
 import time
@@ -14,13 +15,15 @@ from deployments.demo.annotator import AnswerKey
 from deployments.demo.client import Client
 from deployments.demo.console import Steps
 from deployments.demo.rounds import Rounds
+from deployments.supervisor.descendants import STACK
 from deployments.supervisor.ports import port_is_free
 from deployments.supervisor.stack import Stack
 from flows.steps import asking
 from flows.wiring.parts import Parts
+from storage.clock import now
 from storage.labels.projects import Project
 from tests.loop.conftest import RETRAIN_AFTER, Answered
-from tests.loop.house import SERVED, House, until
+from tests.loop.house import SERVED, House, running, until
 from tests.schemes import SENTIMENT
 
 
@@ -95,12 +98,23 @@ def test_a_round_that_finds_no_text_left_leaves_the_last_verdict(
 
 
 def test_ten_seconds_after_a_kill_of_up_nothing_of_it_lives(house: House) -> None:
-    """The last of this folder: the house is gone afterwards."""
+    """The house is gone afterwards, and a run of sync with it, at a moment of the run that differs from day to day."""
     assert len(house.processes()) > 6
     assert not any(port_is_free(port) for port in house.ports())
+    lost = house.runs.start("sync", {})
+    until(lambda: house.runs.get(lost).state != "SCHEDULED", "no worker took the run")
+    assert list((house.settings.home / "prefect" / "concurrency_leases").glob("*-*.json")), "the lease is not on disk"
+    threading.Event().wait(random.Random(now().date().isoformat()).uniform(0, 4))
     house.process.send_signal(signal.SIGKILL)
     house.process.wait(5)
     killed_at = time.monotonic()
     until(lambda: not house.processes(), f"still alive: {house.processes()}", 10)
     assert all(port_is_free(port) for port in house.ports())
     assert time.monotonic() - killed_at < 10
+
+
+def test_a_house_that_was_killed_syncs_again_at_once_when_it_is_up(house: House) -> None:
+    """The last of this folder."""
+    ours = {name: value for name, value in house.environment.items() if name.startswith("FINLOOP_")}
+    with running(house.settings.home, **{name: ours[name] for name in ours.keys() - {"FINLOOP_HOME", STACK}}) as again:
+        assert again.runs.finish(again.runs.start("sync", {}), 60).state == "COMPLETED"

@@ -8,42 +8,39 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI, Response
 from prefect.flows import Flow, load_flow_from_entrypoint
+from pydantic import SecretStr
 
 from deployments.local.orchestration import NotApplied, apply, pools, read_prefect_file
 from flows.prefect_api.connection import RunFailed
-from flows.prefect_api.pools import AUTOMATION
-from flows.prefect_api.runs import Runs
+from flows.prefect_api.pools import NOT_BEGUN, VANISHED, Watch
+from flows.prefect_api.runs import SLOT_TAKEN, Runs
+from flows.wiring.cures import name_setting
 from flows.wiring.settings import REPOSITORY
 from storage.clock import now
-from storage.errors import Unreachable
-from tests.deployments.serving.models import free_port
-from tests.fixtures_prefect import prefect_environment
+from storage.errors import Refused, Unreachable
+from tests.deployments.serving.models import free_port, serve
+from tests.fixtures_prefect import AUTH, prefect_environment
 
 FILE = read_prefect_file(REPOSITORY)
 DECLARED: dict[str, dict[str, Any]] = {one["name"]: one for one in FILE["deployments"]}
 SIZED = ("audit", "select")
 
 
-@pytest.fixture(scope="module")
-def server(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The session's server with prefect.yaml applied twice: what may be repeated must not double anything."""
-    environment = prefect_environment(tmp_path_factory.mktemp("prefect-cli"), prefect_server)
-    environment.pop("PREFECT_SERVER_DATABASE_CONNECTION_URL")
-    for _ in range(2):
-        apply(REPOSITORY, prefect_server, environment)
-    return prefect_server
+@pytest.fixture
+def server(deployed_server: str) -> str:
+    return deployed_server
 
 
-@pytest.fixture(scope="module")
-def api(server: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{server}/api", timeout=30) as client:
-        yield client
+@pytest.fixture
+def api(prefect_api: httpx.Client) -> httpx.Client:
+    return prefect_api
 
 
 @pytest.fixture
 def runs(server: str) -> Iterator[Runs]:
-    made = Runs(server)
+    made = Runs(server, AUTH)
     yield made
     made.close()
 
@@ -77,7 +74,9 @@ def test_a_deployment_is_as_the_file_says(api: httpx.Client, name: str) -> None:
     assert found["work_pool_name"] == declared["work_pool"]["name"]
     limit = declared["concurrency_limit"]
     assert found["global_concurrency_limit"]["limit"] == limit["limit"] == 1
-    assert found["concurrency_options"]["collision_strategy"] == limit["collision_strategy"] == "ENQUEUE"
+    assert found["concurrency_options"]["collision_strategy"] == limit["collision_strategy"]
+    # What an event starts must not be dropped; what only a schedule repeats need not wait.
+    assert limit["collision_strategy"] == ("ENQUEUE" if "triggers" in declared else "CANCEL_NEW")
     assert found["parameters"] == declared.get("parameters", {})
     assert found["enforce_parameter_schema"]
     assert found["job_variables"]["command"].endswith("-m prefect.engine")
@@ -119,11 +118,14 @@ def test_a_trigger_is_as_the_file_says(api: httpx.Client, name: str) -> None:
         assert set(action["parameters"]) == set(one["parameters"])
 
 
-def test_runs_whose_process_vanished_are_watched_by_one_automation(api: httpx.Client) -> None:
-    (watch,) = [one for one in automations(api) if one["name"] == AUTOMATION]
-    assert watch["enabled"]
-    assert watch["trigger"]["posture"] == "Proactive"
-    assert watch["actions"][0]["state"] == "CRASHED"
+@pytest.mark.parametrize("watch", [VANISHED, NOT_BEGUN], ids=["vanished", "not-begun"])
+def test_runs_whose_process_vanished_are_watched_by_one_automation(api: httpx.Client, watch: Watch) -> None:
+    (found,) = [one for one in automations(api) if one["name"] == watch.name]
+    assert found["enabled"]
+    assert found["trigger"]["posture"] == "Proactive"
+    assert set(found["trigger"]["after"]) == watch.after and set(found["trigger"]["expect"]) == watch.expect
+    assert found["trigger"]["match_related"][0]["prefect.resource.name"] == list(DECLARED)
+    assert found["actions"][0]["state"] == "CRASHED"
 
 
 @pytest.mark.parametrize("name", SIZED)
@@ -154,13 +156,47 @@ def test_a_file_that_prefect_refuses_is_an_error_with_what_it_said(server: str, 
     broken = {"name": "broken", "entrypoint": "missing.py:flow", "work_pool": {"name": "cpu"}}
     (tmp_path / "prefect.yaml").write_text(f"deployments: [{broken}]\n")
     with pytest.raises(NotApplied, match=r"(?s)prefect deploy --all failed.*missing"):
-        apply(tmp_path, server, prefect_environment(tmp_path / "home", server))
+        apply(tmp_path, server, prefect_environment(tmp_path / "home", server), AUTH)
+
+
+def test_a_login_that_the_server_does_not_take_is_found_before_anything_is_applied(server: str, tmp_path: Path) -> None:
+    for auth in (None, SecretStr("finloop:wrong")):
+        with pytest.raises(Refused) as refused:
+            apply(REPOSITORY, server, {"PREFECT_HOME": str(tmp_path)}, auth)
+        name_setting(refused.value)
+        assert "FINLOOP_PREFECT_AUTH" in str(refused.value)
+
+
+def test_a_server_that_is_too_busy_is_tried_again_and_then_named_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server is well for our own calls, and does not take what Prefect's client sends."""
+    monkeypatch.setattr("deployments.local.orchestration.PAUSE", 0.01)
+    app, tries = FastAPI(), list[str]()
+
+    @app.get("/api/health")
+    def health() -> bool:
+        return True
+
+    @app.post("/api/{noun}/filter")
+    def nothing(noun: str) -> list[str]:
+        return []
+
+    @app.post("/api/work_pools/")
+    def busy() -> Response:
+        tries.append("work_pools")
+        return Response(status_code=503)
+
+    with serve(app) as url, pytest.raises(NotApplied, match=r"did not take prefect.yaml in 2 tries: 503") as failed:
+        apply(REPOSITORY, url, prefect_environment(tmp_path, url) | {"PREFECT_CLIENT_MAX_RETRIES": "0"}, tries=2)
+    assert "Traceback" not in str(failed.value) and "finloop up" in str(failed.value)
+    assert len(tries) == 2
 
 
 def test_where_no_server_answers_the_setting_is_named(tmp_path: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(Unreachable, match="no Prefect answers"):
-        apply(REPOSITORY, nowhere, {})
+        apply(REPOSITORY, nowhere, {"PREFECT_HOME": str(tmp_path)})
 
 
 def test_the_command_of_a_worker_is_this_python(api: httpx.Client) -> None:
@@ -220,3 +256,64 @@ def test_a_server_without_our_deployments_is_told_how_to_get_them(runs: Runs) ->
 
 def test_a_server_that_answers_passes_the_check(runs: Runs) -> None:
     runs.check()
+
+
+def test_a_person_whose_run_finds_another_one_waits_for_its_end(runs: Runs, api: httpx.Client) -> None:
+    first, second = runs.start("audit", {"policy": {"size": 7}}), runs.start("audit", {"policy": {"size": 8}})
+    for run in (first, second):
+        api.post(f"/flow_runs/{run.id}/set_state", json={"state": {"type": "PENDING"}}).raise_for_status()
+    assert (runs.get(second).state, runs.get(second).message) == ("CANCELLED", SLOT_TAKEN)
+    began = now()
+    with pytest.raises(RunFailed, match="has not ended"):
+        runs.finish(second, deadline=1.0)
+    (again,) = [run for run in runs.since("audit", began) if run.created_by == "user"]
+    assert api.get(f"/flow_runs/{again.id}").json()["parameters"] == {"policy": {"size": 8}}
+    set_state(api, first.id, "COMPLETED", "")
+
+
+def change_schedule(api: httpx.Client, name: str, **values: Any) -> None:
+    found = deployment(api, name)
+    path = f"/deployments/{found['id']}/schedules/{found['schedules'][0]['id']}"
+    api.patch(path, json=values).raise_for_status()
+
+
+def change(api: httpx.Client, name: str, **values: Any) -> None:
+    api.patch(f"/deployments/{deployment(api, name)['id']}", json=values).raise_for_status()
+
+
+@pytest.fixture
+def changed(api: httpx.Client) -> Iterator[None]:
+    """What people may change in Prefect's pages is changed, and is back afterwards."""
+    (trigger,) = [one for one in automations(api) if one["name"] == "a challenger is deployed"]
+
+    def turn(back: bool) -> None:
+        audit = {"cron": DECLARED["audit"]["schedules"][0]["cron"]} if back else {"cron": "0 7 * * 2"}
+        change_schedule(api, "select", active=back)
+        change_schedule(api, "audit", schedule={**audit, "timezone": "UTC" if back else "Europe/Berlin"})
+        change(api, "score", parameters={"policy": {"batch_size": 32 if back else 8}})
+        change(api, "retrain", paused=not back)
+        pool = {"concurrency_limit": None if back else 3, "is_paused": not back}
+        api.patch("/work_pools/cpu", json=pool).raise_for_status()
+        for one in automations(api):
+            if one["name"] == trigger["name"]:
+                api.patch(f"/automations/{one['id']}", json={"enabled": back}).raise_for_status()
+
+    turn(False)
+    yield
+    turn(True)
+
+
+@pytest.mark.usefixtures("changed")
+def test_what_people_change_in_prefects_pages_stays_and_is_said(
+    server: str, api: httpx.Client, cli_environment: dict[str, str]
+) -> None:
+    said = apply(REPOSITORY, server, cli_environment, AUTH)
+    assert sorted(one.split(":")[0] for one in said) == ["audit", "deploy", "retrain", "score", "select"]
+    assert not deployment(api, "select")["schedules"][0]["active"]
+    kept = deployment(api, "audit")["schedules"][0]["schedule"]
+    assert (kept["cron"], kept["timezone"]) == ("0 7 * * 2", "Europe/Berlin")
+    assert deployment(api, "score")["parameters"] == {"policy": {"batch_size": 8}}
+    assert deployment(api, "retrain")["paused"]
+    pool = api.get("/work_pools/cpu").json()
+    assert (pool["concurrency_limit"], pool["is_paused"]) == (3, True)
+    assert [one["enabled"] for one in automations(api) if one["name"] == "a challenger is deployed"] == [False]

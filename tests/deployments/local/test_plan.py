@@ -130,7 +130,7 @@ def test_a_secret_of_ones_own_is_kept(settings: Settings) -> None:
 def test_no_secret_stands_in_what_is_logged_of_a_make_plan(settings: Settings) -> None:
     plan = make_plan(settings)
     said = repr(plan)
-    for secret in ("webhook_secret", "admin_token", "label_studio_token"):
+    for secret in ("webhook_secret", "admin_token", "label_studio_token", "prefect_auth"):
         assert plan.settings.needed(secret) not in said
     assert plan.account is not None and plan.account.password not in said
 
@@ -173,7 +173,32 @@ def test_prefect_keeps_to_a_home_of_its_own(settings: Settings) -> None:
     assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
     workers = [process for process in plan.processes if process.name in WORKERS]
     assert all(process.needs == ("prefect",) for process in workers)
-    assert [process.prepare is not None for process in workers] == [True, False]
+    assert [process.prepare is not None for process in workers] == [True, True]
+
+
+def test_no_worker_starts_before_what_the_last_house_left_is_cleared(settings: Settings) -> None:
+    """Both wait for the one that applies prefect.yaml, and both have its error: here no server is up."""
+    workers = [process for process in make_plan(settings).processes if process.name in WORKERS]
+    errors: list[Unreachable] = []
+    for process in workers:
+        assert process.prepare is not None
+        with pytest.raises(Unreachable) as raised:
+            process.prepare()
+        errors.append(raised.value)
+    assert errors[0] is errors[1]
+
+
+def test_our_prefect_asks_for_a_login_and_a_server_elsewhere_has_its_own(settings: Settings) -> None:
+    ours = make_plan(settings)
+    (server,) = [process for process in ours.processes if process.name == "prefect"]
+    login = ours.settings.needed("prefect_auth")
+    assert server.env["PREFECT_SERVER_API_AUTH_STRING"] == login and len(login) > len("finloop:") + 12
+    assert make_plan(settings).settings.needed("prefect_auth") == login
+    workers = [process for process in ours.processes if process.name in WORKERS]
+    assert {process.env["PREFECT_API_AUTH_STRING"] for process in workers} == {login}
+    theirs = make_plan(settings.model_copy(update={"prefect_url": "http://theirs:4200"})).settings
+    assert theirs.prefect_auth is None
+    assert prefect_environment(theirs)["PREFECT_API_AUTH_STRING"] == ""
 
 
 def test_workers_of_a_prefect_elsewhere_wait_for_none_of_ours(settings: Settings) -> None:

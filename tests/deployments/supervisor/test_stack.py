@@ -113,6 +113,54 @@ def test_a_process_that_dies_is_named_and_restarted(tmp_path: Path, events: list
     assert events[2].detail == "died (killed by SIGKILL)"
 
 
+DEAF = textwrap.dedent("""
+    import http.server, pathlib, sys, threading
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if pathlib.Path(sys.argv[2]).exists():
+                threading.Event().wait()
+            self.send_response(200)
+            self.end_headers()
+    http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+""")
+
+
+@pytest.mark.parametrize("way", ["stopped", "silent", "disowned"])
+def test_a_process_that_is_frozen_is_killed_and_restarted(tmp_path: Path, events: list[ProcessEvent], way: str) -> None:
+    """Stopped by a signal, without a response at its address, or not alive by a check of its own."""
+    port, deaf = choose_port(), tmp_path / "deaf"
+    web = Process(
+        "web",
+        (sys.executable, "-c", DEAF, str(port), str(deaf)),
+        ready=f"http://127.0.0.1:{port}/",
+        port=port,
+        alive=(lambda: not deaf.exists()) if way == "disowned" else None,
+        silent_deadline=0.6,
+    )
+    with Stack([web], tmp_path, events.append) as stack:
+        first = stack.pid("web") or 0
+        os.kill(first, signal.SIGSTOP) if way == "stopped" else deaf.touch()
+        until(lambda: EventKind.DIED in kinds(events, "web"))
+        deaf.unlink(missing_ok=True)
+        until(lambda: kinds(events, "web").count(EventKind.READY) == 2)
+        assert stack.pid("web") != first
+        assert not _lives(psutil.Process(first)) if psutil.pid_exists(first) else True
+    (died,) = [event for event in events if event.kind is EventKind.DIED]
+    assert "was frozen for 1 s, and was killed" in died.detail
+
+
+def test_a_process_that_responds_again_in_time_is_left_alone(tmp_path: Path, events: list[ProcessEvent]) -> None:
+    looks: list[bool] = []
+
+    def alive() -> bool:
+        looks.append(len(looks) % 4 == 3)
+        return looks[-1]
+
+    with Stack([Process("busy", SLEEP, alive=alive, silent_deadline=0.6)], tmp_path, events.append):
+        until(lambda: len(looks) > 24)
+    assert EventKind.DIED not in kinds(events, "busy")
+
+
 def test_what_a_dead_part_left_is_ended_before_its_restart(tmp_path: Path, events: list[ProcessEvent]) -> None:
     mark = tmp_path / "mark"
     with Stack([script("run", RUNAWAY, STUBBORN, str(mark))], tmp_path, events.append) as stack:

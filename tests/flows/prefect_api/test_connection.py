@@ -75,7 +75,7 @@ def test_a_verb_waits_for_a_run_as_long_as_it_goes_on(monkeypatch: pytest.Monkey
     app.get("/api/flow_runs/8")(lambda: a_run(states.pop(0)))
     monkeypatch.setattr("flows.prefect_api.runs.now", lambda: now() + timedelta(hours=next(hours)))
     with serve(app) as url:
-        assert run_and_wait(url, "score", {}, wait=True, as_json=True).state == "COMPLETED"
+        assert run_and_wait(Runs(url), "score", {}, wait=True, as_json=True).state == "COMPLETED"
         states += ["RUNNING", "RUNNING"]
         runs = Runs(url)
         with pytest.raises(RunFailed, match="not ended after 3600 s"):

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, Response
+from pydantic import SecretStr
 
 from flows.intents import Deploy, Promote, Retrain
 from flows.prefect_api.events import NAMESPACE, deliver, event_id
 from flows.wiring.parts import Parts
-from storage.errors import Part, Unreachable
+from storage.errors import Part, Refused, Unreachable
 from tests.deployments.serving.models import free_port, serve
+from tests.fixtures_prefect import AUTH
 
 
 @contextmanager
@@ -60,6 +62,16 @@ def test_an_event_that_prefect_refuses_holds_up_no_other(parts: Parts) -> None:
     assert [(one.attempts, one.last_error) for one in parts.outbox.open()] == [
         (1, "Prefect refuses the event with 422")
     ] * 2
+
+
+def test_an_event_has_the_login_and_without_it_stays_intended_and_says_so(parts: Parts, prefect_server: str) -> None:
+    parts.outbox.intend(Deploy("2", attempt=1))
+    for auth in (None, SecretStr("finloop:wrong")):
+        with pytest.raises(Refused, match="does not let us in") as refused:
+            deliver(parts.outbox, prefect_server, auth)
+        assert refused.value.part is Part.PREFECT
+    assert [intent.key for intent in parts.outbox.open()] == ["deploy:2:1"]
+    assert deliver(parts.outbox, prefect_server, AUTH) == 1
 
 
 def test_an_event_that_prefect_cannot_take_now_stays_intended_with_the_reason(parts: Parts) -> None:

@@ -11,6 +11,7 @@ import pytest
 from flows.prefect_api.connection import Connection
 from flows.prefect_api.watch import Watch
 from storage.clock import now
+from tests.fixtures_prefect import AUTH
 
 HOUR = timedelta(hours=1)
 MakeRun = Callable[..., str]
@@ -18,7 +19,7 @@ MakeRun = Callable[..., str]
 
 @pytest.fixture
 def server(prefect_server: str) -> Iterator[Connection]:
-    with closing(Connection(prefect_server)) as connection:
+    with closing(Connection(prefect_server, AUTH)) as connection:
         yield connection
 
 

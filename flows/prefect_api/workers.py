@@ -1,0 +1,23 @@
+"""Asks a Prefect server whether it hears from a worker, which has no address of its own to ask."""
+
+import httpx
+from pydantic import SecretStr
+
+from flows.prefect_api.connection import login_header
+
+SECONDS = 5.0
+
+
+def worker_is_heard(prefect_url: str, auth: SecretStr | None, pool: str, name: str) -> bool:
+    """Whether the worker's heartbeats reach the server; also True where the server says nothing, within 5 s.
+
+    A worker sends a heartbeat every 30 s, and the server calls it offline after 90 s without one.
+    """
+    url = f"{prefect_url}/api/work_pools/{pool}/workers/filter"
+    try:
+        response = httpx.post(url, json={}, headers=login_header(auth), timeout=SECONDS)
+        workers = response.json() if response.is_success else []
+    except (httpx.HTTPError, ValueError):
+        return True
+    states = [worker["status"] for worker in workers if worker["name"] == name]
+    return not states or "ONLINE" in states
