@@ -1,4 +1,4 @@
-"""Asks annotators about the texts that the champion is least sure of, with its predictions prefilled."""
+"""Asks annotators about the texts that the champion is least sure of, and shows them its answers."""
 
 from prefect import State, flow
 from prefect.states import Completed

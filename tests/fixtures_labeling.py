@@ -91,10 +91,11 @@ class Loop(LabelStore):
         assert task.task_id is not None
         return int(self.studio.api.annotations.create(task.task_id, result=result, was_cancelled=label is None).id)
 
-    def post(self, path: str, body: dict[str, Any]) -> None:
-        """What a page or a script may send there."""
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What a page or a script may send there, and the response."""
         headers = {"Authorization": f"Token {self.token}"}
-        httpx.post(self.studio.url + path, json=body, headers=headers, trust_env=False, timeout=30).raise_for_status()
+        response = httpx.post(self.studio.url + path, json=body, headers=headers, trust_env=False, timeout=30)
+        return dict(response.raise_for_status().json())
 
     def delete(self, path: str) -> None:
         """What a person may delete there; finloop itself never does."""

@@ -69,7 +69,7 @@ def audit(size: Size = None, wait: Wait = True, as_json: Json = False) -> None:
 
 
 def select(size: Size = None, wait: Wait = True, as_json: Json = False) -> None:
-    """Send the texts of lowest margin to annotators, with the model's prediction prefilled."""
+    """Send the texts of lowest margin to annotators, with the model's answer beside each."""
     _run("select", {} if size is None else {"policy": {"size": size}}, wait, as_json)
 
 

@@ -12,8 +12,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from labeling.ask.batch import BATCH_LEASE
 from labeling.studio.client import Studio
-from labeling.studio.interface import check_tasks, choice
-from labeling.studio.project import MODEL_NAME
+from labeling.studio.interface import check_tasks
 from labeling.studio.task_data import text_carried
 from storage.errors import Busy, FinloopError
 from storage.labels.projects import Project
@@ -69,22 +68,23 @@ def recover_batches(studio: Studio, project: Project, tasks: Tasks, scheme: Sche
 
 
 def payload(task: LabelTask, scheme: Scheme) -> dict[str, Any]:
-    """A task in Label Studio's form, with its prediction prefilled. A task of the audit has no prediction."""
+    """A task in Label Studio's form. It shows the model's answer beside the text; a task of the audit shows none.
+
+    The answer is no prediction of Label Studio's, which would tick the choice: its key would then take the tick away,
+    and one click would turn hundreds of predictions into annotations that nobody gave.
+    """
     data: dict[str, Any] = {
         "text": task.text,
         "text_id": task.text_id,
         "feed": task.source,  # `source` in a labelling config is the whole task, whatever the data says
         "batch_id": task.batch_id,
         "purpose": task.purpose.value,
+        "suggestion": "",
     }
     if task.prediction is None or task.purpose is Purpose.AUDIT:
         return {"data": data}
-    prediction = {
-        "model_version": MODEL_NAME,
-        "score": task.prediction.confidence,
-        "result": [choice(scheme, task.prediction.label)],
-    }
-    return {"data": {**data, "model_version": task.prediction.model_version}, "predictions": [prediction]}
+    said = f"The model's answer: {scheme.label(task.prediction.label)}"
+    return {"data": {**data, "suggestion": said, "model_version": task.prediction.model_version}}
 
 
 def _await_import(studio: Studio, project: Project, batch_id: str, chunk: Sequence[LabelTask]) -> dict[str, int]:

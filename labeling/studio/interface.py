@@ -14,18 +14,12 @@ from storage.scheme import Scheme, SchemeLabel
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface.interface import LabelInterface
 
-TEXT, SOURCE = "text", "source"
+TEXT, SOURCE, SUGGESTION = "text", "source", "suggestion"
 """The names of the shown tags. `$source` in a labelling config is the whole task, so a text's source is `$feed`."""
 
 TEXT_STYLE = "font-size: 1.25em; line-height: 1.5; padding: 1em 0"
 TINT = "33"
 """The opacity of a button's colour (alpha in hexadecimal): the button's text is readable on any colour."""
-
-PREFILLED = (
-    "A choice that is ticked when a text opens is the model's answer. To confirm it, submit (Ctrl+Enter); its own key "
-    "would take the tick away, and the same key again would put it back."
-)
-"""In Label Studio 1.23 the key of a ticked choice unticks it."""
 
 VARIABLE = re.compile(r"\$(?=[\w\[{.])")
 """The `$` that Label Studio replaces by task data. A `$` with a word joiner after it looks the same, and is kept."""
@@ -33,7 +27,7 @@ VARIABLE = re.compile(r"\$(?=[\w\[{.])")
 
 def control_name(scheme: Scheme) -> str:
     """The buttons' name in answers and predictions: the scheme's name, with `-label` where another tag has it."""
-    return f"{scheme.name}-label" if scheme.name in {TEXT, SOURCE} else scheme.name
+    return f"{scheme.name}-label" if scheme.name in {TEXT, SOURCE, SUGGESTION} else scheme.name
 
 
 def choice(scheme: Scheme, label: str) -> dict[str, Any]:
@@ -47,14 +41,10 @@ def choice(scheme: Scheme, label: str) -> dict[str, Any]:
 
 
 def instructions(scheme: Scheme) -> str:
-    """The scheme's instructions as HTML, and how to confirm a prefilled choice; HTML in them is shown as written."""
+    """The scheme's instructions as HTML; HTML in them is shown as it is written."""
     from markdown_it import MarkdownIt
 
-    return str(
-        MarkdownIt("commonmark", {"html": False})
-        .enable("table")
-        .render(f"{scheme.instructions.strip()}\n\n{PREFILLED}")
-    ).strip()
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(scheme.instructions)).strip()
 
 
 def label_config(scheme: Scheme) -> str:
@@ -114,6 +104,7 @@ def _tags(scheme: Scheme) -> dict[str, tuple[str, dict[str, str], tuple[Any, ...
     return {
         TEXT: ("Text", {"value": "$text", "selectionEnabled": "false"}, ()),
         SOURCE: ("Text", {"value": "From: $feed", "selectionEnabled": "false"}, ()),
+        SUGGESTION: ("Text", {"value": "$suggestion", "selectionEnabled": "false"}, ()),
         control_name(scheme): ("Choices", buttons, tuple(_button(label) for label in scheme.labels)),
     }
 

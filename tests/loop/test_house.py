@@ -55,14 +55,15 @@ def test_a_refused_version_is_served_only_by_force(house: House, first: First) -
     assert (first.forced.state, first.forced.message) == ("COMPLETED", f"version {first.version} is served")
 
 
-def test_audit_tasks_show_no_prediction_and_selected_ones_do(house: House, answered: Answered) -> None:
-    def shown(number: int | None) -> list[dict[str, object]]:
-        predictions: list[dict[str, object]] = house.parts.studio.get(f"/api/tasks/{number}")["predictions"]
-        return predictions
+def test_audit_tasks_do_not_show_the_models_answer_and_selected_ones_do(house: House, answered: Answered) -> None:
+    def shown(number: int | None) -> str:
+        task = house.parts.studio.get(f"/api/tasks/{number}")
+        assert task["predictions"] == []
+        return str(task["data"]["suggestion"])
 
     assert (len(answered.audit), len(answered.selected)) == (AUDIT, SELECTED)
-    assert [shown(task.task_id) for task in answered.audit] == [[]] * AUDIT
-    assert all(len(shown(task.task_id)) == 1 for task in answered.selected)
+    assert [shown(task.task_id) for task in answered.audit] == [""] * AUDIT
+    assert all(shown(task.task_id).startswith("The model's answer: ") for task in answered.selected)
 
 
 def test_every_answer_came_by_webhook_and_is_a_label(house: House, answered: Answered) -> None:

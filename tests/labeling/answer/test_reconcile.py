@@ -82,9 +82,17 @@ def test_an_answer_outside_the_scheme_is_counted_and_not_taken(loop: Loop) -> No
     assert label(loop, task) is None
 
 
+def predict(loop: Loop, task: LabelTask) -> int:
+    """Attach the model's answer as a prediction, as an earlier finloop did. Returns the prediction's id."""
+    made = {"task": task.task_id, "result": [a_choice(NEUTRAL)], "model_version": "finloop", "score": 0.4}
+    return int(loop.post("/api/predictions/", made)["id"])
+
+
 def test_answers_that_were_made_from_predictions_by_one_click_are_no_labels(loop: Loop) -> None:
     project = loop.project()
     copied, edited, asked = loop.sent(project, 3)
+    for task in (copied, edited, asked):
+        predict(loop, task)
     there = {"all": False, "included": [copied.task_id, edited.task_id]}
     loop.post(
         f"/api/dm/actions?id=predictions_to_annotations&project={project.id}", {"selectedItems": there, "ordering": []}
@@ -99,8 +107,7 @@ def test_a_prefilled_answer_that_was_accepted_as_it_stood_is_kept_with_that_fact
     project = loop.project()
     accepted, changed = loop.sent(project, 2)
     for task, said in ((accepted, NEUTRAL), (changed, POSITIVE)):
-        (prediction,) = (one["predictions"] for one in loop.there(project) if one["id"] == task.task_id)
-        given = {"result": [a_choice(said)], "lead_time": 1.5, "parent_prediction": dict(prediction[0])["id"]}
+        given = {"result": [a_choice(said)], "lead_time": 1.5, "parent_prediction": predict(loop, task)}
         loop.post(f"/api/tasks/{task.task_id}/annotations/", given)
     assert found(loop, project) == Reconciled(tasks=2, answers=2)
     assert [label(loop, task) for task in (accepted, changed)] == [NEUTRAL, POSITIVE]

@@ -10,7 +10,6 @@ import pytest
 from labeling.ask.batch import Batch
 from labeling.ask.send import payload, recover_batches, send_batch
 from labeling.studio.client import Studio
-from labeling.studio.project import MODEL_NAME
 from storage.errors import Busy
 from storage.labels.projects import Project
 from storage.labels.tasks import Tasks
@@ -42,7 +41,7 @@ def times_there(loop: Loop, project: Project) -> Counter[str]:
     return Counter(task["data"]["text_id"] for task in loop.there(project))
 
 
-def test_selected_texts_arrive_with_the_models_answer_prefilled(loop: Loop) -> None:
+def test_selected_texts_arrive_with_the_models_answer_beside_them_and_no_choice_ticked(loop: Loop) -> None:
     project = loop.project()
     sent = loop.sent(project, 3)
     assert {task.state for task in sent} == {TaskState.SENT}
@@ -53,10 +52,8 @@ def test_selected_texts_arrive_with_the_models_answer_prefilled(loop: Loop) -> N
         assert task.prediction is not None
         assert (seen["data"]["text"], seen["data"]["text_id"]) == (task.text, task.text_id)
         assert seen["data"]["model_version"] == VERSION
-        (prediction,) = seen["predictions"]
-        assert prediction.result[0]["value"] == {"choices": [task.prediction.label]}
-    shown = loop.studio.get(f"/api/projects/{project.id}/next")
-    assert [one["model_version"] for one in shown["predictions"]] == [MODEL_NAME]
+        assert seen["data"]["suggestion"] == f"The model's answer: {task.prediction.label}"
+        assert seen["predictions"] == []
 
 
 def test_audit_texts_arrive_without_any_prediction(loop: Loop) -> None:
@@ -65,6 +62,7 @@ def test_audit_texts_arrive_without_any_prediction(loop: Loop) -> None:
     there = loop.there(project)
     assert {task["id"] for task in there} == {task.task_id for task in sent}
     assert [task["predictions"] for task in there] == [[], [], []]
+    assert [task["data"]["suggestion"] for task in there] == ["", "", ""]
     assert not any("model_version" in task["data"] for task in there)
 
 

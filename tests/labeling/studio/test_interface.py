@@ -42,13 +42,13 @@ def test_answers_that_were_given_before_there_were_schemes_are_still_read() -> N
     assert control_name(SENTIMENT) == "sentiment"
 
 
-@pytest.mark.parametrize("name", ["text", "source", "question", "topic"])
+@pytest.mark.parametrize("name", ["text", "source", "suggestion", "question", "topic"])
 def test_the_buttons_have_a_name_of_their_own(name: str) -> None:
     scheme = scheme_of("one", "two", name=name)
     names = [
         element.attrib["name"] for element in ET.fromstring(label_config(scheme)).iter() if "name" in element.attrib
     ]
-    assert len(names) == len(set(names)) == 3
+    assert len(names) == len(set(names)) == 4
     assert choices_of(label_config(scheme)) == {control_name(scheme): {"one", "two"}}
 
 
@@ -78,14 +78,17 @@ def test_instructions_are_markdown_and_html_in_them_is_shown_as_written() -> Non
             seen.append(tag)
 
     Tags().feed(html)
-    assert seen == ["h1", "p", "strong", "p", "p"]
+    assert seen == ["h1", "p", "strong", "p"]
     assert "&lt;script&gt;" in html
 
 
 def test_a_prediction_that_does_not_fit_is_refused_by_its_text() -> None:
     def task(label: str, **data: str) -> dict[str, Any]:
         prediction = {"model_version": MODEL_NAME, "score": 0.5, "result": [choice(TWO, label)]}
-        return {"data": {"text": "Sold", "feed": "wire", "text_id": "7", **data}, "predictions": [prediction]}
+        return {
+            "data": {"text": "Sold", "feed": "wire", "suggestion": "", "text_id": "7", **data},
+            "predictions": [prediction],
+        }
 
     check_tasks(TWO, [task("confirmed"), task("rumour")])
     with pytest.raises(BadInput, match=r"text 7 .*positive"):
@@ -105,8 +108,7 @@ def test_any_number_of_labels_is_asked_answered_and_found(loop: Loop, scheme: Sc
     assert loop.studio.api.projects.get(project.id).label_config == label_config(scheme)
     tasks = loop.sent(project, 3)
     for there in loop.there(project):
-        (prediction,) = there["predictions"]
-        assert prediction.result == [choice(scheme, scheme.names[1])]
+        assert there["data"]["suggestion"] == f"The model's answer: {scheme.names[1]}"
     given = dict(zip([task.text_id for task in tasks], [scheme.names[0], scheme.names[1], None], strict=True))
     for task in tasks:
         loop.answer(task, given[task.text_id])
