@@ -1,5 +1,6 @@
 """Tells a frozen process from a living one: a process that neither ends nor responds holds its port for ever."""
 
+import threading
 import time
 
 import psutil
@@ -22,21 +23,26 @@ class Pulse:
         self._every = process.silent_deadline / BEATS
         self._last = self._looked = time.monotonic()
         self._missed = 0
+        self._looking = threading.Event()
 
     def lost(self) -> bool:
-        """Whether the process has been frozen for its `silent_deadline`. Cheap while no look is due.
+        """Whether the process has been frozen for its `silent_deadline`. Returns at once: a thread of its own looks.
 
         One long look is not enough: several in a row must fail, so that a laptop's sleep ends no process.
         """
-        if time.monotonic() - self._looked < self._every:
-            return False
+        if not self._looking.is_set() and time.monotonic() - self._looked >= self._every:
+            self._looking.set()
+            threading.Thread(target=self._look, name=f"pulse of {self._process.name}", daemon=True).start()
+        return self._missed >= BEATS // 3 and self._looked - self._last >= self._process.silent_deadline
+
+    def _look(self) -> None:
         beats = self._beats()
         self._looked = time.monotonic()
         if beats:
             self._last, self._missed = self._looked, 0
         else:
             self._missed += 1
-        return self._missed >= BEATS // 3 and self._looked - self._last >= self._process.silent_deadline
+        self._looking.clear()
 
     def _beats(self) -> bool:
         try:
