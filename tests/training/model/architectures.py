@@ -58,12 +58,18 @@ def write_base(folder: Path, architecture: str, **tokenizer: Any) -> Path:
     return folder
 
 
-def write_tokenizer(folder: Path, pad: int = 0, words: list[str] = WORDS, **more: Any) -> None:
-    """A tokenizer of whole words with the special tokens of BERT's order (padding is 0) or of RoBERTa's (1)."""
+def write_tokenizer(folder: Path, pad: int = 0, words: list[str] = WORDS, pieces: bool = False, **more: Any) -> None:
+    """A tokenizer of whole words with the special tokens of BERT's order (padding is 0) or of RoBERTa's (1).
+
+    With `pieces`, the words are pieces as T5's and XLM-RoBERTa's are: the special tokens are pieces, too.
+    """
     special = ["<s>", "<pad>", "</s>", "<unk>"] if pad else ["<pad>", "<unk>", "<s>", "</s>"]
     numbers = {word: number for number, word in enumerate([*special, *words])}
     made = Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
+    if pieces:
+        made = Tokenizer(models.Unigram([(token, 0.0) for token in numbers], unk_id=numbers["<unk>"]))
+        made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     made.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[(token, numbers[token]) for token in ("<s>", "</s>")]
     )
