@@ -1,8 +1,12 @@
 """Tiny random base models of many architectures, each with a tokenizer of a few words, made from configurations."""
 
+import io
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import sentencepiece
 import torch
 import transformers as t
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -76,3 +80,19 @@ def write_tokenizer(folder: Path, pad: int = 0, words: list[str] = WORDS, pieces
     names = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>",
              "bos_token": "<s>", "eos_token": "</s>"}  # fmt: skip
     t.PreTrainedTokenizerFast(tokenizer_object=made, **{**names, **more}).save_pretrained(folder)
+
+
+def write_sentencepiece(folder: Path, file: str, tokenizer: str, texts: Iterable[str]) -> None:
+    """Puts a vocabulary of sentencepiece, learnt from `texts`, in the place of the tokenizer in `folder`."""
+    learnt = io.BytesIO()
+    special = {"pad": "[PAD]", "bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]"}
+    if tokenizer != "DebertaV2Tokenizer":
+        special = {"pad": "<pad>", "unk": "<unk>", "bos": "[CLS]", "eos": "[SEP]"}
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_writer=learnt, vocab_size=36, hard_vocab_limit=False, minloglevel=2,
+        **{f"{name}_id": number for number, name in enumerate(special)},
+        **{f"{name}_piece": piece for name, piece in special.items()},
+    )  # fmt: skip
+    (folder / "tokenizer.json").unlink()
+    (folder / file).write_bytes(learnt.getvalue())
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": tokenizer}))

@@ -8,8 +8,8 @@ import pytest
 from storage.records import Row, Split
 from storage.text import text_id
 from tests.schemes import LABELS
-from tests.training.model.architectures import CONFIGS, POSITIONS, write_base
-from training.model.base_model import find_base_model
+from tests.training.model.architectures import CONFIGS, POSITIONS, write_base, write_sentencepiece
+from training.model.base_model import BaseModel, find_base_model
 from training.model.classifier import Classifier
 from training.model.finetune import Recipe, finetune
 
@@ -46,6 +46,22 @@ def test_every_architecture_is_trained_and_answers_the_same_in_any_batch(archite
     base = find_base_model(
         str(write_base(tmp_path / "base", architecture, pieces=architecture in OF_PIECES)), tmp_path / "cache"
     )
+    trained_and_asked(base, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "file", "tokenizer"),
+    [("DeBERTa-v2", "spm.model", "DebertaV2Tokenizer"), ("ALBERT", "spiece.model", "AlbertTokenizer")],
+)
+def test_a_base_with_a_vocabulary_of_sentencepiece_alone_goes_the_same_way(
+    architecture: str, file: str, tokenizer: str, tmp_path: Path
+) -> None:
+    folder = write_base(tmp_path / "base", architecture)
+    write_sentencepiece(folder, file, tokenizer, SHORT)
+    trained_and_asked(find_base_model(str(folder), tmp_path / "cache"), tmp_path)
+
+
+def trained_and_asked(base: BaseModel, tmp_path: Path) -> None:
     made = finetune(rows(), base, Recipe(epochs=1, batch_size=8), tmp_path / "model", LABELS)
     model = Classifier.load(made.folder, LABELS, device="cpu")
     texts = [*LONG, *SPELT, *SHORT]
