@@ -56,16 +56,19 @@ def tokens_read(model: Any) -> int:
 
 
 def encode(tokenizer: Any, texts: Sequence[str], limit: int, reading: Reading) -> Encoded:
-    """The tokens of `texts`, at most `limit` a text, without padding. The tokens at both ends of a text are kept."""
+    """The tokens of `texts`, at most `limit` a text, without padding. The tokens at both ends of a text are kept.
+
+    A special token that a text spells out ("</s>", "[SEP]") is read as text.
+    """
     if not texts:
         return Encoded({"input_ids": []}, [])
-    columns = dict(tokenizer(list(texts), verbose=False))
+    columns = _tokens(tokenizer, list(texts), verbose=False)
     truncated = [len(row) > limit for row in columns["input_ids"]]
     long = [index for index, cut in enumerate(truncated) if cut]
     if not long:
         return Encoded(columns, truncated)
     if reading is Reading.HEAD:
-        heads = tokenizer([texts[index] for index in long], truncation=True, max_length=limit)
+        heads = _tokens(tokenizer, [texts[index] for index in long], truncation=True, max_length=limit)
         shorter = {name: dict(zip(long, heads[name], strict=True)) for name in columns}
     else:
         tail = limit // 2
@@ -74,6 +77,22 @@ def encode(tokenizer: Any, texts: Sequence[str], limit: int, reading: Reading) -
         }
     kept = {name: [shorter[name].get(at, row) for at, row in enumerate(rows)] for name, rows in columns.items()}
     return Encoded(kept, truncated)
+
+
+def _tokens(tokenizer: Any, texts: list[str], **more: Any) -> dict[str, list[list[int]]]:
+    """The columns of some texts, whose special tokens are only those that the tokenizer itself puts around a text.
+
+    T5 and BART look for the end of a text by its number: a second one would make a batch fail. A vocabulary of pieces
+    (T5, XLM-RoBERTa) finds "</s>" as a piece even where special tokens are split, so such a piece becomes unknown.
+    """
+    columns = dict(tokenizer(texts, split_special_tokens=True, return_special_tokens_mask=True, **more))
+    put = columns.pop("special_tokens_mask")
+    unknown = tokenizer.unk_token_id
+    special = set(tokenizer.all_special_ids) - {unknown}
+    for row, own in zip(columns["input_ids"], put, strict=True):
+        if unknown is not None and sum(token in special for token in row) > sum(own):
+            row[:] = [unknown if token in special and not mine else token for token, mine in zip(row, own, strict=True)]
+    return columns
 
 
 def padded(tokenizer: Any, columns: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, list[list[int]]]:

@@ -15,8 +15,8 @@ from training.model.files import CONFIG, PIECES, VOCABULARIES
 from training.model.reading import Encoded, inputs_of, padded
 
 MOST_UNKNOWN = 0.2
-"""The largest share of the training rows' tokens that may be unknown. English news have below 1 % with any vocabulary
-of the hub, tweets full of emojis some 2 %; a vocabulary of another script, or half a vocabulary, more than half."""
+"""The largest share of the training rows' tokens that may be unknown. With MiniLM's vocabulary no token of the
+PhraseBank is unknown, and 0.03 % of the tokens of 9,543 finance tweets are."""
 MOST_NEW = 0.01
 """The largest share of a body's parameters that its weights may lack. One of 24 layers is 4 %."""
 

@@ -1,8 +1,12 @@
 """Tiny random base models of many architectures, each with a tokenizer of a few words, made from configurations."""
 
+import io
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import sentencepiece
 import torch
 import transformers as t
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -58,15 +62,37 @@ def write_base(folder: Path, architecture: str, **tokenizer: Any) -> Path:
     return folder
 
 
-def write_tokenizer(folder: Path, pad: int = 0, words: list[str] = WORDS, **more: Any) -> None:
-    """A tokenizer of whole words with the special tokens of BERT's order (padding is 0) or of RoBERTa's (1)."""
+def write_tokenizer(folder: Path, pad: int = 0, words: list[str] = WORDS, pieces: bool = False, **more: Any) -> None:
+    """A tokenizer of whole words with the special tokens of BERT's order (padding is 0) or of RoBERTa's (1).
+
+    With `pieces`, the words are pieces as T5's and XLM-RoBERTa's are: the special tokens are pieces, too.
+    """
     special = ["<s>", "<pad>", "</s>", "<unk>"] if pad else ["<pad>", "<unk>", "<s>", "</s>"]
     numbers = {word: number for number, word in enumerate([*special, *words])}
     made = Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
+    if pieces:
+        made = Tokenizer(models.Unigram([(token, 0.0) for token in numbers], unk_id=numbers["<unk>"]))
+        made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     made.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[(token, numbers[token]) for token in ("<s>", "</s>")]
     )
     names = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>",
              "bos_token": "<s>", "eos_token": "</s>"}  # fmt: skip
     t.PreTrainedTokenizerFast(tokenizer_object=made, **{**names, **more}).save_pretrained(folder)
+
+
+def write_sentencepiece(folder: Path, file: str, tokenizer: str, texts: Iterable[str]) -> None:
+    """Puts a vocabulary of sentencepiece, learnt from `texts`, in the place of the tokenizer in `folder`."""
+    learnt = io.BytesIO()
+    special = {"pad": "[PAD]", "bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]"}
+    if tokenizer != "DebertaV2Tokenizer":
+        special = {"pad": "<pad>", "unk": "<unk>", "bos": "[CLS]", "eos": "[SEP]"}
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_writer=learnt, vocab_size=36, hard_vocab_limit=False, minloglevel=2,
+        **{f"{name}_id": number for number, name in enumerate(special)},
+        **{f"{name}_piece": piece for name, piece in special.items()},
+    )  # fmt: skip
+    (folder / "tokenizer.json").unlink()
+    (folder / file).write_bytes(learnt.getvalue())
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": tokenizer}))

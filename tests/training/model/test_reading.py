@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
 from tests.fixtures_models import write_tiny_model
 from tests.schemes import LABELS
-from tests.training.model.architectures import POSITIONS, write_base
+from tests.training.model.architectures import POSITIONS, write_base, write_tokenizer
 from training.model.classifier import Classifier, Predicted
 from training.model.reading import FIELD, Reading, encode, tokens_read
 
@@ -20,6 +20,17 @@ WORDS = ["company", "rose", "fell", "meeting"]
 @pytest.fixture(scope="module")
 def tokenizer(tiny_base_folder: Path) -> Any:
     return AutoTokenizer.from_pretrained(tiny_base_folder)
+
+
+@pytest.fixture(scope="module")
+def spelling(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Any]:
+    """Tokenizers of words (False) and of pieces (True)."""
+    found = {}
+    for pieces in (False, True):
+        folder = tmp_path_factory.mktemp("tokenizer")
+        write_tokenizer(folder, pieces=pieces)
+        found[pieces] = PreTrainedTokenizerFast.from_pretrained(folder)
+    return found
 
 
 @given(words=st.lists(st.sampled_from(WORDS), max_size=40), limit=st.integers(4, 30), reading=st.sampled_from(Reading))
@@ -41,6 +52,18 @@ def test_only_a_text_beyond_the_limit_is_cut_and_both_its_ends_stay(
     else:
         assert ids[-(limit // 2) :] == whole["input_ids"][-(limit // 2) :]
         assert ids[: limit - limit // 2] == whole["input_ids"][: limit - limit // 2]
+
+
+@pytest.mark.parametrize("pieces", [False, True])
+@pytest.mark.parametrize("reading", Reading)
+@given(words=st.lists(st.sampled_from([*WORDS, "<s>", "</s>", "<pad>", "fell</s>", "[SEP]"]), max_size=20))
+def test_no_text_holds_a_special_token_but_those_around_it(
+    spelling: dict[bool, Any], pieces: bool, reading: Reading, words: list[str]
+) -> None:
+    tokenizer = spelling[pieces]
+    ids = encode(tokenizer, [" ".join(words)], 12, reading).columns["input_ids"][0]
+    assert (ids[0], ids[-1]) == (tokenizer.bos_token_id, tokenizer.eos_token_id)
+    assert not {*ids[1:-1]} & {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
 
 
 @pytest.mark.parametrize("architecture", ["BERT", "RoBERTa", "MPNet", "BART", "GPT-2"])

@@ -73,7 +73,7 @@ UNSOUND: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda folder: write_tokenizer(folder, words=["firma", "stieg", "company"]),
         "unknown, 20% may be",
     ),
-    "a sentencepiece vocabulary that cannot be read": (pieces_alone, "spm.model (needs the package|is damaged)"),
+    "a sentencepiece vocabulary that cannot be read": (pieces_alone, "spm.model is damaged, cut off"),
     "a tokenizer that was cut": (cut("tokenizer.json"), "tokenizer.json is damaged or cut off"),
     "a tokenizer of a newer library": (
         configure("tokenizer.json", model={"type": "Quantum", "vocab": {}}), "newer version of the library tokenizers"
