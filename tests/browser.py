@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 DEADLINE = 30.0
 QUIET = (
@@ -23,7 +24,7 @@ QUIET = (
 class Page:
     """One tab."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection, self._number = connection, 0
 
     def call(self, method: str, **arguments: Any) -> dict[str, Any]:

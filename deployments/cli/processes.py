@@ -23,9 +23,8 @@ def add_to(app: typer.Typer) -> None:
 def up() -> None:
     """Start each server that has no address in the settings, keep all of them up, and stop them on Ctrl-C."""
     from deployments.cli.status import said_problem
-    from deployments.local.data import seed_path
     from deployments.local.home import keep_private, occupied
-    from deployments.local.plan import check_given, make_plan
+    from deployments.local.plan import check_given, make_plan, prepare_home
     from deployments.supervisor.process import ProcessEvent
     from deployments.supervisor.stack import Stack
     from flows.steps import asking
@@ -43,6 +42,9 @@ def up() -> None:
     with occupied(given.home.resolve()):
         if changed := keep_private(given.home.resolve()):
             console.print(f"{changed} folders and files of {given.home} could be read by others; now by you only")
+        with open_parts(given) as parts:
+            for said in prepare_home(parts):
+                console.print(said, markup=False, highlight=False)
         plan = make_plan(given)
 
         def when_ready() -> None:
@@ -55,10 +57,6 @@ def up() -> None:
             for problem in changed:
                 console.print(said_problem(problem), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
-        with open_parts(plan.settings) as parts:
-            seed_path(parts)
-            for said in parts.registry.prepare():
-                console.print(said, markup=False, highlight=False)
         Stack(plan.processes, plan.settings.home / "logs", report).run_until_interrupted(when_ready)
 
 

@@ -74,12 +74,17 @@ class AnswerKey:
         if not self._path.is_file():
             return {}
         answers: dict[str, str] = {}
-        with self._path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                try:
-                    answers[row["text_id"]] = self._scheme.label(row["label"])
-                except (KeyError, BadInput) as error:
-                    raise BadInput(f"{self._path}: {row} is not an answer: text_id,label") from error
+        try:
+            with self._path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    try:
+                        answers[row["text_id"]] = self._scheme.label(row["label"])
+                    except (KeyError, AttributeError, BadInput) as error:
+                        raise BadInput(f"{self._path}: {row} is not an answer: text_id,label") from error
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise BadInput(
+                f"{self._path} is not a CSV in UTF-8: {error}.\nPut a sound copy back, or remove it."
+            ) from error
         return answers
 
 

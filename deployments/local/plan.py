@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from deployments.local import orchestration
+from deployments.local.data import seed_path
 from deployments.local.home import as_environment, write_environment
 from deployments.local.label_studio import Account, label_studio_command, prepare_data, template_of
 from deployments.supervisor.cores import cores
@@ -22,9 +23,9 @@ from deployments.supervisor.ports import LOOPBACK, choose_port
 from deployments.supervisor.process import Process
 from flows.prefect_api.runs import Runs
 from flows.prefect_api.workers import worker_is_heard
-from flows.wiring.parts import open_parts
+from flows.wiring.parts import Parts, open_parts
 from flows.wiring.settings import REPOSITORY, Settings
-from flows.wiring.written import WRITTEN_BY_UP
+from flows.wiring.written import WRITTEN_BY_UP, check_readable
 from storage.errors import BadInput
 from storage.scheme import packaged_schemes
 
@@ -65,6 +66,17 @@ def check_given(given: Settings) -> None:
             parts.studio.check()
         if given.prefect_url is not None:
             Runs(given.prefect_url, given.prefect_auth).check_login()
+
+
+def prepare_home(parts: Parts) -> list[str]:
+    """Open every store of the home, so that a damaged one is named before anything starts, and fetch the seed data.
+
+    Returns what was put right, a sentence each. Raises Unreachable or BadInput, which name the file.
+    """
+    check_readable(parts.settings.home / WRITTEN_BY_UP)
+    _ = parts.engine, parts.texts
+    seed_path(parts)
+    return list(parts.registry.prepare())
 
 
 def make_plan(given: Settings) -> LocalPlan:

@@ -15,7 +15,7 @@ import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from flows.wiring.written import WRITTEN_BY_UP, as_of_today
+from flows.wiring.written import WRITTEN_BY_UP, as_of_today, check_readable
 from storage.errors import BadInput
 from storage.scheme import DEFAULT
 from storage.sql.files import sqlite_url
@@ -167,8 +167,10 @@ def load_settings(*, written_by_up: bool = True) -> Settings:
 
     `written_by_up=False` leaves finloop.env out: `up` must know which servers the user has, and starts the others.
     """
+    check_readable(Path(".env"))
     home = Path(os.environ.get("FINLOOP_HOME") or _home_in_dotenv() or ".finloop")
     files = (home / WRITTEN_BY_UP, ".env") if written_by_up else (".env",)
+    check_readable(home / WRITTEN_BY_UP)
     try:
         return Settings(_env_file=files)
     except ValidationError as error:

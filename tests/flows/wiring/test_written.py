@@ -7,6 +7,7 @@ import pytest
 
 from deployments.local.home import write_environment
 from flows.wiring.settings import REPOSITORY, load_settings
+from storage.errors import BadInput
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
 
@@ -47,6 +48,36 @@ def test_a_project_that_lies_elsewhere_means_its_own_files(
     assert found.scheme == str(away)
     assert found.prefect_url == "http://up"
     assert found.label_studio == REPOSITORY / ".venv-label-studio/bin/label-studio"
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_in_a_copied_home_the_servers_of_the_original_are_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, older: bool
+) -> None:
+    ours = {"FINLOOP_SERVING_URL": "http://127.0.0.1:8000", "FINLOOP_ELASTICSEARCH_URL": "http://127.0.0.1:9200"}
+    old, new = project(tmp_path / "project", FINLOOP_ADMIN_TOKEN="kept", **ours), tmp_path / "copy"
+    if older:
+        written = old / ".finloop" / "finloop.env"
+        written.write_text(written.read_text().replace("WRITTEN_IN", "FINLOOP_HOME"))
+    shutil.copytree(old, new)
+    addresses = {}
+    for place in (old, new):
+        monkeypatch.chdir(place)
+        addresses[place] = load_settings().serving_url
+    assert addresses == {old: "http://127.0.0.1:8000", new: None}
+    found = load_settings()
+    assert (found.needed("admin_token"), found.elasticsearch_url) == ("kept", "http://127.0.0.1:9200")
+
+
+@pytest.mark.parametrize("name", [".env", ".finloop/finloop.env"])
+def test_a_file_of_settings_that_is_no_text_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = project(tmp_path / "project")
+    (folder / name).write_bytes(b"FINLOOP_ADMIN_TOKEN='\xff\xfe'\n")
+    monkeypatch.chdir(folder)
+    with pytest.raises(BadInput, match=rf"{name} cannot be read: it is not text in UTF-8\.\nPut a sound copy back"):
+        load_settings()
 
 
 def test_a_home_that_was_moved_alone_still_means_the_files_beside_its_old_place(

@@ -88,10 +88,11 @@ def write_sentencepiece(folder: Path, file: str, tokenizer: str, texts: Iterable
     special = {"pad": "[PAD]", "bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]"}
     if tokenizer != "DebertaV2Tokenizer":
         special = {"pad": "<pad>", "unk": "<unk>", "bos": "[CLS]", "eos": "[SEP]"}
+    options: dict[str, Any] = {f"{name}_id": number for number, name in enumerate(special)}
+    options |= {f"{name}_piece": piece for name, piece in special.items()}
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(texts), model_writer=learnt, vocab_size=36, hard_vocab_limit=False, minloglevel=2,
-        **{f"{name}_id": number for number, name in enumerate(special)},
-        **{f"{name}_piece": piece for name, piece in special.items()},
+        **options,
     )  # fmt: skip
     (folder / "tokenizer.json").unlink()
     (folder / file).write_bytes(learnt.getvalue())
