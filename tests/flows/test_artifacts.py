@@ -56,7 +56,7 @@ def test_no_words_of_others_are_markup_in_an_artifact(monkeypatch: pytest.Monkey
     assert len(shown) == 3
     for body in shown:
         assert not [mark for mark in ("![", "<", "](", "://", "www.", "b@", "a@", "javascript:") if mark in str(body)]
-        assert len(str(body).splitlines()) < 7
+        assert len(str(body).splitlines()) < 9
 
 
 def test_a_reader_sees_the_words_themselves() -> None:

@@ -128,7 +128,7 @@ def running(home: Path, **settings: str) -> Iterator[House]:
     try:
         _await_up(process, said)
         filled = dotenv_values(home / "finloop.env")
-        values: dict[str, Any] = {
+        values: dict[str, Any] = {"home": home} | {
             name.removeprefix("FINLOOP_").lower(): value for name, value in filled.items() if value is not None
         }
         known = Settings(_env_file=None, **values)

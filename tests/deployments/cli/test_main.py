@@ -24,7 +24,7 @@ from tests.deployments.serving.models import free_port, serve
 VERBS = {
     *("up", "demo", "status", "ingest", "score", "audit", "select", "annotate", "sync", "retrain", "deploy"),
     *("prune", "rollback", "fetch", "train", "predict", "datasets", "datasets list", "datasets show"),
-    *("models", "models list", "models show"),
+    *("models", "models list", "models show", "models adopt"),
 }
 ON_PREFECT = ("score", "audit", "select", "sync", "prune", "retrain", "deploy", "rollback")
 GROUPS = tuple(verb for verb in VERBS if verb.startswith(("datasets", "models")))
@@ -204,9 +204,11 @@ def test_predict_reads_a_file_and_writes_a_file(
     arguments = ("--input", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out.csv"), "--model", str(tiny_model))
     code, out, err = finloop(monkeypatch, capsys, "predict", *arguments)
     assert (code, out) == (0, "")
-    assert "in.csv:3: left out" in err
+    assert "in.csv: 1 of 3 rows have no scores; the column reason says why" in err
     with (tmp_path / "out.csv").open(newline="") as file:
-        assert [row["text"] for row in csv.DictReader(file)] == ["Profit rose", "Sales fell"]
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows if row["label"]] == ["Profit rose", "Sales fell"]
+    assert [bool(row["reason"]) for row in rows] == [False, True, False]
 
 
 def test_predict_answers_texts_as_json(
