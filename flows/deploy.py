@@ -7,6 +7,7 @@ from prefect import State, flow
 from prefect.states import Completed
 
 from flows import artifacts
+from flows.prefect_api.events import deliver
 from flows.steps.promote import Service, check_verdict, promote
 from flows.steps.recover import DEPLOY_LEASE, RUN_LEASE
 from flows.wiring.parts import open_parts
@@ -21,4 +22,5 @@ def deploy(version: str = "challenger", force: bool = False, event: str | None =
             check_verdict(parts.registry, parts.outbox, version)
         promotion = promote(parts.registry, parts.outbox, service, version, forced=force)
         artifacts.show_promotion(promotion, service.url)
+        deliver(parts.outbox, parts.settings.needed("prefect_url"), parts.settings.prefect_auth)
     return Completed(message=f"version {promotion.version} is served")

@@ -8,11 +8,14 @@
 | Deploy  | the gate's decision (attempt 1), sync    | its event, as above          | sync: the next attempt       |
 | Promote | the gate's decision, the deploy flow     | the deploy flow, once the    | sync, which opens the Deploy |
 |         |                                          | version is served            | of the next attempt          |
+| Score   | the deploy flow, once a version is       | its event, as above          | sync, which sends it again   |
+|         | served                                   |                              |                              |
 
 Every home stores keys and kinds: with another spelling, old effects would be intended again.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from storage.work.outbox import Entry
@@ -28,6 +31,7 @@ class Event:
 
 ENOUGH_LABELS = Event("finloop.labels.enough", "finloop.label-store")
 NEW_CHALLENGER = Event("finloop.model.challenger", "finloop.registry")
+SERVED = Event("finloop.model.served", "finloop.registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,28 @@ class Promote:
         return {"version": self.version, "forced": self.forced}
 
 
-Known = Retrain | Resume | Deploy | Promote
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Score the texts by a version that is served now; `promoted` is the moment its promotion was intended."""
+
+    version: str
+    promoted: datetime
+
+    kind: ClassVar[str] = "score"
+    event: ClassVar[Event | None] = SERVED
+
+    @property
+    def key(self) -> str:
+        """One run for a promotion: a repeated promotion adds none, a later promotion of the version does."""
+        return f"score:{self.version}:{self.promoted.astimezone(UTC).isoformat()}"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The version; the run scores by the champion of its own moment."""
+        return {"version": self.version}
+
+
+Known = Retrain | Resume | Deploy | Promote | Score
 """Every intent there is."""
 
 
@@ -140,4 +165,6 @@ def read(entry: Entry) -> Known | None:
             return Deploy(said["version"], int(entry.key.rpartition(":")[2]))
         case Promote.kind:  # in older homes, the gate's intents have no `forced`
             return Promote(said["version"], bool(said.get("forced")))
+        case Score.kind:
+            return Score(said["version"], datetime.fromisoformat(entry.key.split(":", 2)[2]))
     return None

@@ -10,7 +10,7 @@ from flows.wiring.policies import ScorePolicy
 
 
 @flow(name="score", log_prints=True)
-def score(policy: ScorePolicy = ScorePolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
+def score(policy: ScorePolicy = ScorePolicy(), event: str | None = None) -> State[None]:  # noqa: B008
     """Predict every text that the champion has not scored yet."""
     with open_parts() as parts:
         champion = parts.registry.champion()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from flows.intents import Promote, read
+from flows.intents import Promote, Score, read
 from storage.errors import Part, Refused, Unreachable
 from storage.models.registry import Registry
 from storage.work.outbox import Outbox
@@ -88,6 +88,7 @@ def promote(registry: Registry, outbox: Outbox, service: Service, name: str, *, 
     except (Refused, Unreachable) as error:
         outbox.failed(intent, str(error))
         raise
+    _intend_scores(outbox, intent)  # before the promotion is closed: a crash here repeats the promotion, and this
     _overtake_others(outbox, intent)
     outbox.done(intent)
     return Promotion(version, registry.aliases().get("previous"))
@@ -97,6 +98,13 @@ def _is_forced(outbox: Outbox, promote: Promote) -> bool:
     """Whether a forced promotion of the version is open."""
     begun = outbox.get(promote.key)
     return begun is not None and begun.closed_at is None and read(begun) == Promote(promote.version, forced=True)
+
+
+def _intend_scores(outbox: Outbox, intent: Promote) -> None:
+    """Intend the scores by the served version: select compares the scores of one version only."""
+    begun = outbox.get(intent.key)
+    if begun is not None:
+        outbox.intend(Score(intent.version, begun.created_at))
 
 
 def _overtake_others(outbox: Outbox, intent: Promote) -> None:

@@ -8,13 +8,14 @@ import pytest
 
 from deployments.local.orchestration import read_prefect_file
 from flows import intents
-from flows.intents import Deploy, Event, Known, Promote, Resume, Retrain, read
+from flows.intents import Deploy, Event, Known, Promote, Resume, Retrain, Score, read
 from flows.wiring.settings import REPOSITORY
 from storage.clock import now
 from storage.work.outbox import Entry
 from tests.homes.opening import HOME_1
 
 OF_HOME_1: dict[str, dict[str, Any]] = json.loads(Path(HOME_1, "expected.json").read_text(encoding="utf-8"))["outbox"]
+SCORE = Score("3", now())
 VALUES: dict[str, Known] = {
     "retrain:31": Retrain(31, labels=3),
     "retrain:0": Retrain(0, labels=7),
@@ -39,7 +40,7 @@ def test_an_intent_is_spelled_as_in_a_home_of_before(key: str) -> None:
     assert (VALUES[key].key, VALUES[key].kind, VALUES[key].payload) == (key, stored["kind"], stored["payload"])
 
 
-@pytest.mark.parametrize("intent", [*VALUES.values(), Resume(None, 7, attempt=2)])
+@pytest.mark.parametrize("intent", [*VALUES.values(), Resume(None, 7, attempt=2), SCORE])
 def test_an_intent_is_read_back_as_it_was(intent: Known) -> None:
     assert read(kept(intent)) == intent
 
@@ -64,7 +65,7 @@ def test_enough_labels_and_a_resumed_training_start_the_same_deployment() -> Non
 
 def test_the_table_names_every_intent() -> None:
     assert intents.__doc__ is not None
-    assert {type(value).__name__ for value in VALUES.values()} == {
+    assert {type(value).__name__ for value in (*VALUES.values(), SCORE)} == {
         line.split("|")[1].strip() for line in intents.__doc__.splitlines() if line.startswith("| ") and line[2] != " "
     } - {"intent"}
 
@@ -74,4 +75,6 @@ def test_the_events_of_intents_are_those_that_prefect_yaml_waits_for() -> None:
         one for deployment in read_prefect_file(REPOSITORY)["deployments"] for one in deployment.get("triggers", [])
     ]
     expected = {Event(one["expect"][0], one["match"]["prefect.resource.id"]) for one in triggers}
-    assert {event for event in (Retrain.event, Resume.event, Deploy.event, Promote.event) if event} == expected
+    assert {
+        event for event in (Retrain.event, Resume.event, Deploy.event, Promote.event, Score.event) if event
+    } == expected

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from deployments.serving.app import create_app
-from flows.intents import Deploy, Promote
+from flows.intents import Deploy, Promote, Score
 from flows.steps.promote import Promotion, Service, check_verdict, promote
 from flows.wiring.parts import Parts
 from flows.wiring.settings import Settings
@@ -40,7 +40,11 @@ class Scene:
         return promoted(self.parts, name, forced=forced)
 
     def open(self) -> list[str]:
-        return [intent.key for intent in self.parts.outbox.open()]
+        """The open intents besides those of the scores."""
+        return [intent.key for intent in self.parts.outbox.open() if intent.kind != Score.kind]
+
+    def scores(self) -> list[str]:
+        return [intent.payload["version"] for intent in self.parts.outbox.open(Score.kind)]
 
 
 def promoted(parts: Parts, name: str, *, forced: bool = False) -> Promotion:
@@ -121,6 +125,23 @@ def test_promoting_twice_changes_nothing(scene: Scene) -> None:
     assert scene.open() == []
 
 
+def test_each_promotion_intends_scores_also_back_to_an_earlier_version(scene: Scene) -> None:
+    scene.promote("challenger")
+    scene.promote(scene.one, forced=True)
+    scene.promote(scene.two, forced=True)
+    assert scene.scores() == [scene.two, scene.one, scene.two]
+
+
+def test_a_promotion_that_dies_intends_its_scores_once(scene: Scene) -> None:
+    killed_after(scene, 1, scene.two)
+    assert scene.scores() == []
+    promote_intent = scene.parts.outbox.get(f"promote:{scene.two}")
+    assert promote_intent is not None
+    scene.parts.outbox.intend(Score(scene.two, promote_intent.created_at))  # as if killed right after this
+    scene.promote(scene.two)
+    assert scene.scores() == [scene.two]
+
+
 @pytest.mark.parametrize("moves", [0, 1])
 def test_a_promotion_that_was_killed_ends_in_the_same_state_when_it_is_done_again(scene: Scene, moves: int) -> None:
     killed_after(scene, moves, scene.two)
@@ -177,7 +198,7 @@ def test_a_promotion_that_is_forced_while_an_unforced_one_is_open_stays_forced(s
 def test_a_rollback_that_was_killed_may_be_finished_without_a_verdict(scene: Scene, moves: int) -> None:
     scene.promote("challenger")
     killed_after(scene, moves, "previous", forced=True)
-    (intent,) = scene.parts.outbox.open()
+    (intent,) = scene.parts.outbox.open(Promote.kind)
     version = intent.payload["version"]
     scene.check(version)
     scene.promote(version)
