@@ -85,10 +85,10 @@ def ask_audit(
 
 
 def why_nothing(texts: TextStore, champion: str) -> str:
-    """The reason why a select found no text to send."""
-    if not texts.counts().predicted.get(champion):
-        return f"no text sent: version {champion} has scored none yet; run `finloop score` first"
-    return "no text sent: every text that may be asked about was sent before"
+    """The reason why a select found no text to send. Texts of the audit share are never asked about here."""
+    if next(iter(texts.lowest_margin(champion)), None) is None:
+        return f"no text sent: version {champion} has scored none outside the audit share; run `finloop score` first"
+    return "no text sent: every text that may be asked about was sent before, or is a near copy of a text that was"
 
 
 def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels, inbox: Inbox, scheme: Scheme) -> Reconciled:

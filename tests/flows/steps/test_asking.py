@@ -50,7 +50,10 @@ def test_enough_labels_are_announced_once_and_only_trainable_ones_count(parts: P
 
 
 def test_a_select_that_found_nothing_says_why(parts: Parts) -> None:
-    assert "version 1 has scored none yet; run `finloop score`" in why_nothing(parts.texts, "1")
+    said = "version 1 has scored none outside the audit share; run `finloop score`"
+    assert said in why_nothing(parts.texts, "1")
+    predicted(parts, 1, "1", audit=True)
+    assert said in why_nothing(parts.texts, "1"), "a text of the audit share is never selected"
     predicted(parts, 1, "1")
     assert "every text that may be asked about was sent before" in why_nothing(parts.texts, "1")
 
