@@ -7,7 +7,7 @@ takes 1.5 s, so the first call that needs the client imports it.
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,16 +20,14 @@ from storage.models.entries import ModelVersion as ModelVersion  # noqa: PLC0414
 from storage.models.manifest import Manifest, check_manifest
 from storage.models.mlflow_store import connect, connect_to_read, database_file, has_schema, named
 from storage.models.places import PLACE_TAG, UNREGISTERED, copy_model, folder_of, kept, place_of
+from storage.models.registration import MODEL_NAME, OURS, forget, prepared, registered
 from storage.models.verdict import Verdict
 from storage.sql.files import check_file, is_writable, private_file, private_folder
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-MODEL_NAME = "finloop"
 ALIASES = ("champion", "challenger", "previous")
-_OURS = "finloop"
-"""The tag of a run that a registration of ours makes."""
 
 
 class Registry:
@@ -58,7 +56,7 @@ class Registry:
             if free < 2 * size:
                 wanted = f"a model needs {2 * size / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free"
                 raise Full(Part.HOME, str(self._artifacts), wanted)
-            return self._prepared(client)
+            return prepared(client, self._artifacts)
 
     def register(self, folder: Path) -> ModelVersion:
         """Copy the model in `folder` to the artifacts and give it a version. A dataset and recipe have one version.
@@ -69,22 +67,26 @@ class Registry:
         manifest = check_manifest(folder)
         self._check_labels(manifest, str(folder))
         with self._writing() as client:
-            self._prepared(client)
+            prepared(client, self._artifacts)
             known = self.find(manifest.dataset_version, manifest.recipe_hash)
             if known is not None:
                 return known
             name = f"{manifest.dataset_version[:12]} {manifest.base_model}"
             experiment = client.get_experiment_by_name(MODEL_NAME).experiment_id
-            run = client.create_run(experiment, run_name=name, tags={_OURS: "registration"}).info.run_id
+            run = client.create_run(experiment, run_name=name, tags=OURS).info.run_id
             try:
-                made = self._registered(client, run, folder, manifest)
+                made = registered(client, run, folder, manifest, self._artifacts)
             except BaseException:
-                self._forget(client, run)
+                forget(client, run, self._artifacts)
                 raise
         return version_of(made, {})
 
     def adopt(self, version: str, folder: Path) -> ModelVersion:
-        """Take over a version that is not ours: copy `folder`, which has a manifest, and give the version its facts."""
+        """Take over a version that is not ours: copy `folder`, which has a manifest, and give the version its facts.
+
+        Raises UnknownVersion before anything is copied. `folder` must not lie in the registry's own artifacts.
+        """
+        self._entry(version)
         manifest = check_manifest(folder)
         self._check_labels(manifest, str(folder))
         with self._writing() as client:
@@ -239,42 +241,6 @@ class Registry:
             if new:
                 path.unlink(missing_ok=True)
             raise
-
-    def _prepared(self, client: "MlflowClient") -> tuple[str, ...]:
-        """Our model name and experiment are there and active, and nothing is left of registrations that were killed."""
-        said: list[str] = []
-        experiment = client.get_experiment_by_name(MODEL_NAME)
-        if not client.search_registered_models(f"name = '{MODEL_NAME}'"):
-            if experiment is not None and client.search_runs([experiment.experiment_id], max_results=1):
-                said.append(
-                    f"the model {MODEL_NAME} was deleted in MLflow, with its versions and aliases; a new one begins"
-                )
-            client.create_registered_model(MODEL_NAME)
-        if experiment is None:
-            client.create_experiment(MODEL_NAME, artifact_location=self._artifacts.as_uri())
-        elif experiment.lifecycle_stage != "active":
-            client.restore_experiment(experiment.experiment_id)
-            said.append(f"the experiment {MODEL_NAME} was deleted in MLflow; it is restored, with its runs")
-        if experiment is not None:
-            killed = f"attributes.status = 'RUNNING' and tags.{_OURS} = 'registration'"
-            for run in client.search_runs([experiment.experiment_id], killed):
-                self._forget(client, run.info.run_id)
-        return tuple(said)
-
-    def _registered(self, client: "MlflowClient", run: str, folder: Path, manifest: Manifest) -> Any:
-        place = place_of(run)
-        copy_model(folder, self._artifacts / place)
-        for name, value in manifest.metrics.items():
-            client.log_metric(run, name, value)
-        client.set_terminated(run)
-        source, tags = (self._artifacts / place).as_uri(), {PLACE_TAG: str(place), **tags_of(manifest)}
-        return client.create_model_version(MODEL_NAME, source=source, run_id=run, tags=tags)
-
-    def _forget(self, client: "MlflowClient", run: str) -> None:
-        """Remove the files of a registration that failed, and end its run."""
-        shutil.rmtree(self._artifacts / run, ignore_errors=True)
-        with suppress(Exception):  # the error that ended the registration is the one to be seen
-            client.set_terminated(run, "FAILED")
 
     def _entry(self, name: str) -> tuple[Any, dict[str, str]]:
         aliases, entries = self.aliases(), self._entries()
