@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.schemes import LABELS
 from tests.training.model.architectures import WORDS, write_base, write_tokenizer
 from training.model.base_model import find_base_model
 from training.model.finetune import Recipe, finetune
+from training.model.soundness import load_tokenizer
 
 TEXTS = [f"company {number} {word} in the quarter" for number in range(2) for word in ("rose", "meeting", "fell")]
 ROWS = [
@@ -162,3 +164,11 @@ def test_a_changed_tokenizer_beside_pickled_weights_is_taken_up(tmp_path: Path) 
     shutil.copy(folder / "tokenizer.json", folder / "spm.model")
     after = find_base_model(str(folder), tmp_path / "cache").folder
     assert not (before / "spm.model").exists() and (after / "spm.model").is_file()
+
+
+def test_a_missing_package_for_a_vocabulary_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_base(tmp_path / "base", "BERT")
+    pieces_alone(folder)
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)  # so an import fails, as where the package is absent
+    with pytest.raises(BadInput, match=r"spm\.model needs the package sentencepiece"):
+        load_tokenizer(folder, "base")
