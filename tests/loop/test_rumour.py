@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(DEMO_SECONDS + 60)
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     folder = tmp_path_factory.mktemp("rumour")
     scheme = Path(shutil.copyfile(PACKAGED / "rumour.toml", folder / "mine.toml"))
-    return run_demo(folder, "--scheme", str(scheme), "--labels", str(LABELS), "--audit", str(AUDIT))
+    return run_demo(folder, "--scheme", str(scheme), "--labels", str(LABELS), "--audit", str(AUDIT), "--rounds", "1")
 
 
 def test_the_loop_closes_on_two_labels(demo: Demo) -> None:
