@@ -46,8 +46,13 @@ class Spool:
         """
         moved = 0
         for path in self._waiting():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            inbox.put(kept["action"], kept["payload"])
+            try:
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                action, payload = kept["action"], kept["payload"]
+            except (ValueError, KeyError, TypeError):  # no webhook of ours: it must not hold up the others
+                path.rename(path.with_suffix(".unreadable"))
+                continue
+            inbox.put(action, payload)
             path.unlink(missing_ok=True)
             moved += 1
         return moved

@@ -43,3 +43,12 @@ def test_only_the_owner_can_read_a_webhook(spool: Spool, tmp_path: Path) -> None
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o077 == 0
     assert json.loads(path.read_text())["payload"] == {"annotator": "somebody"}
+
+
+def test_a_file_that_is_no_webhook_holds_up_no_other(spool: Spool, tmp_path: Path, engine: Engine) -> None:
+    spool.put("A", {"number": 1})
+    for name, content in (("00.json", ""), ("01.json", "[]"), ("02.json", '{"action": "A"}')):
+        (tmp_path / "webhooks" / name).write_text(content)
+    assert spool.move_into(Inbox(engine)) == 1
+    assert spool.count() == 0
+    assert len(list((tmp_path / "webhooks").glob("*.unreadable"))) == 3
