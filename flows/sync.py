@@ -9,6 +9,7 @@ from flows.prefect_api.connection import Connection, RunFailed
 from flows.prefect_api.events import deliver
 from flows.prefect_api.watch import Watch
 from flows.steps import asking
+from flows.steps.new_labels import announce, count_new
 from flows.steps.recover import Cancelled, Patience, restart_promotions, restart_training
 from flows.wiring.inputs import training_inputs
 from flows.wiring.parts import Parts, open_parts
@@ -24,7 +25,8 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
             project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
             found = asking.catch_up(parts.studio, project, parts.tasks, parts.labels, parts.inbox, parts.scheme)
         finally:  # interrupted runs start again even while Label Studio is away
-            asking.announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
+            enough = parts.settings.retrain_after
+            announce(parts.labels, parts.texts, parts.datasets, parts.outbox, lambda: parts.seed, enough)
             restarted = _start_again(parts, Patience(policy.retry_after_seconds, policy.attempts))
             deliver(parts.outbox, parts.settings.needed("prefect_url"), parts.settings.prefect_auth)
         artifacts.show_sync(found, restarted)
@@ -38,8 +40,10 @@ def _start_again(parts: Parts, patience: Patience) -> list[str]:
     except (Unreachable, Refused, RunFailed):
         return []
     outbox, problems, leases, datasets = parts.outbox, parts.problems, parts.leases, parts.datasets
-    new = parts.labels.trainable_since(datasets.watermark())
-    cancelled = None if retrain is None else Cancelled(retrain, new, parts.settings.retrain_after)
+    cancelled = None
+    if retrain is not None:
+        new = count_new(parts.labels, parts.texts, datasets, lambda: parts.seed)
+        cancelled = Cancelled(retrain, new.kept, parts.settings.retrain_after)
     restarted = restart_promotions(outbox, leases, patience, deploy)
     return restarted + restart_training(
         outbox, problems, leases, datasets, lambda: parts.seed, patience, cancelled, training_inputs(parts.settings)

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from deployments.cli.terminal import counted, show_facts
 from flows.prefect_api.connection import Connection, RunFailed
 from flows.prefect_api.watch import Watch
+from flows.steps.new_labels import count_new
 from flows.steps.servers import Server, Serving, State, look_at, look_at_receiver, look_at_serving
 from flows.steps.standing import Accuracy, Standing, bytes_used, count, production_accuracy
 from flows.steps.troubles import Problem, ProblemKind, find_models, find_problems
@@ -23,10 +24,11 @@ def show_standing(found: Standing) -> None:
         {
             "text store": counts.text_store,
             "texts": counted(counts.texts),
-            "scored last by version": counted(counts.scored_last_by_version),
+            "scored": _said_scored(found),
             "tasks": counted(counts.tasks),
             "webhooks": counted(counts.webhooks),
-            "until the next retrain": f"{counts.labels_new} of {found.retrain_after} labels",
+            **_said_untouched(counts.untouched),
+            "until the next retrain": _said_new(found),
             "production accuracy": said_accuracy(found.production_accuracy),
             "models": counted(found.models),
             "served": _said_serving(found.served),
@@ -46,9 +48,10 @@ def standing(parts: Parts) -> Standing:
     prefect = look_at(settings.prefect_url, "/api/health")
     receiver = look_at_receiver(settings.receiver_url)
     servers = {"Label Studio": studio, "Prefect": prefect, "serving": served, "the receiver": receiver}
+    new = count_new(parts.labels, parts.texts, parts.datasets, lambda: parts.seed)
     noted = (parts.outbox, parts.problems, parts.inbox, parts.tasks, parts.projects)
     return Standing(
-        counts=count(parts.texts, parts.tasks, parts.inbox, parts.outbox, parts.labels, parts.datasets),
+        counts=count(parts.texts, parts.tasks, parts.inbox, parts.outbox, parts.labels, new),
         bytes_used=bytes_used(settings.home),
         retrain_after=settings.retrain_after,
         production_accuracy=production_accuracy(parts.texts, parts.labels, parts.registry),
@@ -120,6 +123,29 @@ def _overdue(prefect: Server, auth: SecretStr | None) -> list[tuple[str, str]]:
             return [(one.deployment, one.said) for one in Watch(server).overdue(now())]
     except (Unreachable, Refused, RunFailed) as error:
         return [("Prefect", str(error))]
+
+
+def _said_scored(found: Standing) -> str:
+    """How many texts have a score of the champion, and how many have the score of another version or none."""
+    every, by_version = found.counts.texts["all"], dict(found.counts.scored_last_by_version)
+    champion = found.models.get("champion")
+    ours = by_version.pop(champion, 0) if champion else 0
+    by_others, never = sum(by_version.values()), every - ours - sum(by_version.values())
+    said = f"{ours:,} of {every:,} by the champion (version {champion})" if champion else "there is no champion yet"
+    others = f"; {by_others:,} last by {', '.join(f'version {one}' for one in sorted(by_version))}" if by_others else ""
+    return said + others + (f"; {never:,} never" if never else "")
+
+
+def _said_untouched(untouched: int) -> dict[str, str]:
+    """A line for the answers that agree with a prefilled answer, which may be less than a person's own answer."""
+    return {"untouched answers": f"{untouched:,}: the prefilled answer was accepted as it stood"} if untouched else {}
+
+
+def _said_new(found: Standing) -> str:
+    said = f"{found.counts.labels_new} of {found.retrain_after} labels"
+    if dropped := found.counts.labels_dropped:
+        said += f"; {dropped} more cannot train: their texts are near audit or test texts"
+    return said
 
 
 def _said_bytes(found: Standing) -> str:

@@ -20,6 +20,7 @@ from deployments.demo.console import Step, Steps
 from deployments.supervisor.stack import Stack
 from flows.prefect_api.connection import RunFailed
 from flows.prefect_api.runs import Run, Runs
+from flows.steps.new_labels import count_new
 from flows.steps.standing import production_accuracy
 from flows.wiring.parts import Parts
 from storage.clock import now
@@ -130,7 +131,7 @@ class Rounds:
         pause, watermark = threading.Event(), self.parts.datasets.watermark()
         while True:
             selected = self._open(Purpose.SELECT)
-            if (given := self.parts.labels.trainable_since(watermark)) >= self.labels:
+            if (given := self._kept()) >= self.labels:
                 return
             self.stack.check()
             audit = len(self.parts.labels.audit())
@@ -153,7 +154,7 @@ class Rounds:
     def _answer_selected(self, step: Step) -> None:
         """Answer until there are enough trainable labels; if more are skipped than expected, select again."""
         watermark, more = self.parts.datasets.watermark(), False
-        while (missing := self.labels - self.parts.labels.trainable_since(watermark)) > 0:
+        while (missing := self.labels - self._kept()) > 0:
             if self.parts.datasets.watermark() != watermark:
                 break
             if more or not (key := self._key_of(Purpose.SELECT)):
@@ -216,6 +217,11 @@ class Rounds:
         with self.steps.step("select") as step:
             await_run(self.runs, self.stack, self.runs.start("select", {"policy": {"size": size}}), step)
             step.say(f"asked for {size} more texts")
+
+    def _kept(self) -> int:
+        """How many of the new labels the retrain will learn from; until there are enough, how many were given."""
+        parts = self.parts
+        return count_new(parts.labels, parts.texts, parts.datasets, lambda: parts.seed, at_least=self.labels).kept
 
     def _selected(self) -> int:
         return sum(self.parts.tasks.counts().get(Purpose.SELECT, {}).values())

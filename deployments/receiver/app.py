@@ -201,14 +201,14 @@ class _InboxGauge(Collector):
 def work(parts: "Parts") -> None:
     """Turn waiting webhooks into labels, and have Prefect start a retrain where there are enough."""
     from flows.prefect_api.events import deliver
-    from flows.steps.asking import announce
     from flows.steps.inbox import work_on_inbox
+    from flows.steps.new_labels import announce
 
     settings, labels = parts.settings, parts.labels
     server = settings.needed("label_studio_url")
     if work_on_inbox(parts.inbox, parts.projects, parts.tasks, labels, parts.scheme, server) is None:
         return
-    announce(labels, parts.datasets, parts.outbox, settings.retrain_after)
+    announce(labels, parts.texts, parts.datasets, parts.outbox, lambda: parts.seed, settings.retrain_after)
     deliver(parts.outbox, settings.needed("prefect_url"), settings.prefect_auth)
 
 

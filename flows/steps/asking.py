@@ -1,9 +1,7 @@
-"""Asks annotators: finds our Label Studio project, sends texts, reads what webhooks missed, announces new labels."""
+"""Asks annotators: finds our Label Studio project, sends texts, reads what webhooks missed."""
 
 from dataclasses import dataclass
 
-from flows.intents import Retrain
-from labeling.answer.enough import new_labels
 from labeling.answer.forget import forget_failed
 from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.ask.again import reserve_lost
@@ -13,7 +11,6 @@ from labeling.studio.client import Studio
 from labeling.studio.marker import Owner
 from labeling.studio.project import WEBHOOK_PATH, ensure_project
 from storage.clock import now
-from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
 from storage.labels.projects import Project, Projects
@@ -22,7 +19,6 @@ from storage.records import LabelTask, Purpose
 from storage.scheme import Scheme
 from storage.texts.store import TextStore
 from storage.work.leases import Leases
-from storage.work.outbox import Outbox
 
 ASKING_LEASE = "asking"
 """One run at a time counts the open tasks and adds to them."""
@@ -99,16 +95,6 @@ def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels, inbox
         forget_failed(inbox, begun, found.unusable_annotations)
         _send_rest(studio, where, tasks, scheme)
     return found
-
-
-def announce(labels: Labels, datasets: Datasets, outbox: Outbox, threshold: int) -> bool:
-    """Intend a retrain where `threshold` labels are new since the newest dataset. True: this call intended it.
-
-    The receiver and sync both call this. The watermark is the intent's key, so that only one of them intends it.
-    """
-    watermark = datasets.watermark()
-    new = new_labels(labels, watermark, threshold)
-    return new.enough and outbox.intend(Retrain(watermark, new.count))
 
 
 def _send_rest(studio: Studio, where: Project, tasks: Tasks, scheme: Scheme) -> None:

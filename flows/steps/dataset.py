@@ -6,13 +6,13 @@ from storage.clock import now
 from storage.datasets.parents import annotators
 from storage.datasets.rows import dataset_hash
 from storage.datasets.versions import Datasets
-from storage.labels.annotations import Labels
+from storage.labels.annotations import Labels, LabelSnapshot
 from storage.records import DatasetVersion
 from storage.scheme import Scheme
 from storage.texts.store import TextStore
 
 if TYPE_CHECKING:
-    from training.data.merge import MergePolicy
+    from training.data.merge import Merged, MergePolicy
     from training.data.seed import SeedData
 
 
@@ -34,21 +34,29 @@ def build_dataset(
     unfinished = datasets.unjudged(seed=parent, policy=policy.hash())
     if unfinished is not None:
         return datasets.load(unfinished)
-    from training.data.merge import merge
     from training.data.trainable import check_trainable
 
     snapshot = labels.snapshot()
-    audit_texts = [text.text for text in texts.random_audit(seed=0)] + [label.text for label in snapshot.audit]
-    merged = merge(seed, snapshot.trainable, audit_texts, datasets.splits(), policy)
+    result = merged(snapshot, texts, datasets, seed, policy)
     dataset = DatasetVersion(
-        version=dataset_hash(merged.rows),
+        version=dataset_hash(result.rows),
         created_at=now(),
-        parents=(parent, annotators(merged.rows, policy.hash())),
+        parents=(parent, annotators(result.rows, policy.hash())),
         label_watermark=snapshot.watermark,
         policy=policy.hash(),
-        rows=merged.rows,
-        dropped=merged.dropped,
+        rows=result.rows,
+        dropped=result.dropped,
     )
-    check_trainable(merged.rows, scheme.names, f"the seed data {parent.name} and the labels so far", policy)
-    datasets.save(dataset, merged.splits)
+    check_trainable(result.rows, scheme.names, f"the seed data {parent.name} and the labels so far", policy)
+    datasets.save(dataset, result.splits)
     return dataset
+
+
+def merged(
+    snapshot: LabelSnapshot, texts: TextStore, datasets: Datasets, seed: "SeedData", policy: "MergePolicy"
+) -> "Merged":
+    """What a training would see of these labels; nothing is stored."""
+    from training.data.merge import merge
+
+    audit_texts = [text.text for text in texts.random_audit(seed=0)] + [label.text for label in snapshot.audit]
+    return merge(seed, snapshot.trainable, audit_texts, datasets.splits(), policy)

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.steps.new_labels import NewLabels
 from flows.steps.servers import Server, Serving
 from flows.steps.troubles import Problem
-from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
 from storage.labels.tasks import Tasks
@@ -22,7 +22,11 @@ from training.judge.metrics import wilson
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The sizes of the stores. `labels_new` counts the trainable labels that no dataset has read yet."""
+    """The sizes of the stores.
+
+    `labels_new` counts the labels that the next retrain would learn from, and `labels_dropped` the other new ones.
+    `untouched` counts the answers that accepted a prefilled answer as it stood.
+    """
 
     text_store: str
     texts: dict[str, int]
@@ -31,6 +35,8 @@ class Counts:
     webhooks: dict[str, int]
     intents: int
     labels_new: int
+    labels_dropped: int
+    untouched: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,8 @@ class Standing:
         return {**found.pop("counts"), **found}
 
 
-def count(texts: TextStore, tasks: Tasks, inbox: Inbox, outbox: Outbox, labels: Labels, datasets: Datasets) -> Counts:
-    """Count texts, tasks, webhooks, intents and new labels."""
+def count(texts: TextStore, tasks: Tasks, inbox: Inbox, outbox: Outbox, labels: Labels, new: NewLabels) -> Counts:
+    """Count texts, tasks, webhooks, intents and answers; `new` are the labels that no dataset has read."""
     stored, by_purpose = texts.counts(), tasks.counts()
     return Counts(
         text_store=texts.describe(),
@@ -78,7 +84,9 @@ def count(texts: TextStore, tasks: Tasks, inbox: Inbox, outbox: Outbox, labels: 
         },
         webhooks=inbox.counts(),
         intents=outbox.count(),
-        labels_new=labels.trainable_since(datasets.watermark()),
+        labels_new=new.kept,
+        labels_dropped=new.given - new.kept,
+        untouched=labels.untouched(),
     )
 
 

@@ -68,7 +68,7 @@ def test_production_accuracy_is_said_with_its_interval_or_with_what_makes_it_kno
     ],
 )
 def test_the_table_says_what_is_served(served: Serving, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    counts = Counts("sqlite", {"all": 4, "audit": 1}, {}, {"audit sent": 2}, {"done": 7}, 2, 1)
+    counts = Counts("sqlite", {"all": 4, "audit": 1}, {"7": 2, "5": 1}, {"audit sent": 2}, {"done": 7}, 2, 1, 2, 0)
     server = Server(State.UP, "http://there")
     show_standing(
         Standing(
@@ -79,6 +79,8 @@ def test_the_table_says_what_is_served(served: Serving, said: str, capsys: pytes
     lines = {name.strip(): value.strip() for name, value in rows}
     assert lines["served"] == said
     assert (lines["texts"], lines["tasks"], lines["models"]) == ("all 4, audit 1", "audit sent 2", "champion 7")
-    assert (lines["until the next retrain"], lines["prefect"]) == ("1 of 3 labels", "up at http://there")
+    assert lines["until the next retrain"].startswith("1 of 3 labels; 2 more cannot train")
+    assert lines["prefect"] == "up at http://there"
+    assert lines["scored"].startswith("2 of 4 by the champion (version 7); 1 last by")
     assert lines["kept"] == "7 webhooks, 2 intents; finloop.db 2.5 MB"
     assert lines["problems"] == "none"

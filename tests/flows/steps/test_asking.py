@@ -9,9 +9,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
 
-from flows.intents import Retrain, read
 from flows.steps import asking
-from flows.steps.asking import announce, why_nothing
+from flows.steps.asking import why_nothing
 from flows.steps.score import is_behind
 from flows.wiring.parts import Parts
 from labeling.ask.batch import choose
@@ -20,7 +19,7 @@ from storage.clock import now
 from storage.labels.projects import Project
 from storage.records import Prediction, Purpose, TaskState
 from storage.sql.schema import TaskRow
-from tests.fixtures_home import answer, problems, put_text, sentence
+from tests.fixtures_home import problems, put_text, sentence
 from tests.fixtures_label_studio import LabelStudioServer
 from tests.schemes import named
 from training.data.clusters import near_any
@@ -33,20 +32,6 @@ def predicted(parts: Parts, count: int, version: str, *, audit: bool = False) ->
         said = Prediction("neutral", named(0.3, 0.4, 0.3), named(0.0, 0.1, 0.0), 0.4, index / 100, version, now())
         parts.texts.record_predictions([(text.text_id, said)])
     return [text.text_id for text in texts]
-
-
-def test_enough_labels_are_announced_once_and_only_trainable_ones_count(parts: Parts) -> None:
-    answer(parts, sentence(1, "audit"), purpose=Purpose.AUDIT)
-    answer(parts, sentence(2, "skipped"), None)
-    for index in range(2):
-        answer(parts, sentence(index, "selected"))
-    assert not announce(parts.labels, parts.datasets, parts.outbox, 3)
-    assert parts.outbox.open() == []
-    answer(parts, sentence(3, "selected"))
-    assert announce(parts.labels, parts.datasets, parts.outbox, 3)
-    answer(parts, sentence(4, "selected"))
-    assert not announce(parts.labels, parts.datasets, parts.outbox, 3)
-    assert [read(entry) for entry in parts.outbox.open()] == [Retrain(0, labels=3)]
 
 
 def test_a_select_that_found_nothing_says_why(parts: Parts) -> None:

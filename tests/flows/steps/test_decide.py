@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.intents import Deploy, Promote, read
-from flows.steps.asking import announce
+from flows.steps.new_labels import announce
 from flows.steps.recover import UNFINISHED
 from flows.wiring.parts import Parts
 from storage.errors import UnknownVersion
@@ -36,7 +36,8 @@ def test_nothing_is_new_after_a_verdict_whatever_it_was(parts: Parts, tiny_model
 def test_labels_that_arrive_during_a_retrain_lead_to_another(parts: Parts, tiny_model: Path) -> None:
     in_training = build(parts)
     ids = {answer(parts, sentence(index, "sharply dropped")) for index in range(parts.settings.retrain_after)}
-    assert announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
+    enough = parts.settings.retrain_after
+    assert announce(parts.labels, parts.texts, parts.datasets, parts.outbox, lambda: parts.seed, enough)
     decide(parts, in_training, a_verdict(registered(parts, tiny_model, in_training).version, promoted=False))
     assert [intent.key for intent in parts.outbox.open()] == [f"retrain:{in_training.label_watermark}"]
     assert ids <= {row.text_id for row in build(parts).rows}

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from flows.intents import Deploy, Promote, Resume, Retrain
-from flows.steps.asking import announce
+from flows.steps.new_labels import announce
 from flows.steps.recover import (
     DEPLOY_LEASE,
     RETRAIN_LEASE,
@@ -67,7 +67,8 @@ def deliver_all(parts: Parts) -> list[str]:
 
 
 def announced(parts: Parts) -> bool:
-    return announce(parts.labels, parts.datasets, parts.outbox, parts.settings.retrain_after)
+    enough = parts.settings.retrain_after
+    return announce(parts.labels, parts.texts, parts.datasets, parts.outbox, lambda: parts.seed, enough)
 
 
 def a_promotion(parts: Parts, version: str = "2") -> None:
