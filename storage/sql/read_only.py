@@ -16,6 +16,9 @@ from storage.errors import Part, Unreachable
 from storage.sql.database import is_current, migrate, name_the_part, open_database
 from storage.sql.files import check_file, file_of, files_of, is_writable, read_only_url, sqlite_url
 
+LOCKED_OUT_SECONDS = 3.0
+"""A reader never waits for a writer. A process that locks readers out does so for long, and a person waits here."""
+
 
 def open_to_read(url: str, *, embedded: bool = False) -> Engine:
     """An engine for reads only, its schema the newest. A database that is not there is an empty one, in memory.
@@ -61,7 +64,7 @@ def _in_memory(part: Part) -> Engine:
 
 
 def _reader(url: str, part: Part) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30})
+    engine = create_engine(url, connect_args={"timeout": LOCKED_OUT_SECONDS})
     event.listen(engine, "connect", _only_read)
     name_the_part(engine, part)
     return engine

@@ -6,6 +6,7 @@ The verbs are those of the command itself, so that a new verb is walked through 
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,12 +17,14 @@ import typer
 
 from deployments.cli.main import app
 from deployments.cli.terminal import exit_codes
+from flows.wiring.parts import Parts
 from flows.wiring.settings import Settings
 from storage.models.registry import Registry
 from storage.sql.database import migrate, open_database
 from storage.sql.files import sqlite_url
+from tests.deployments.serving.models import flip_a_bit
 from tests.disk import read_only
-from tests.fixtures_home import copy_registry
+from tests.fixtures_home import copy_registry, register
 from tests.schemes import LABELS
 
 ARGUMENTS = {
@@ -98,6 +101,48 @@ def a_file(home: Path) -> None:
     home.write_text("mine")
 
 
+def files_for_folders(home: Path) -> None:
+    for name in ("models", "logs", "sample", "webhooks", "downloads", "prefect", "label-studio"):
+        shutil.rmtree(home / name, ignore_errors=True)
+        (home / name).write_text("mine")
+
+
+def folders_for_files(home: Path) -> None:
+    for name in ("up.lock", "answer-key.csv", ".answer-key.csv.lock", "prefect/applied.json"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+
+
+def older(home: Path) -> None:
+    (home / "finloop.db").unlink()
+    engine = open_database(sqlite_url(home / "finloop.db"), embedded=True)
+    migrate(engine, to="0001")
+    engine.dispose()
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "its folder is gone": shutil.rmtree,
+    "its weights are gone": spoil("model.safetensors", Path.unlink),
+    "a bit of its weights is wrong": spoil("model.safetensors", flip_a_bit),
+    "its manifest is no JSON": spoil("manifest.json", rubbish),
+    "its tokenizer is cut": spoil("tokenizer.json", lambda path: os.truncate(path, path.stat().st_size // 2)),
+    "its weights are a folder": spoil("model.safetensors", folder),
+}
+"""What may have happened to the folder of the champion."""
+
+
+SETTINGS: dict[str, dict[str, str]] = {
+    "no such scheme": {"SCHEME": "missing.toml"},
+    "no such base model": {"BASE_MODEL": "missing/model"},
+    "no such seed data": {"SEED_DATA": "missing.csv"},
+    "no such PostgreSQL": {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing"},
+    "no database address": {"DATABASE_URL": "finloop.db"},
+    "no such Elasticsearch": {"ELASTICSEARCH_URL": "http://127.0.0.1:9"},
+    "no such certificate": {"ELASTICSEARCH_URL": "https://127.0.0.1:9", "ELASTICSEARCH_CA": "missing.pem"},
+    "no Label Studio to start": {"LABEL_STUDIO_URL": "", "LABEL_STUDIO": "missing"},
+}
+"""Settings that name what is not there."""
+
+
 STATES: dict[str, Callable[[Path], object]] = {
     "servers away": lambda home: None,
     "no home": shutil.rmtree,
@@ -105,6 +150,13 @@ STATES: dict[str, Callable[[Path], object]] = {
     "home of another scheme": other_scheme,
     "foreign champion": foreign_version,
     "finloop.env is a folder": spoil("finloop.env", folder),
+    "finloop.env is no text": spoil("finloop.env", lambda path: path.write_bytes(b"\xff\xfe\x00\xd8" * 100)),
+    "finloop.env has a wrong value": spoil(
+        "finloop.env", lambda path: path.write_text("FINLOOP_RETRAIN_AFTER=many\nFINLOOP_PREFECT_URL=here\n")
+    ),
+    "a file in the place of each folder": files_for_folders,
+    "a folder in the place of each file": folders_for_files,
+    "an older home": older,
     **{
         f"{file}.db {how.__name__}": spoil(f"{file}.db", how)
         for file in ("finloop", "texts", "mlflow")
@@ -189,6 +241,54 @@ def test_no_verb_ends_in_a_traceback_where_nothing_can_be_written(
                 codes[verb], said = run(verb, capsys)
                 assert codes[verb] == 0 or "finloop: " in said, (verb, said)
     assert [codes[verb] for verb in ("status", "models", "models list", "datasets", "datasets list")] == [0] * 5
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_no_verb_ends_in_a_traceback_where_the_champion_is_damaged(
+    damage: str, parts: Parts, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, version = parts.settings.home, register(parts, tiny_model)
+    parts.registry.set_alias("champion", version.version)
+    folder = parts.registry.folder(version.version)
+    for one in (folder, *folder.iterdir()):
+        one.chmod(0o700)
+    DAMAGES[damage](folder)
+    with walked(home, monkeypatch):
+        codes = {}
+        for verb in VERBS:
+            codes[verb], said = run(verb, capsys)
+            assert codes[verb] == 0 or "finloop: " in said, (verb, said)
+    assert (codes["status"], codes["predict"]) == (0, 2)
+
+
+@pytest.mark.usefixtures("clean_environment")
+def test_status_says_soon_that_another_process_has_locked_the_database(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(template, home)
+    with walked(home, monkeypatch), closing(sqlite3.connect(home / "finloop.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        code, said = run("status", capsys)
+        assert (code, time.monotonic() - began < 20) == (2, True)
+    assert "is locked by another process" in said
+
+
+@pytest.mark.usefixtures("clean_environment")
+@pytest.mark.parametrize("wrong", SETTINGS)
+def test_no_verb_ends_in_a_traceback_where_a_setting_is_wrong(
+    wrong: str, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(template, home)
+    with walked(home, monkeypatch):
+        for name, value in SETTINGS[wrong].items():
+            monkeypatch.setenv(f"FINLOOP_{name}", value)
+        for verb in VERBS:
+            code, said = run(verb, capsys)
+            assert code == 0 or "finloop: " in said, (verb, said)
 
 
 def test_every_verb_has_what_it_needs() -> None:
