@@ -29,9 +29,6 @@ def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 
                 parts.studio, project, parts.texts, parts.tasks, parts.scheme, champion.version, policy.size
             )
             artifacts.show_sent(Purpose.SELECT, asked.sent, project.url)
-            nothing = (
-                None
-                if asked.sent or asked.open_before >= policy.size
-                else asking.why_nothing(parts.texts, champion.version)
-            )
-    return Completed(message=nothing or asked.said(project.url))
+            if asked.sent or asked.open_before >= policy.size:
+                return Completed(message=asked.said(project.url))
+            return Completed(message=asking.why_nothing(parts.texts, champion.version))

@@ -5,6 +5,7 @@ cure. The command line maps the classes to exit codes, the web services map them
 """
 
 from enum import StrEnum
+from typing import ClassVar
 
 
 class Part(StrEnum):
@@ -61,11 +62,11 @@ class BadInput(FinloopError):
 class Unreachable(FinloopError):
     """A part does not respond at its address; `name` is what people call the part, where that differs."""
 
+    said: ClassVar[str] = "no {name} answers at {address}"
+
     def __init__(self, part: Part, address: str, reason: str, name: str = "") -> None:
-        self._place, self._reason = (
-            f"no {name or SAID_AS.get(part, part)} answers at {address}",
-            f": {reason.rstrip('.')}.",
-        )
+        self._place = self.said.format(name=name or SAID_AS.get(part, part), address=address)
+        self._reason = f": {reason.rstrip('.')}."
         super().__init__(self._place + self._reason, part)
         self.address = address
 
@@ -76,19 +77,13 @@ class Unreachable(FinloopError):
 class Full(Unreachable):
     """The disk of a database or folder is full; what was committed before stays."""
 
-    def __init__(self, part: Part, address: str, reason: str, name: str = "") -> None:
-        super().__init__(part, address, reason, name)
-        self._place = f"the disk of {address} is full"
-        self.args = (self._place + self._reason,)
+    said = "the disk of {address} is full"
 
 
 class Locked(Unreachable):
     """Another process holds the database for longer than we wait."""
 
-    def __init__(self, part: Part, address: str, reason: str, name: str = "") -> None:
-        super().__init__(part, address, reason, name)
-        self._place = f"{address} is locked by another process"
-        self.args = (self._place + self._reason,)
+    said = "{address} is locked by another process"
 
 
 class Refused(FinloopError):

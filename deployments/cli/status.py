@@ -80,7 +80,7 @@ def said_problem(problem: Problem) -> str:
 
 def _tasks_gone(problem: Problem) -> str:
     gone = "1 task is" if problem.count == 1 else f"{problem.count} tasks are"
-    return f"{gone} gone from Label Studio; their labels are kept"
+    return f"{gone} gone from Label Studio, or with another text there; labels are kept"
 
 
 def _tasks_elsewhere(problem: Problem) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import httpx
 
@@ -54,9 +55,7 @@ def look_at_serving(url: str | None) -> Serving:
     """The state of the serving app, by its own report."""
     if url is None:
         return Serving(State.NOT_STARTED, url)
-    try:
-        model = dict(httpx.get(f"{url}/model", timeout=3).json())
-    except (httpx.TransportError, ValueError):
+    if (model := _report(f"{url}/model")) is None:
         return Serving(State.DOWN, url)
     failed = model.get("last_error")
     return Serving(
@@ -68,8 +67,14 @@ def look_at_receiver(url: str | None) -> Receiver:
     """The state of the receiver, by its own report."""
     if url is None:
         return Receiver(State.NOT_STARTED, url)
-    try:
-        said = dict(httpx.get(f"{url}/healthz", timeout=3).json())
-    except (httpx.TransportError, ValueError):
+    if (said := _report(f"{url}/healthz")) is None:
         return Receiver(State.DOWN, url)
     return Receiver(State.UP, url, dict(said.get("refused", {})), int(said.get("put_aside", 0)))
+
+
+def _report(url: str) -> dict[str, Any] | None:
+    """What a server of ours says of itself, or None where it says nothing within 3 s."""
+    try:
+        return dict(httpx.get(url, timeout=3).json())
+    except (httpx.TransportError, ValueError):
+        return None

@@ -62,7 +62,7 @@ def _distinct(store: TextStore, tasks: Tasks, version: str, near: Near) -> Itera
         if fresh:
             seen += [text.text for text in fresh]
             aside = (text.text for text in store.random_audit(seed=0))
-            yield from _without(near, fresh, chain(tasks.texts(), aside))
+            yield from _without(near, fresh, chain(tasks.asked().values(), aside))
 
 
 def _without(near: Near, texts: list[Text], others: Iterable[str]) -> list[Text]:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 TITLE = "finloop"
 MODEL_NAME = "finloop"
-"""The model version of every prediction in Label Studio. Annotators see only predictions of the project's own version,
-so this name must not change with the champion. The task's data have the real version."""
+"""The model version of our projects, which an earlier finloop gave its predictions. Label Studio shows the predictions
+of the project's own version only, so the name stays."""
 
 WEBHOOK_PATH = "/webhooks/label-studio"
 """The path at which the receiver takes webhooks."""

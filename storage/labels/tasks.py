@@ -166,11 +166,6 @@ class Tasks:
         with self._reader.connect() as connection:
             return iter(connection.scalars(select(TaskRow.text_id)).all())
 
-    def texts(self) -> Iterator[str]:
-        """The texts of all tasks, in any state."""
-        with self._reader.connect() as connection:
-            return iter(connection.scalars(select(TaskRow.text)).all())
-
     def unanswered(self, server: str, project_id: int, purpose: Purpose) -> int:
         """The number of a purpose's tasks that are reserved, or wait in this project. Missing tasks are left out."""
         here = (TaskRow.server == server) & (TaskRow.project_id == project_id) & (TaskRow.state == TaskState.SENT)

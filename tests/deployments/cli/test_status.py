@@ -21,11 +21,11 @@ KINDS = ProblemKind
         ),
         (
             Problem(KINDS.TASKS_GONE, "Label Studio", None, 1),
-            "1 task is gone from Label Studio; their labels are kept",
+            "1 task is gone from Label Studio, or with another text there; labels are kept",
         ),
         (
             Problem(KINDS.TASKS_GONE, "Label Studio", None, 3),
-            "3 tasks are gone from Label Studio; their labels are kept",
+            "3 tasks are gone from Label Studio, or with another text there; labels are kept",
         ),
         (
             Problem(KINDS.TASKS_ELSEWHERE, "http://old", "http://new", 4),
