@@ -40,7 +40,7 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         if decided_before(dataset, policy.recipe.hash_on(parts.base_model.name), registry, datasets, parts.problems):
             return Completed(message=NOTHING_NEW)
         progress = artifacts.Progress("training", "training")
-        candidate = _train(dataset, parts.base_model, registry, policy.recipe, parts.scheme, settings.home, progress)
+        candidate = _train(dataset, parts.base_model, registry, policy.recipe, parts.scheme, progress)
         judged = _judge(candidate, dataset, registry, parts.labels, datasets, parts.scheme, policy.gate)
         record_decision(judged.verdict, dataset, registry, datasets, parts.outbox, parts.problems)
         for note in parts.seed.notes:

@@ -242,9 +242,9 @@ def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) 
     """Train on the seed data alone while the servers start; an event deploys the model like any other version."""
     policy, began = RetrainPolicy(), now()
     with parts.leases.hold(RETRAIN_LEASE, RUN_LEASE):
-        registry, datasets, scheme, home = parts.registry, parts.datasets, parts.scheme, parts.settings.home
+        registry, datasets, scheme = parts.registry, parts.datasets, parts.scheme
         dataset = build_dataset(parts.labels, parts.texts, datasets, parts.seed, policy.merge, parts.scheme)
-        candidate = train(dataset, parts.base_model, registry, policy.recipe, scheme, home, progress)
+        candidate = train(dataset, parts.base_model, registry, policy.recipe, scheme, progress)
         verdict = judge(candidate, dataset, registry, parts.labels, datasets, scheme, policy.gate).verdict
         record_decision(verdict, dataset, registry, datasets, parts.outbox, parts.problems)
     if not verdict.promoted:

@@ -2,7 +2,6 @@
 
 import errno
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from storage.clock import now
 from storage.errors import CorruptModel, FinloopError
 from storage.models.manifest import Manifest, write_manifest
 from storage.models.mlflow_store import of_folder
-from storage.models.places import keep, unregistered
+from storage.models.places import room_for, unregistered
 from storage.models.registry import ModelVersion, Registry
 from storage.records import DatasetVersion, Row
 from storage.scheme import Scheme
@@ -30,14 +29,13 @@ def train(
     registry: Registry,
     recipe: "Recipe",
     scheme: Scheme,
-    home: Path,
     progress: Progress | None = None,
 ) -> ModelVersion:
     """Train on a dataset from the base model, and register the model. A model that is registered is only returned.
 
-    What cannot be registered is known before the training. A trained model whose registration fails is kept in the
-    registry's folder, the error says where, and the next call registers it. The caller holds the lease on retraining,
-    because the folders of earlier trainings in `home` are removed.
+    What cannot be registered is known before the training. A trained model whose registration fails, or whose process
+    is killed, stays in the registry's folder, and the next call registers it. The caller holds the lease on retraining,
+    because what earlier trainings left half-made is removed.
     """
     recipe_hash = recipe.hash_on(base_model.name)
     known = registry.find(dataset.version, recipe_hash)
@@ -46,38 +44,35 @@ def train(
     for said in registry.prepare(_size(base_model.folder)):
         print(said)  # noqa: T201 - Prefect logs what a flow prints
     registry.champion()  # a champion that is not ours could not be judged against
-    waiting = registry.kept(dataset.version, recipe_hash)
-    if waiting is not None:
-        return _register_kept(registry, waiting)
-    home = home.resolve()
-    for left in home.glob("training-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    workplace = Path(tempfile.mkdtemp(prefix="training-", dir=home))
-    try:
-        with _disk_named(workplace):
-            make_model(dataset.rows, dataset.version, base_model, recipe, scheme, workplace / "model", progress)
-        return _register(registry, workplace / "model")
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
+    trained = registry.kept(dataset.version, recipe_hash)
+    if trained is None:
+        trained = room_for(dataset.version, recipe_hash, registry.artifacts)
+        with _removed_if_it_fails(trained), _disk_named(trained):
+            make_model(dataset.rows, dataset.version, base_model, recipe, scheme, trained, progress)
+    return _register(registry, trained)
 
 
 def _register(registry: Registry, folder: Path) -> ModelVersion:
     try:
-        return registry.register(folder)
+        made = registry.register(folder)
     except CorruptModel:
         raise
     except FinloopError as error:
-        place = keep(folder, registry.artifacts)
-        said = f"The trained model is kept in {place}; the next retrain registers it."
+        said = f"The trained model is kept in {folder}; the next retrain registers it."
         error.args = (f"{error.args[0]}\n{said}", *error.args[1:])
         raise
-
-
-def _register_kept(registry: Registry, folder: Path) -> ModelVersion:
-    made = registry.register(folder)
     if folder in unregistered(registry.artifacts):
         shutil.rmtree(folder, ignore_errors=True)
     return made
+
+
+@contextmanager
+def _removed_if_it_fails(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def _of_receiver(receiver: Receiver) -> list[Problem]:
 
 def find_models(registry: Registry) -> tuple[Problem, ...]:
     """Trained models that wait for their registration, and versions of other people, which are passed over."""
-    waiting = "a trained model whose registration failed; the next retrain registers it"
+    waiting = "a trained model that is not registered yet; the next retrain registers it"
     found = [Problem(ProblemKind.MODEL, str(folder), waiting, 1) for folder in unregistered(registry.artifacts)]
     found += [Problem(ProblemKind.MODEL, f"version {one.version}", one.reason, 1) for one in registry.foreign()]
     return tuple(found)

@@ -3,7 +3,7 @@
 MLflow keeps absolute addresses, which are those of the day on which the model was registered.
 
     <run id>/artifacts/model      a registered model
-    unregistered/<name>           a trained model whose registration failed; the next try takes it
+    unregistered/<name>           a model in training; one with a manifest waits for its registration
 """
 
 import shutil
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from storage.errors import CorruptModel
-from storage.models.manifest import MANIFEST_NAME, Manifest, check_manifest, read_manifest
+from storage.models.manifest import MANIFEST_NAME, Manifest, check_manifest
 
 FOLDER = "model"
 PLACE_TAG = "folder"
@@ -57,14 +57,19 @@ def copy_model(folder: Path, to: Path) -> Manifest:
     return check_manifest(to)
 
 
-def keep(folder: Path, artifacts: Path) -> Path:
-    """Move a trained model, which cannot be registered now, into the home's folder of models. Returns its place."""
-    manifest = read_manifest(folder)
-    place = artifacts / UNREGISTERED / f"{manifest.dataset_version[:12]}-{manifest.recipe_hash[:12]}"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.exists():
-        shutil.rmtree(place)
-    return folder.rename(place)
+def room_for(dataset_version: str, recipe_hash: str, artifacts: Path) -> Path:
+    """The place of a model to be trained, after every training that was killed half-way is removed.
+
+    A model is trained where it waits for its registration, so that nothing that ends the process loses the model. One
+    process at a time may train into these artifacts.
+    """
+    waiting = artifacts / UNREGISTERED
+    waiting.mkdir(parents=True, exist_ok=True)
+    place = waiting / f"{dataset_version[:12]}-{recipe_hash[:12]}"
+    for left in waiting.iterdir():
+        if left == place or not (left / MANIFEST_NAME).is_file():
+            shutil.rmtree(left, ignore_errors=True)
+    return place
 
 
 def unregistered(artifacts: Path) -> list[Path]:

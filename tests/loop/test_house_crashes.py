@@ -95,7 +95,7 @@ def test_sync_has_a_killed_retrain_resumed_on_the_same_dataset(house: House, kil
     assert len(house.parts.registry.versions()) == len(killed.before) + 1
     assert house.parts.datasets.summaries()[0]["version"] == killed.dataset
     assert house.parts.datasets.unjudged() is None
-    assert list(house.settings.home.glob("training-*")) == []
+    assert list((house.settings.home / "models" / "unregistered").iterdir()) == []
 
 
 def test_no_label_and_no_task_was_lost_or_doubled_by_the_kills(house: House, killed: Killed) -> None:
