@@ -28,6 +28,7 @@ from flows.wiring.settings import REPOSITORY, Settings
 from flows.wiring.written import WRITTEN_BY_UP, check_readable
 from storage.errors import BadInput
 from storage.scheme import packaged_schemes
+from storage.sql.files import sqlite_url
 
 USUAL_PORTS = {"label_studio": 8080, "prefect": 4200, "serving": 8000, "receiver": 8001}
 
@@ -215,7 +216,10 @@ def prefect_command(port: int) -> tuple[str, ...]:
 
 def _prefect(settings: Settings, port: int) -> Process:
     login = {"PREFECT_SERVER_API_AUTH_STRING": settings.needed("prefect_auth")}
-    environment = {**prefect_environment(settings), **PREFECT_SERVER, **kept_runs(settings.keep_days), **login}
+    # Prefect's own address of the file breaks where a home has a question mark in its name.
+    database = sqlite_url(settings.home.resolve() / "prefect" / "prefect.db", "sqlite+aiosqlite")
+    kept = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database, **kept_runs(settings.keep_days)}
+    environment = {**prefect_environment(settings), **PREFECT_SERVER, **kept, **login}
     health = f"http://{LOOPBACK}:{port}/api/health"
     return Process("prefect", prefect_command(port), environment, settings.home, health, port)
 

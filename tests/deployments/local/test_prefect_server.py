@@ -4,11 +4,19 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
+import pytest
 from sqlalchemy import text
 
+from deployments.local.plan import make_plan
 from deployments.local.prefect_server import ImmediateSqlite
+from deployments.supervisor.descendants import marked
+from deployments.supervisor.stack import Stack
+from flows.prefect_api.connection import login_header
+from flows.wiring.settings import Settings
 
 WRITERS = 4
 
@@ -77,3 +85,35 @@ def test_our_command_is_prefects_with_that_configuration(tmp_path: Path) -> None
 
 def test_a_transaction_that_read_can_write_though_others_wrote_meanwhile(tmp_path: Path) -> None:
     assert asyncio.run(_read_then_write(tmp_path / "prefect.db")) == list(range(WRITERS))
+
+
+def _renewed(api: httpx.Client, lease: str) -> int:
+    """The status of a renewal, once the server responds."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return api.post(f"/v2/concurrency_limits/leases/{lease}/renew", json={"lease_duration": 60}).status_code
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clean_environment")
+def test_a_server_that_was_killed_knows_its_leases_again_in_a_home_of_any_name(tmp_path: Path) -> None:
+    """Prefect ends a training whose lease the server has forgotten."""
+    executable = tmp_path / "label-studio"
+    executable.touch()
+    plan = make_plan(Settings(home=tmp_path / "a ?#%home", label_studio=executable))
+    (server,) = (process for process in plan.processes if process.name == "prefect")
+    login = login_header(plan.settings.prefect_auth)
+    api = httpx.Client(base_url=f"{plan.settings.prefect_url}/api", headers=login, timeout=30)
+    with api, Stack([server], tmp_path) as stack:
+        api.post("/v2/concurrency_limits/", json={"name": "only", "limit": 1}).raise_for_status()
+        taken = api.post("/v2/concurrency_limits/increment-with-lease", json={"names": ["only"], "slots": 1})
+        lease = taken.raise_for_status().json()["lease_id"]
+        for process in marked(stack.id, {"prefect"}):
+            process.kill()
+        assert _renewed(api, lease) == 204
+    assert (tmp_path / "a ?#%home" / "prefect" / "prefect.db").is_file()
