@@ -10,6 +10,7 @@ from itertools import chain, islice
 
 from storage.labels.tasks import Tasks
 from storage.records import LabelTask, Purpose, Text
+from storage.text import cluster_key
 from storage.texts.store import TextStore
 
 BATCH_LEASE = timedelta(minutes=5)
@@ -36,7 +37,8 @@ def choose(store: TextStore, tasks: Tasks, champion_version: str, size: int, nea
 
     Where another select reserves some of them first, the next texts take their place. Fewer are reserved only where
     there are no more. Texts of the audit share are never chosen, nor are texts near them, because these cannot train.
-    One text of a near-duplicate group is chosen, and none of a group that annotators were asked about.
+    One text of a near-duplicate group is chosen, and none of a group that annotators were asked about. Of texts that
+    differ only in numbers, links, cashtags or mentions, one is chosen at a time.
     """
     return _reserve(_distinct(store, tasks, champion_version, near), tasks, Purpose.SELECT, size)
 
@@ -55,14 +57,28 @@ def _distinct(store: TextStore, tasks: Tasks, version: str, near: Near) -> Itera
 
     The audit share is read only for a page that has a new group, so that a flood of copies is passed quickly.
     """
-    candidates, seen = store.lowest_margin(version), list[str]()
+    candidates, seen, keys = store.lowest_margin(version), list[str](), set[str]()
     while page := list(islice(candidates, PAGE)):
         known = tasks.known([text.text_id for text in page])
-        fresh = _without(near, [text for text in page if text.text_id not in known], seen)
+        first = _first_of_each_key([text for text in page if text.text_id not in known], keys)
+        fresh = _without(near, first, seen)
         if fresh:
             seen += [text.text for text in fresh]
             aside = (text.text for text in store.random_audit(seed=0))
             yield from _without(near, fresh, chain(tasks.asked().values(), aside))
+
+
+def _first_of_each_key(texts: Iterable[Text], keys: set[str]) -> list[Text]:
+    """The texts whose cluster key is not in `keys` yet; their keys are added.
+
+    Short copies of one news that differ in numbers and links share too few 5-grams to be near.
+    """
+    found = []
+    for text in texts:
+        if (key := cluster_key(text.text)) not in keys:
+            keys.add(key)
+            found.append(text)
+    return found
 
 
 def _without(near: Near, texts: list[Text], others: Iterable[str]) -> list[Text]:

@@ -62,10 +62,11 @@ def put(store: LabelStore, words: str, margin: float, *, audit: bool = False) ->
 
 def test_one_text_of_a_near_duplicate_group_is_asked_and_none_near_the_audit(label_store: LabelStore) -> None:
     for number in range(600):
-        put(label_store, f"Quarterly dividend of the harbour operator was raised again, notice {number}", 0.001)
+        letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))
+        put(label_store, f"Quarterly dividend of the harbour operator was raised again, notice {letters}", 0.001)
         put(
             label_store,
-            f"The airline cancelled its orders of new aircraft, part {number}",
+            f"The airline cancelled its orders of new aircraft, part {letters}",
             0.002,
             audit=not number,
         )
@@ -73,3 +74,12 @@ def test_one_text_of_a_near_duplicate_group_is_asked_and_none_near_the_audit(lab
     first = choose(label_store.texts, label_store.tasks, VERSION, 10, near_any).tasks
     assert sorted(task.text[:9] for task in first) == ["A brewery", "Quarterly"]
     assert choose(label_store.texts, label_store.tasks, VERSION, 10, near_any).tasks == ()
+
+
+def test_one_of_the_short_copies_that_differ_in_numbers_and_links_is_asked_at_a_time(label_store: LabelStore) -> None:
+    for number in range(30):
+        put(label_store, f"${number:03d}X up {number * 7919} %, see http://t.co/{number * 104729}", 0.001)
+    put(label_store, "A brewery opens its third site in the north", 0.5)
+    first = choose(label_store.texts, label_store.tasks, VERSION, 10, near_any).tasks
+    assert sorted(task.text[:9] for task in first)[1:] == ["A brewery"]
+    assert len(choose(label_store.texts, label_store.tasks, VERSION, 10, near_any).tasks) == 1
