@@ -10,22 +10,18 @@ import json
 import logging
 import sys
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import FastAPI, HTTPException, Request, Response
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client import Counter as Responses
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from deployments.receiver.inbox_worker import InboxWorker
+from deployments.receiver.metrics import ReceiverMetrics
 from deployments.web import server
 from deployments.web.answers import HeadLikeGet
 from labeling.studio.owned import SECRET_HEADER
@@ -49,8 +45,6 @@ COMMIT_SECONDS = 0.7
 COMMITS = 8
 """Commits at once. A locked database holds each of them up for half a minute."""
 
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-
 
 def create_app(inbox: Inbox, spool: Spool, secret: str, process: Callable[[], None]) -> FastAPI:
     """The receiver; without a secret it refuses every webhook.
@@ -65,11 +59,7 @@ def create_app(inbox: Inbox, spool: Spool, secret: str, process: Callable[[], No
 
     worker = InboxWorker(work_off)
     commits = CapacityLimiter(COMMITS)
-    refused: Counter[int] = Counter()
-    registry = CollectorRegistry()
-    registry.register(_InboxGauge(inbox, worker))
-    answered = Responses("finloop_webhooks", "Webhooks by the status of the response", ["status"], registry=registry)
-    seconds = Histogram("finloop_webhook_seconds", "Seconds until the response", buckets=BUCKETS, registry=registry)
+    metrics = ReceiverMetrics(inbox.counts, lambda: worker.failures)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -98,11 +88,10 @@ def create_app(inbox: Inbox, spool: Spool, secret: str, process: Callable[[], No
             status = 200
         except HTTPException as refusal:
             status = refusal.status_code
-            refused[status] += 1
+            metrics.refused[status] += 1
             raise
         finally:
-            answered.labels(str(status)).inc()
-            seconds.observe(time.perf_counter() - began)
+            metrics.answered(status, time.perf_counter() - began)
         return {"inbox": row}
 
     @app.get("/healthz")
@@ -112,13 +101,13 @@ def create_app(inbox: Inbox, spool: Spool, secret: str, process: Callable[[], No
             "status": "ok" if worker.failures == 0 else "retrying",
             "failures": worker.failures,
             "put_aside": spool.count(),
-            "refused": {str(status): count for status, count in refused.items()},
+            "refused": {str(status): count for status, count in metrics.refused.items()},
         }
 
     @app.get("/metrics")
-    def metrics() -> Response:
+    def prometheus() -> Response:
         """For Prometheus: responses, their time, and the inbox by state."""
-        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return app
 
@@ -175,27 +164,6 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-class _InboxGauge(Collector):
-    """Counts the rows when Prometheus asks, so that the numbers are right after a restart."""
-
-    def __init__(self, inbox: Inbox, worker: InboxWorker) -> None:
-        self._inbox, self._worker = inbox, worker
-
-    def describe(self) -> Iterable[GaugeMetricFamily]:
-        """The names of the numbers, without a query at registration."""
-        return [self._rows(), GaugeMetricFamily("finloop_inbox_failures", "Failures in a row")]
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        """The present counts."""
-        rows = self._rows()
-        for state, count in self._inbox.counts().items():
-            rows.add_metric([state], count)
-        return [rows, GaugeMetricFamily("finloop_inbox_failures", "Failures in a row", value=self._worker.failures)]
-
-    def _rows(self) -> GaugeMetricFamily:
-        return GaugeMetricFamily("finloop_inbox", "Webhooks by what became of them", labels=["state"])
 
 
 def work(parts: "Parts") -> None:
