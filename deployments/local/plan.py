@@ -65,7 +65,7 @@ def check_given(given: Settings) -> None:
         if given.label_studio_url is not None:
             parts.studio.check()
         if given.prefect_url is not None:
-            Runs(given.prefect_url, given.prefect_auth).check_login()
+            Runs(given.prefect_server).check_login()
 
 
 def prepare_home(parts: Parts) -> list[str]:
@@ -177,8 +177,7 @@ def _processes(
 
 
 def _apply(settings: Settings, *, alone: bool) -> list[str]:
-    environment, url = prefect_environment(settings), settings.needed("prefect_url")
-    return orchestration.apply(REPOSITORY, url, environment, settings.prefect_auth, alone=alone)
+    return orchestration.apply(REPOSITORY, settings.prefect_server, prefect_environment(settings), alone=alone)
 
 
 def _half_of_the_cores() -> dict[str, str]:
@@ -236,7 +235,8 @@ def kept_runs(days: int) -> dict[str, str]:
 def _worker(
     settings: Settings, pool: str, environment: dict[str, str], needs: tuple[str, ...], apply: Callable[[], None]
 ) -> Process:
-    argv = (sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", pool)
+    server = settings.prefect_server
+    start = (sys.executable, "-m", "prefect", "worker", "start", "--type", "process", "--name", pool)
     worker_environment = {
         **environment,
         **prefect_environment(settings),
@@ -245,12 +245,12 @@ def _worker(
     }
 
     def alive() -> bool:
-        return worker_is_heard(settings.needed("prefect_url"), settings.prefect_auth, pool, pool)
+        return worker_is_heard(server, pool, pool)
 
     # No worker may start a run before the runs of the last house are cleared.
     return Process(
         f"worker-{pool}",
-        argv,
+        (*start, "--pool", server.named(pool)),
         worker_environment,
         REPOSITORY,
         needs=needs,

@@ -209,7 +209,7 @@ def work(parts: "Parts") -> None:
     if work_on_inbox(parts.inbox, parts.projects, parts.tasks, labels, parts.scheme, server) is None:
         return
     announce(labels, parts.datasets, parts.outbox, settings.retrain_after)
-    deliver(parts.outbox, settings.needed("prefect_url"), settings.prefect_auth)
+    deliver(parts.outbox, settings.prefect_server)
 
 
 def main() -> None:
