@@ -102,6 +102,8 @@ def make_plan(given: Settings) -> LocalPlan:
     }
     if "prefect" in ports:  # a login for a server of the user's is the user's to give
         filled["prefect_auth"] = given.prefect_auth or _login(kept, "FINLOOP_PREFECT_AUTH")
+    elif "prefect_suffix" not in given.model_fields_set:  # an empty one may be given: for plain names
+        filled["prefect_suffix"] = _suffix(given)
     if account is not None:
         filled["label_studio_token"] = SecretStr(account.token)
     settings = given.model_copy(update=filled)
@@ -156,6 +158,12 @@ def _secret(kept: Mapping[str, str | None], name: str) -> SecretStr:
 
 def _login(kept: Mapping[str, str | None], name: str) -> SecretStr:
     return SecretStr(kept.get(name) or f"finloop:{secrets.token_urlsafe(12)}")
+
+
+def _suffix(given: Settings) -> str:
+    """What tells this home's names from those of other homes on a Prefect server of the user's."""
+    with open_parts(given) as parts:
+        return f"-{parts.home_identity[:8]}"
 
 
 def _processes(
