@@ -26,6 +26,7 @@ from pydantic import SecretStr
 
 from deployments.supervisor.descendants import STACK, marked
 from flows.prefect_api.connection import Connection
+from flows.prefect_api.server import PrefectServer
 from storage.clock import now
 
 EVERY = 10
@@ -95,7 +96,7 @@ def _up(home: Path) -> tuple[str, "subprocess.Popen[bytes]", Connection]:
         raise
     written = dotenv_values(home / "finloop.env")
     auth = SecretStr(written["FINLOOP_PREFECT_AUTH"] or "")
-    return mark, alive, Connection(written["FINLOOP_PREFECT_URL"] or "", auth)
+    return mark, alive, Connection(PrefectServer(written["FINLOOP_PREFECT_URL"] or "", auth))
 
 
 def _sync_every_seconds(server: Connection) -> None:

@@ -22,5 +22,5 @@ def deploy(version: str = "challenger", force: bool = False, event: str | None =
             check_verdict(parts.registry, parts.outbox, version)
         promotion = promote(parts.registry, parts.outbox, service, version, forced=force)
         artifacts.show_promotion(promotion, service.url)
-        deliver(parts.outbox, parts.settings.needed("prefect_url"), parts.settings.prefect_auth)
+        deliver(parts.outbox, parts.settings.prefect_server)
     return Completed(message=f"version {promotion.version} is served")

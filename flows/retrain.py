@@ -45,6 +45,6 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         record_decision(judged.verdict, dataset, registry, datasets, parts.outbox, parts.problems)
         for note in parts.seed.notes:
             get_run_logger().warning("seed data %s: %s", parts.seed.source, note)
-        deliver(parts.outbox, settings.needed("prefect_url"), settings.prefect_auth)
+        deliver(parts.outbox, settings.prefect_server)
         artifacts.show_verdict(judged, dataset, parts.seed.bad_lines)
     return Completed(message=judged.verdict.reason)

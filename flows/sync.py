@@ -28,14 +28,14 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
             enough = parts.settings.retrain_after
             announce(parts.labels, parts.texts, parts.datasets, parts.outbox, lambda: parts.seed, enough)
             restarted = _start_again(parts, Patience(policy.retry_after_seconds, policy.attempts))
-            deliver(parts.outbox, parts.settings.needed("prefect_url"), parts.settings.prefect_auth)
+            deliver(parts.outbox, parts.settings.prefect_server)
         artifacts.show_sync(found, restarted)
 
 
 def _start_again(parts: Parts, patience: Patience) -> list[str]:
     """Intend the next run of interrupted work. Nothing is intended while Prefect cannot say what a person cancelled."""
     try:
-        with closing(Connection(parts.settings.needed("prefect_url"), parts.settings.prefect_auth)) as server:
+        with closing(Connection(parts.settings.prefect_server)) as server:
             deploy, retrain = (Watch(server).cancelled_at(name) for name in ("deploy", "retrain"))
     except (Unreachable, Refused, RunFailed):
         return []

@@ -13,6 +13,7 @@ from deployments.supervisor.ports import choose_port
 from deployments.supervisor.process import Process
 from deployments.supervisor.stack import Stack
 from flows.prefect_api.connection import login_header
+from flows.prefect_api.server import PrefectServer
 from flows.wiring.settings import REPOSITORY
 
 AUTH = SecretStr("finloop:for-tests")
@@ -57,7 +58,7 @@ def cli_environment(prefect_server: str, tmp_path_factory: pytest.TempPathFactor
 def deployed_server(prefect_server: str, cli_environment: dict[str, str]) -> str:
     """The session's server with prefect.yaml applied twice: what may be repeated must not double anything."""
     for _ in range(2):
-        assert apply(REPOSITORY, prefect_server, cli_environment, AUTH) == []
+        assert apply(REPOSITORY, PrefectServer(prefect_server, AUTH), cli_environment) == []
     return prefect_server
 
 

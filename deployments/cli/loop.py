@@ -126,5 +126,5 @@ def annotate(
 
 def _run(name: str, parameters: dict[str, object], wait: bool, as_json: bool) -> None:
     settings = load_settings()
-    runs = Runs(settings.needed("prefect_url"), settings.prefect_auth)
+    runs = Runs(settings.prefect_server)
     run_and_wait(runs, name, parameters, wait=wait, as_json=as_json)

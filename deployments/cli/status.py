@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from contextlib import closing
 
-from pydantic import SecretStr
-
 from deployments.cli.terminal import counted, show_facts
 from flows.prefect_api.connection import Connection, RunFailed
 from flows.prefect_api.watch import Watch
@@ -13,6 +11,7 @@ from flows.steps.servers import Server, Serving, State, look_at, look_at_receive
 from flows.steps.standing import Accuracy, Standing, bytes_used, count, production_accuracy
 from flows.steps.troubles import Problem, ProblemKind, find_models, find_problems
 from flows.wiring.parts import Parts
+from flows.wiring.settings import Settings
 from storage.clock import now
 from storage.errors import Refused, Unreachable
 
@@ -60,7 +59,7 @@ def standing(parts: Parts) -> Standing:
         label_studio=studio,
         prefect=prefect,
         problems=(
-            *find_problems(*noted, settings.label_studio_url, servers, _overdue(prefect, settings.prefect_auth)),
+            *find_problems(*noted, settings.label_studio_url, servers, _overdue(prefect, settings)),
             *find_models(parts.registry),
         ),
     )
@@ -114,12 +113,12 @@ SENTENCES: dict[ProblemKind, Callable[[Problem], str]] = {
 """How `finloop status` says each kind of problem."""
 
 
-def _overdue(prefect: Server, auth: SecretStr | None) -> list[tuple[str, str]]:
+def _overdue(prefect: Server, settings: Settings) -> list[tuple[str, str]]:
     """The deployments whose runs need a person; none where the Prefect server cannot say."""
-    if prefect.state is not State.UP or prefect.url is None:
+    if prefect.state is not State.UP:
         return []
     try:
-        with closing(Connection(prefect.url, auth)) as server:
+        with closing(Connection(settings.prefect_server)) as server:
             return [(one.deployment, one.said) for one in Watch(server).overdue(now())]
     except (Unreachable, Refused, RunFailed) as error:
         return [("Prefect", str(error))]

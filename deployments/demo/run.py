@@ -129,6 +129,7 @@ def own_settings(options: Options) -> Settings:
         "label_studio_project": f"demo-{stamp}",
         "retrain_after": options.labels,
         **dict.fromkeys(("serving_url", "receiver_url", "prefect_url")),
+        "prefect_suffix": "",
         **dict.fromkeys(("prefect_auth", "admin_token", "webhook_secret")),
     }
     if options.scheme is not None:
@@ -196,7 +197,7 @@ def _loop(
     options: Options, console: Console, plan: LocalPlan, parts: Parts, stack: Stack, texts: Path
 ) -> dict[str, Any]:
     steps = Steps(console)
-    runs = Runs(plan.settings.needed("prefect_url"), plan.settings.prefect_auth)
+    runs = Runs(plan.settings.prefect_server)
     found: dict[str, Run] = {}
     with steps.step("ingest") as step:
         key = AnswerKey(parts.settings.home, parts.scheme)
@@ -252,7 +253,7 @@ def _first_champion(parts: Parts, stack: Stack, runs: Runs, progress: Progress) 
     progress(1.0, "waiting for the servers")
     stack.wait_until_ready()
     asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-    deliver(parts.outbox, parts.settings.needed("prefect_url"), parts.settings.prefect_auth)
+    deliver(parts.outbox, parts.settings.prefect_server)
     started_by_event(runs, stack, "deploy", began)
     return candidate.version
 

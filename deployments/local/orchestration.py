@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import SecretStr
 
-from deployments.local.kept import Merged, merge, on_server, read_record, remember, write_record
+from deployments.local.kept import merge, on_server, read_record, remember, write_record
+from deployments.local.prefect_file import flows, named_for, pools, read_prefect_file
 from flows.prefect_api.connection import Connection
+from flows.prefect_api.deployments import our_deployments, with_suffix
 from flows.prefect_api.leftovers import Leftovers, clear
+from flows.prefect_api.server import PrefectServer
 from storage.errors import Failed
 
 HEARTBEAT_SECONDS = 30
+RECORD = "applied"
 TRIES = 4
 PAUSE = 5.0
 """Seconds before the next try, where the server was too busy for one; a later pause is longer."""
@@ -35,22 +38,10 @@ class NotApplied(Failed):
     """prefect.yaml could not be applied; the message holds what Prefect said."""
 
 
-def read_prefect_file(repository: Path) -> dict[str, Any]:
-    """The content of prefect.yaml."""
-    content: dict[str, Any] = yaml.safe_load((repository / "prefect.yaml").read_text())
-    return content
-
-
-def pools(content: dict[str, Any]) -> list[str]:
-    """The work pools that the file names, in order."""
-    return list(dict.fromkeys(one["work_pool"]["name"] for one in content["deployments"]))
-
-
 def apply(
     repository: Path,
-    prefect_url: str,
+    server: PrefectServer,
     environment: dict[str, str],
-    auth: SecretStr | None = None,
     *,
     alone: bool = False,
     tries: int = TRIES,
@@ -58,22 +49,36 @@ def apply(
     """Make the pools and the automations, and deploy every deployment of prefect.yaml; safe to repeat.
 
     What people changed in Prefect's pages stays, unless the file has a new value. `environment` is for Prefect (home,
-    API address, login), `auth` is the server's login. `alone` says that no worker of this server is up: then what the
-    last house left there is cleared first. Returns what a person should know, in sentences. Raises NotApplied, Refused,
-    or Unreachable.
+    API address, login). `alone` says that no worker of this server is up: then what the last house left there is
+    cleared first. Returns what a person should know, in sentences. Raises NotApplied, Refused, or Unreachable.
     """
     content = read_prefect_file(repository)
-    names = [one["name"] for one in content["deployments"]]
-    record_file = Path(environment["PREFECT_HOME"]) / "applied.json"
-    with closing(Connection(prefect_url, auth)) as server:
-        server.check()
-        server.check_login()
-        said = _cleared(clear(server, names)) if alone else []
+    record_file = Path(environment["PREFECT_HOME"]) / f"{server.named(RECORD)}.json"
+    with closing(Connection(server)) as connection:
+        connection.check()
+        connection.check_login()
+        said = _cleared(clear(connection)) if alone else []
+        if server.suffix and not record_file.exists() and (record_file.parent / f"{RECORD}.json").exists():
+            said += _earlier(connection)
         record = read_record(record_file)
-        merged = merge(content, _deployed(server, names), record)
-        _deploy(repository, server.url, merged, environment, tries)
-        write_record(record_file, remember(merged, content, _deployed(server, names), record))
+        merged = merge(content, _deployed(connection), record)
+        _deploy(repository, connection.url, named_for(server, merged.content), environment, tries)
+        write_record(record_file, remember(merged, content, _deployed(connection), record))
     return [*said, *merged.said()]
+
+
+def _earlier(connection: Connection) -> list[str]:
+    """What an earlier finloop, which knew no suffix, left on a server of the user's."""
+    if not (found := with_suffix(connection, "")):
+        return []
+    ours = [connection.server.named(flow) for flow in found]
+    return [
+        f"Prefect: the deployments of an earlier finloop are still on the server: {', '.join(found)}. "
+        f"This home has deployments of its own now: {', '.join(ours)}. "
+        "Delete the earlier ones in Prefect's pages, unless another home uses them. "
+        "What was changed in their pages is not carried over: change it again in the new ones. "
+        "Workers that you start yourself need the new pools too; FINLOOP_PREFECT_SUFFIX= keeps the earlier names."
+    ]
 
 
 def _cleared(found: Leftovers) -> list[str]:
@@ -84,22 +89,19 @@ def _cleared(found: Leftovers) -> list[str]:
     return [f"Prefect: {one}" for one in runs if one]
 
 
-def _deployed(server: Connection, names: list[str]) -> dict[str, dict[str, Any]]:
-    """The fields of our deployments that the server has, by name."""
-    which = {"deployments": {"name": {"any_": names}}, "flows": {"name": {"any_": names}}}
-    found: list[dict[str, Any]] = server.ask("POST", "/deployments/filter", which)
-    return {
-        one["name"]: on_server(one, server.ask("GET", f"/automations/related-to/prefect.deployment.{one['id']}"))
-        for one in found
-    }
+def _deployed(connection: Connection) -> dict[str, dict[str, Any]]:
+    """The fields of our deployments that the server has, by their name in prefect.yaml."""
+    path = "/automations/related-to/prefect.deployment."
+    found = our_deployments(connection)
+    return {flow: on_server(one, connection.ask("GET", f"{path}{one['id']}")) for flow, one in found.items()}
 
 
-def _deploy(repository: Path, server: str, merged: Merged, environment: dict[str, str], tries: int) -> None:
+def _deploy(repository: Path, url: str, content: dict[str, Any], environment: dict[str, str], tries: int) -> None:
     """Run `prefect deploy --all`, again where the server was too busy."""
     reason = ""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "prefect.yaml"
-        file.write_text(yaml.safe_dump(merged.content, sort_keys=False))
+        file.write_text(yaml.safe_dump(content, sort_keys=False))
         for tried in range(1, tries + 1):
             done = subprocess.run(
                 [sys.executable, "-m", "deployments.local.orchestration", str(file)],
@@ -118,7 +120,7 @@ def _deploy(repository: Path, server: str, merged: Merged, environment: dict[str
             if tried < tries:
                 threading.Event().wait(PAUSE * tried)
     raise NotApplied(
-        f"Prefect at {server} did not take prefect.yaml in {tries} tries: {reason}.\n"
+        f"Prefect at {url} did not take prefect.yaml in {tries} tries: {reason}.\n"
         "It is too busy, or it has died: look at its log, then run `finloop up` again."
     )
 
@@ -134,7 +136,7 @@ def main() -> None:
     content = read_prefect_file(file.parent)
     with get_client(sync_client=True) as server:
         make_pools(server, pools(content))
-        watch_lost_runs(server, [one["name"] for one in content["deployments"]])
+        watch_lost_runs(server, flows(content))
     sys.argv[1:] = ["--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
     app()
 

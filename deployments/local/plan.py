@@ -66,7 +66,7 @@ def check_given(given: Settings) -> None:
         if given.label_studio_url is not None:
             parts.studio.check()
         if given.prefect_url is not None:
-            Runs(given.prefect_url, given.prefect_auth).check_login()
+            Runs(given.prefect_server).check_login()
 
 
 def prepare_home(parts: Parts) -> list[str]:
@@ -103,6 +103,8 @@ def make_plan(given: Settings) -> LocalPlan:
     }
     if "prefect" in ports:  # a login for a server of the user's is the user's to give
         filled["prefect_auth"] = given.prefect_auth or _login(kept, "FINLOOP_PREFECT_AUTH")
+    elif "prefect_suffix" not in given.model_fields_set:  # an empty one may be given: for plain names
+        filled["prefect_suffix"] = _suffix(given)
     if account is not None:
         filled["label_studio_token"] = SecretStr(account.token)
     settings = given.model_copy(update=filled)
@@ -159,6 +161,12 @@ def _login(kept: Mapping[str, str | None], name: str) -> SecretStr:
     return SecretStr(kept.get(name) or f"finloop:{secrets.token_urlsafe(12)}")
 
 
+def _suffix(given: Settings) -> str:
+    """What tells this home's names from those of other homes on a Prefect server of the user's."""
+    with open_parts(given) as parts:
+        return f"-{parts.home_identity[:8]}"
+
+
 def _processes(
     settings: Settings, ports: dict[str, int], account: Account | None, environment: dict[str, str], said: list[str]
 ) -> list[Process]:
@@ -178,8 +186,7 @@ def _processes(
 
 
 def _apply(settings: Settings, *, alone: bool) -> list[str]:
-    environment, url = prefect_environment(settings), settings.needed("prefect_url")
-    return orchestration.apply(REPOSITORY, url, environment, settings.prefect_auth, alone=alone)
+    return orchestration.apply(REPOSITORY, settings.prefect_server, prefect_environment(settings), alone=alone)
 
 
 def _half_of_the_cores() -> dict[str, str]:
@@ -240,7 +247,8 @@ def kept_runs(days: int) -> dict[str, str]:
 def _worker(
     settings: Settings, pool: str, environment: dict[str, str], needs: tuple[str, ...], apply: Callable[[], None]
 ) -> Process:
-    argv = (sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", pool)
+    server = settings.prefect_server
+    start = (sys.executable, "-m", "prefect", "worker", "start", "--type", "process", "--name", pool)
     worker_environment = {
         **environment,
         **prefect_environment(settings),
@@ -249,12 +257,12 @@ def _worker(
     }
 
     def alive() -> bool:
-        return worker_is_heard(settings.needed("prefect_url"), settings.prefect_auth, pool, pool)
+        return worker_is_heard(server, pool, pool)
 
     # No worker may start a run before the runs of the last house are cleared.
     return Process(
         f"worker-{pool}",
-        argv,
+        (*start, "--pool", server.named(pool)),
         worker_environment,
         REPOSITORY,
         needs=needs,

@@ -177,7 +177,7 @@ def work(parts: "Parts") -> None:
     if work_on_inbox(parts.inbox, parts.projects, parts.tasks, labels, parts.scheme, server) is None:
         return
     announce(labels, parts.texts, parts.datasets, parts.outbox, lambda: parts.seed, settings.retrain_after)
-    deliver(parts.outbox, settings.needed("prefect_url"), settings.prefect_auth)
+    deliver(parts.outbox, settings.prefect_server)
 
 
 def main() -> None:

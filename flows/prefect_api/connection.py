@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from flows.prefect_api.server import PrefectServer
 from storage.addresses import public_address
 from storage.errors import Failed, Part, Refused, Unreachable
 
@@ -43,14 +44,14 @@ class RunFailed(Failed):
 
 
 class Connection:
-    """A Prefect server; `auth` is its login, `user:password`, where it asks for one."""
+    """A connection to a Prefect server; `url` is its address without a password, for messages."""
 
-    def __init__(self, prefect_url: str, auth: SecretStr | None = None) -> None:
-        self.url = public_address(prefect_url)
+    def __init__(self, server: PrefectServer) -> None:
+        self.server, self.url = server, public_address(server.url)
         self._client = httpx.Client(
-            base_url=f"{prefect_url}/api",
+            base_url=f"{server.url}/api",
             timeout=httpx.Timeout(FIRST_SECONDS, connect=3.0),
-            headers=login_header(auth),
+            headers=login_header(server.auth),
         )
         self._is_prefect = False
 

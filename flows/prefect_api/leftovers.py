@@ -4,12 +4,13 @@ A run whose process is gone would keep its deployment's only slot, and the runs 
 between would all start together. The worker's own cleaning covers neither a power cut nor a run that was not begun.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flows.prefect_api.connection import Connection
+from flows.prefect_api.deployments import our_deployments
 from storage.clock import now
 
 PAGE = 200
@@ -26,14 +27,14 @@ class Leftovers:
     skipped: int = 0
 
 
-def clear(server: Connection, names: Collection[str]) -> Leftovers:
-    """Crash every active run of these deployments, free their slots, and keep one late run of each schedule's.
+def clear(server: Connection) -> Leftovers:
+    """Crash every active run of our deployments, free their slots, and keep one late run of each schedule's.
 
     Only for a server whose workers are all down: an active run has no process then. Repeating it is safe.
     Raises RunFailed or Unreachable.
     """
     crashed = skipped = 0
-    for deployment in _deployments(server, names):
+    for deployment in our_deployments(server).values():
         active = {"state": {"type": {"any_": ACTIVE}}}
         for run in _all(server, deployment, active):
             _end(server, run, "CRASHED", CRASHED)
@@ -50,13 +51,6 @@ def skip_late(server: Connection, deployment: dict[str, Any]) -> int:
     for run in late[:-1]:
         _end(server, run, "CANCELLED", SKIPPED)
     return len(late[:-1])
-
-
-def _deployments(server: Connection, names: Collection[str]) -> list[dict[str, Any]]:
-    """Our deployments that are on the server. Another flow's deployment of the same name is none of ours."""
-    which = {"deployments": {"name": {"any_": list(names)}}, "flows": {"name": {"any_": list(names)}}}
-    found: list[dict[str, Any]] = server.ask("POST", "/deployments/filter", {**which, "limit": PAGE})
-    return [one for one in found if str(one["entrypoint"]).startswith("flows.")]
 
 
 def _all(server: Connection, deployment: dict[str, Any], which: dict[str, Any]) -> list[dict[str, Any]]:

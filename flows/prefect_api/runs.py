@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import SecretStr
-
 from flows.prefect_api.connection import POLL_SECONDS, Connection, RunFailed
+from flows.prefect_api.server import PrefectServer
 from storage.clock import now
 
 SLOT_TAKEN = "Deployment concurrency limit reached."
@@ -39,37 +38,37 @@ class Run:
 
 
 class Runs:
-    """The runs of finloop's deployments on one Prefect server; every deployment has its flow's name."""
+    """The runs of this home's deployments on a Prefect server; a deployment is named by its flow."""
 
-    def __init__(self, prefect_url: str, auth: SecretStr | None = None) -> None:
-        self._server = Connection(prefect_url, auth)
+    def __init__(self, server: PrefectServer) -> None:
+        self._connection = Connection(server)
 
     def check(self) -> None:
         """Raises Unreachable within 10 s where no Prefect server responds."""
-        self._server.check()
+        self._connection.check()
 
     def check_login(self) -> None:
         """Raises Refused where the server does not take our login, Unreachable where no Prefect server responds."""
-        self._server.check_login()
+        self._connection.check_login()
 
     def start(self, name: str, parameters: dict[str, Any]) -> Run:
         """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters."""
-        deployment = self._server.ask("GET", f"/deployments/name/{name}/{name}")
+        deployment = self._deployment(name)
         # The server starts one run for a key, so the request is safe to send twice.
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid.uuid4())}
-        return _run(name, self._server.ask("POST", f"/deployments/{deployment['id']}/create_flow_run", body))
+        return _run(name, self._connection.ask("POST", f"/deployments/{deployment['id']}/create_flow_run", body))
 
     def get(self, run: Run) -> Run:
         """The run at this moment."""
-        return _run(run.flow, self._server.ask("GET", f"/flow_runs/{run.id}"))
+        return _run(run.flow, self._connection.ask("GET", f"/flow_runs/{run.id}"))
 
     def since(self, name: str, moment: datetime) -> list[Run]:
         """The runs of a deployment created after a moment, oldest first."""
-        deployment = self._server.ask("GET", f"/deployments/name/{name}/{name}")
+        deployment = self._deployment(name)
         # The server filters by time too, or the page would have only the oldest runs of a busy deployment.
         which = {"deployment_id": {"any_": [deployment["id"]]}, "expected_start_time": {"after_": moment.isoformat()}}
         body = {"flow_runs": which, "sort": "EXPECTED_START_TIME_ASC", "limit": 200}
-        found = [_run(name, one) for one in self._server.ask("POST", "/flow_runs/filter", body)]
+        found = [_run(name, one) for one in self._connection.ask("POST", "/flow_runs/filter", body)]
         return [run for run in found if run.created >= moment]
 
     def finish(self, run: Run, deadline: float | None = None) -> Run:
@@ -87,7 +86,7 @@ class Runs:
             run = self.get(run)
             if run.state == "CANCELLED" and run.message == SLOT_TAKEN:
                 pause.wait(SLOT_PAUSE)
-                run = self.start(run.flow, self._server.ask("GET", f"/flow_runs/{run.id}")["parameters"])
+                run = self.start(run.flow, self._connection.ask("GET", f"/flow_runs/{run.id}")["parameters"])
         if run.state != "COMPLETED":
             raise RunFailed(f"{run.flow} ended as {run.state.lower()}: {run.message}\nSee {self.page(run)}")
         return run
@@ -95,22 +94,26 @@ class Runs:
     def progress(self, run: Run) -> tuple[float, str] | None:
         """The fraction (0 to 1) and description of a run's progress bar, or None where the run has none."""
         chosen = {"artifacts": {"flow_run_id": {"any_": [run.id]}, "type": {"any_": ["progress"]}}, "limit": 1}
-        found = self._server.ask("POST", "/artifacts/filter", chosen)
+        found = self._connection.ask("POST", "/artifacts/filter", chosen)
         return (float(found[0]["data"]) / 100, found[0]["description"] or "") if found else None
 
     def task_seconds(self, run: Run) -> dict[str, float]:
         """Seconds that each task of a run took, by task name."""
         chosen = {"flow_runs": {"id": {"any_": [run.id]}}, "limit": 200}
-        found = self._server.ask("POST", "/task_runs/filter", chosen)
+        found = self._connection.ask("POST", "/task_runs/filter", chosen)
         return {one["name"].rsplit("-", 1)[0]: float(one["total_run_time"] or 0) for one in found}
 
     def page(self, run: Run) -> str:
         """The address of a run's page in the dashboard."""
-        return f"{self._server.url}/runs/flow-run/{run.id}"
+        return f"{self._connection.url}/runs/flow-run/{run.id}"
 
     def close(self) -> None:
         """Close the connection."""
-        self._server.close()
+        self._connection.close()
+
+    def _deployment(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._connection.ask("GET", self._connection.server.deployment_path(name))
+        return found
 
 
 def _run(name: str, found: dict[str, Any]) -> Run:

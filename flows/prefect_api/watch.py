@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flows.prefect_api.connection import Connection
+from flows.prefect_api.deployments import our_deployments
 
 GRACE = timedelta(minutes=15)
 """How late a run may be: a start takes seconds, and a training on few cores may hold the only slot for a while."""
@@ -27,22 +28,22 @@ class Overdue:
 
 
 class Watch:
-    """Looks at the runs of the deployments on one server."""
+    """Looks at the runs of this home's deployments on one server."""
 
-    def __init__(self, server: Connection) -> None:
-        self._server = server
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     def overdue(self, moment: datetime) -> list[Overdue]:
         """What waits, failed last, or has not run for too long at a moment, by deployment; not paused schedules."""
         return [
             Overdue(one["name"], said)
-            for one in self._server.ask("POST", "/deployments/filter", {"sort": "NAME_ASC"})
+            for one in our_deployments(self._connection).values()
             for said in self._of(one, moment)
         ]
 
     def cancelled_at(self, name: str) -> datetime | None:
-        """When a person cancelled the newest run of a deployment; None where another run has begun since."""
-        deployment = self._server.ask("GET", f"/deployments/name/{name}/{name}")
+        """When a person cancelled the newest run of a flow's deployment; None where another run has begun since."""
+        deployment = self._connection.ask("GET", self._connection.server.deployment_path(name))
         newest = next(iter(self._begun(deployment["id"])), None)
         if newest is None or newest["state"]["type"] not in ("CANCELLED", "CANCELLING"):
             return None
@@ -94,7 +95,7 @@ class Watch:
         return [one for one in found if one.get("start_time") or not one.get("auto_scheduled")]
 
     def _runs(self, which: dict[str, Any], sort: str) -> list[dict[str, Any]]:
-        found = self._server.ask("POST", "/flow_runs/filter", {"flow_runs": which, "sort": sort, "limit": LAST})
+        found = self._connection.ask("POST", "/flow_runs/filter", {"flow_runs": which, "sort": sort, "limit": LAST})
         return [dict(one) for one in found]
 
 

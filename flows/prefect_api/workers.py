@@ -1,21 +1,21 @@
 """Asks a Prefect server whether it hears from a worker, which has no address of its own to ask."""
 
 import httpx
-from pydantic import SecretStr
 
 from flows.prefect_api.connection import login_header
+from flows.prefect_api.server import PrefectServer
 
 SECONDS = 5.0
 
 
-def worker_is_heard(prefect_url: str, auth: SecretStr | None, pool: str, name: str) -> bool:
-    """Whether the worker's heartbeats reach the server; also True where the server says nothing, within 5 s.
+def worker_is_heard(server: PrefectServer, pool: str, name: str) -> bool:
+    """Whether the heartbeats of a worker of our pool reach the server; also True where it says nothing, within 5 s.
 
     A worker sends a heartbeat every 30 s, and the server calls it offline after 90 s without one.
     """
-    url = f"{prefect_url}/api/work_pools/{pool}/workers/filter"
+    url = f"{server.url}/api/work_pools/{server.named(pool)}/workers/filter"
     try:
-        response = httpx.post(url, json={}, headers=login_header(auth), timeout=SECONDS)
+        response = httpx.post(url, json={}, headers=login_header(server.auth), timeout=SECONDS)
         workers = response.json() if response.is_success else []
     except (httpx.HTTPError, ValueError):
         return True

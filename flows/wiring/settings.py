@@ -15,6 +15,7 @@ import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
+from flows.prefect_api.server import PrefectServer
 from flows.wiring.written import WRITTEN_BY_UP, as_of_today, check_readable
 from storage.errors import BadInput
 from storage.scheme import DEFAULT
@@ -98,10 +99,16 @@ class Settings(BaseSettings):
         description="the name in our project's marker; a copied home on the same server needs another",
     )
     prefect_url: PrefectAddress = Field(
-        None, description="a Prefect server of your own, for one home; unset: `up` starts one"
+        None, description="a Prefect server of your own, which homes may share; unset: `up` starts one"
     )
     prefect_auth: Secret = Field(
         None, description="the login of Prefect's API and pages, as user:password; `up` makes one for its own server"
+    )
+    prefect_suffix: str = Field(
+        "",
+        pattern=r"^(-[A-Za-z0-9-]+)?$",
+        description="added to the names of deployments, pools and events on a Prefect server that homes share; "
+        "unset: `up` takes the home's id for a server of yours",
     )
     serving_url: Address = Field(None, description="the address of the serving app; unset: `up` starts one")
     receiver_url: Address = Field(None, description="the receiver's address for Label Studio; unset: `up` starts one")
@@ -154,6 +161,11 @@ class Settings(BaseSettings):
         """The URL of MLflow's database."""
         return sqlite_url(self.home.resolve() / "mlflow.db")
 
+    @property
+    def prefect_server(self) -> PrefectServer:
+        """The Prefect server, as this home sees it. Raises BadInput where its address is not set."""
+        return PrefectServer(self.needed("prefect_url"), self.prefect_auth, self.prefect_suffix)
+
     def needed(self, name: str) -> str:
         """The value of an address or secret. Raises BadInput naming the setting where it is not set."""
         value = getattr(self, name)
@@ -191,7 +203,7 @@ def settings_table() -> str:
 
 
 def _shown(default: object) -> str:
-    if default is None:
+    if default in (None, ""):
         return "unset"
     if isinstance(default, Path) and default.is_absolute():
         default = default.relative_to(REPOSITORY)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployments.local.orchestration import read_prefect_file
+from deployments.local.prefect_file import read_prefect_file
 from flows import intents
 from flows.intents import Deploy, Event, Known, Promote, Resume, Retrain, Score, read
 from flows.wiring.settings import REPOSITORY

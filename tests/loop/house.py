@@ -132,7 +132,7 @@ def running(home: Path, **settings: str) -> Iterator[House]:
             name.removeprefix("FINLOOP_").lower(): value for name, value in filled.items() if value is not None
         }
         known = Settings(_env_file=None, **values)
-        parts, runs = Parts(known), Runs(known.needed("prefect_url"), known.prefect_auth)
+        parts, runs = Parts(known), Runs(known.prefect_server)
         try:
             yield House(process, mark, known, variables, parts, runs)
         finally:

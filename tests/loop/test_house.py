@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployments.local.orchestration import read_prefect_file
+from deployments.local.prefect_file import read_prefect_file
 from flows.prefect_api.connection import login_header
 from flows.prefect_api.events import event_id
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE

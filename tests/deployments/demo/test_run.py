@@ -29,6 +29,7 @@ def test_a_demo_touches_no_service_receiver_or_prefect_of_the_users(
         monkeypatch.setenv(f"FINLOOP_{name}", "http://in.production:1")
     for name in ("ADMIN_TOKEN", "WEBHOOK_SECRET"):
         monkeypatch.setenv(f"FINLOOP_{name}", "of production")
+    monkeypatch.setenv("FINLOOP_PREFECT_SUFFIX", "-production")
     settings = own_settings(options(tmp_path / "work"))
     given = settings.model_dump_json() + str(settings.admin_token and settings.admin_token.get_secret_value())
     assert "production" not in given

@@ -12,10 +12,12 @@ from fastapi import FastAPI, Response
 from prefect.flows import Flow, load_flow_from_entrypoint
 from pydantic import SecretStr
 
-from deployments.local.orchestration import NotApplied, apply, pools, read_prefect_file
+from deployments.local.orchestration import NotApplied, apply
+from deployments.local.prefect_file import pools, read_prefect_file
 from flows.prefect_api.connection import RunFailed
 from flows.prefect_api.pools import NOT_BEGUN, VANISHED, Watch
 from flows.prefect_api.runs import SLOT_TAKEN, Runs
+from flows.prefect_api.server import PrefectServer
 from flows.wiring.cures import name_setting
 from flows.wiring.settings import REPOSITORY
 from storage.clock import now
@@ -40,7 +42,7 @@ def api(prefect_api: httpx.Client) -> httpx.Client:
 
 @pytest.fixture
 def runs(server: str) -> Iterator[Runs]:
-    made = Runs(server, AUTH)
+    made = Runs(PrefectServer(server, AUTH))
     yield made
     made.close()
 
@@ -156,13 +158,13 @@ def test_a_file_that_prefect_refuses_is_an_error_with_what_it_said(server: str, 
     broken = {"name": "broken", "entrypoint": "missing.py:flow", "work_pool": {"name": "cpu"}}
     (tmp_path / "prefect.yaml").write_text(f"deployments: [{broken}]\n")
     with pytest.raises(NotApplied, match=r"(?s)prefect deploy --all failed.*missing"):
-        apply(tmp_path, server, prefect_environment(tmp_path / "home", server), AUTH)
+        apply(tmp_path, PrefectServer(server, AUTH), prefect_environment(tmp_path / "home", server))
 
 
 def test_a_login_that_the_server_does_not_take_is_found_before_anything_is_applied(server: str, tmp_path: Path) -> None:
     for auth in (None, SecretStr("finloop:wrong")):
         with pytest.raises(Refused) as refused:
-            apply(REPOSITORY, server, {"PREFECT_HOME": str(tmp_path)}, auth)
+            apply(REPOSITORY, PrefectServer(server, auth), {"PREFECT_HOME": str(tmp_path)})
         name_setting(refused.value)
         assert "FINLOOP_PREFECT_AUTH" in str(refused.value)
 
@@ -188,7 +190,8 @@ def test_a_server_that_is_too_busy_is_tried_again_and_then_named_without_a_trace
         return Response(status_code=503)
 
     with serve(app) as url, pytest.raises(NotApplied, match=r"did not take prefect.yaml in 2 tries: 503") as failed:
-        apply(REPOSITORY, url, prefect_environment(tmp_path, url) | {"PREFECT_CLIENT_MAX_RETRIES": "0"}, tries=2)
+        environment = prefect_environment(tmp_path, url) | {"PREFECT_CLIENT_MAX_RETRIES": "0"}
+        apply(REPOSITORY, PrefectServer(url), environment, tries=2)
     assert "Traceback" not in str(failed.value) and "finloop up" in str(failed.value)
     assert len(tries) == 2
 
@@ -196,7 +199,7 @@ def test_a_server_that_is_too_busy_is_tried_again_and_then_named_without_a_trace
 def test_where_no_server_answers_the_setting_is_named(tmp_path: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(Unreachable, match="no Prefect answers"):
-        apply(REPOSITORY, nowhere, {"PREFECT_HOME": str(tmp_path)})
+        apply(REPOSITORY, PrefectServer(nowhere), {"PREFECT_HOME": str(tmp_path)})
 
 
 def test_the_command_of_a_worker_is_this_python(api: httpx.Client) -> None:
@@ -307,7 +310,7 @@ def changed(api: httpx.Client) -> Iterator[None]:
 def test_what_people_change_in_prefects_pages_stays_and_is_said(
     server: str, api: httpx.Client, cli_environment: dict[str, str]
 ) -> None:
-    said = apply(REPOSITORY, server, cli_environment, AUTH)
+    said = apply(REPOSITORY, PrefectServer(server, AUTH), cli_environment)
     assert sorted(one.split(":")[0] for one in said) == ["audit", "deploy", "retrain", "score", "select"]
     assert not deployment(api, "select")["schedules"][0]["active"]
     kept = deployment(api, "audit")["schedules"][0]["schedule"]

@@ -10,6 +10,7 @@ from deployments.local.home import as_environment
 from deployments.local.plan import check_given, make_plan, prefect_environment
 from deployments.supervisor.cores import cores
 from deployments.supervisor.ports import port_is_free
+from flows.wiring.parts import open_parts
 from flows.wiring.settings import REPOSITORY, Settings, load_settings
 from storage.errors import BadInput, Unreachable
 from tests.deployments.serving.models import free_port
@@ -199,6 +200,37 @@ def test_our_prefect_asks_for_a_login_and_a_server_elsewhere_has_its_own(setting
     theirs = make_plan(settings.model_copy(update={"prefect_url": "http://theirs:4200"})).settings
     assert theirs.prefect_auth is None
     assert prefect_environment(theirs)["PREFECT_API_AUTH_STRING"] == ""
+
+
+def suffix(given: Settings) -> str:
+    """The suffix of a plan, which the other verbs read in finloop.env."""
+    planned = make_plan(given).settings
+    assert Settings(_env_file=planned.home / "finloop.env").prefect_suffix == planned.prefect_suffix
+    return planned.prefect_suffix
+
+
+def test_on_a_prefect_elsewhere_the_homes_id_tells_its_names_from_those_of_other_homes(
+    settings: Settings, tmp_path: Path
+) -> None:
+    theirs = settings.model_copy(update={"prefect_url": "http://theirs:4200"})
+    with open_parts(theirs) as parts:
+        identity = parts.home_identity
+    assert suffix(theirs) == suffix(theirs) == f"-{identity[:8]}"
+    assert suffix(theirs.model_copy(update={"home": tmp_path / "other"})) != suffix(theirs)
+    assert suffix(settings) == ""
+
+
+@pytest.mark.parametrize("given", ["-mine", ""])
+def test_a_suffix_of_ones_own_is_kept_an_empty_one_too(settings: Settings, given: str) -> None:
+    own = {"prefect_url": "http://theirs:4200", "prefect_suffix": given}
+    assert suffix(settings.model_copy(update=own)) == given
+
+
+def test_workers_work_for_the_pools_of_their_home(settings: Settings) -> None:
+    own = settings.model_copy(update={"prefect_url": "http://theirs:4200", "prefect_suffix": "-mine"})
+    for given, pools in ((settings, {"cpu", "gpu"}), (own, {"cpu-mine", "gpu-mine"})):
+        workers = [process for process in make_plan(given).processes if process.name in WORKERS]
+        assert {process.argv[process.argv.index("--pool") + 1] for process in workers} == pools
 
 
 def test_workers_of_a_prefect_elsewhere_wait_for_none_of_ours(settings: Settings) -> None:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from deployments.cli.terminal import run_and_wait
 from flows.prefect_api.connection import RunFailed
 from flows.prefect_api.runs import Runs
+from flows.prefect_api.server import PrefectServer
 from storage.clock import now
 from storage.errors import Part, Unreachable
 from tests.deployments.serving.models import free_port, serve
@@ -18,7 +19,8 @@ from tests.deployments.serving.models import free_port, serve
 
 def test_where_nothing_answers_prefect_and_the_address_are_named() -> None:
     nowhere, began = f"http://127.0.0.1:{free_port()}", time.monotonic()
-    for call in (lambda: Runs(nowhere).start("score", {}), lambda: Runs(nowhere).since("score", now())):
+    runs = Runs(PrefectServer(nowhere))
+    for call in (lambda: runs.start("score", {}), lambda: runs.since("score", now())):
         with pytest.raises(Unreachable) as raised:
             call()
         assert nowhere in str(raised.value) and raised.value.part is Part.PREFECT
@@ -43,7 +45,7 @@ def test_whatever_is_no_prefect_is_told_with_setting_address_and_cure(answer: Re
     app, began = FastAPI(), time.monotonic()
     app.get("/{path:path}")(lambda path: answer)
     with serve(app) as url:
-        for call in (lambda: Runs(url).check(), lambda: Runs(url).start("score", {})):
+        for call in (lambda: Runs(PrefectServer(url)).check(), lambda: Runs(PrefectServer(url)).start("score", {})):
             with pytest.raises(Unreachable) as raised:
                 call()
             assert all(said in str(raised.value) for said in (url, reason)) and raised.value.part is Part.PREFECT
@@ -52,7 +54,7 @@ def test_whatever_is_no_prefect_is_told_with_setting_address_and_cure(answer: Re
 
 def test_an_address_is_named_without_its_password() -> None:
     with pytest.raises(Unreachable) as raised:
-        Runs(f"http://me:secret@127.0.0.1:{free_port()}").check()
+        Runs(PrefectServer(f"http://me:secret@127.0.0.1:{free_port()}")).check()
     assert "http://127.0.0.1:" in str(raised.value) and "secret" not in str(raised.value)
 
 
@@ -75,9 +77,9 @@ def test_a_verb_waits_for_a_run_as_long_as_it_goes_on(monkeypatch: pytest.Monkey
     app.get("/api/flow_runs/8")(lambda: a_run(states.pop(0)))
     monkeypatch.setattr("flows.prefect_api.runs.now", lambda: now() + timedelta(hours=next(hours)))
     with serve(app) as url:
-        assert run_and_wait(Runs(url), "score", {}, wait=True, as_json=True).state == "COMPLETED"
+        assert run_and_wait(Runs(PrefectServer(url)), "score", {}, wait=True, as_json=True).state == "COMPLETED"
         states += ["RUNNING", "RUNNING"]
-        runs = Runs(url)
+        runs = Runs(PrefectServer(url))
         with pytest.raises(RunFailed, match="not ended after 3600 s"):
             runs.finish(runs.start("score", {}), deadline=3600)
 
@@ -86,7 +88,7 @@ def test_a_gateway_whose_server_went_away_is_told_as_such() -> None:
     app = prefect()
     app.post("/api/deployments/7/create_flow_run")(lambda: Response("no backend", 502))
     with serve(app) as url, pytest.raises(Unreachable, match=r"Prefect.*its gateway answers 502"):
-        Runs(url).start("score", {})
+        Runs(PrefectServer(url)).start("score", {})
 
 
 def test_a_server_whose_database_is_busy_is_asked_again_for_the_same_run() -> None:
@@ -100,7 +102,7 @@ def test_a_server_whose_database_is_busy_is_asked_again_for_the_same_run() -> No
         return JSONResponse({"id": "8", "created": now().isoformat()})
 
     with serve(app) as url:
-        assert Runs(url).start("score", {}).id == "8"
+        assert Runs(PrefectServer(url)).start("score", {}).id == "8"
     assert len(keys) == 2
     assert len(set(keys)) == 1
 
@@ -121,19 +123,19 @@ def test_a_server_that_has_answered_is_given_time_when_it_is_slow(monkeypatch: p
     monkeypatch.setattr("flows.prefect_api.connection.FIRST_SECONDS", 1.5)
     delays = [0.0, 3.0]
     with serve(answering_after(delays)) as url:
-        runs = Runs(url)
+        runs = Runs(PrefectServer(url))
         runs.check()
         runs.check()
         delays.append(3.0)
         with pytest.raises(Unreachable):
-            Runs(url).check()
+            Runs(PrefectServer(url)).check()
 
 
 def test_one_answer_that_a_living_server_keeps_back_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.prefect_api.connection.BUSY_SECONDS", 1.5)
     delays = [0.0, 4.0, 0.0, 4.0, 4.0]
     with serve(answering_after(delays)) as url:
-        runs = Runs(url)
+        runs = Runs(PrefectServer(url))
         runs.check()
         runs.check()
         assert delays == [4.0, 4.0]

@@ -10,24 +10,23 @@ import pytest
 from flows.prefect_api.connection import Connection
 from flows.prefect_api.leftovers import CRASHED, SKIPPED, clear
 from flows.prefect_api.runs import Runs
+from flows.prefect_api.server import PrefectServer
 from storage.clock import now
 from tests.fixtures_prefect import AUTH
-
-NAMES = ["score", "audit", "select", "sync", "retrain", "deploy"]
 
 
 @pytest.fixture
 def server(deployed_server: str) -> Iterator[Connection]:
     """The server, without a run of ours that an earlier test left active."""
-    made = Connection(deployed_server, AUTH)
-    clear(made, NAMES)
+    made = Connection(PrefectServer(deployed_server, AUTH))
+    clear(made)
     yield made
     made.close()
 
 
 @pytest.fixture
 def runs(deployed_server: str) -> Iterator[Runs]:
-    made = Runs(deployed_server, AUTH)
+    made = Runs(PrefectServer(deployed_server, AUTH))
     yield made
     made.close()
 
@@ -57,7 +56,7 @@ def test_a_run_without_a_process_crashes_and_gives_its_slot_to_the_next(
     assert [propose(prefect_api, lost.id, state) for state in states] == states
     assert slots(prefect_api, name) == 1
     assert propose(prefect_api, runs.start(name, {}).id, "PENDING") != "PENDING"
-    assert clear(server, NAMES).crashed == 1
+    assert clear(server).crashed == 1
     assert (runs.get(lost).state, runs.get(lost).message) == ("CRASHED", CRASHED)
     assert slots(prefect_api, name) == 0
     assert propose(prefect_api, after.id, "PENDING") == "PENDING"
@@ -67,7 +66,7 @@ def test_a_slot_that_no_run_holds_is_freed(server: Connection, prefect_api: http
     """Its run was deleted in the pages, or an older finloop's server forgot the lease."""
     limit = deployment(prefect_api, "score")["global_concurrency_limit"]["id"]
     prefect_api.patch(f"/v2/concurrency_limits/{limit}", json={"active_slots": 1}).raise_for_status()
-    clear(server, NAMES)
+    clear(server)
     assert slots(prefect_api, "score") == 0
 
 
@@ -90,9 +89,9 @@ def test_of_the_runs_that_a_schedule_planned_for_days_off_one_is_left(
     late = [one["id"] for one in planned("SCHEDULED") if one["expected_start_time"] < moment.isoformat()]
     later = {one["id"] for one in planned("SCHEDULED")} - set(late)
     assert len(late) >= 7
-    assert clear(server, NAMES).skipped == len(late) - 1
+    assert clear(server).skipped == len(late) - 1
     assert {one["id"] for one in planned("SCHEDULED")} >= {late[-1], *later}
     assert {one["id"] for one in planned("CANCELLED")} == set(late[:-1])
     assert {one["state"]["message"] for one in planned("CANCELLED")} == {SKIPPED}
     assert not runs.get(asked).finished
-    assert clear(server, NAMES).skipped == 0
+    assert clear(server).skipped == 0

@@ -9,27 +9,29 @@ from typing import Any
 import pytest
 
 from flows.prefect_api.connection import Connection
+from flows.prefect_api.deployments import our_deployments
+from flows.prefect_api.server import PrefectServer
 from flows.prefect_api.watch import Watch
 from storage.clock import now
 from tests.fixtures_prefect import AUTH
 
+SUFFIX = f"-{uuid.uuid4().hex[:8]}"
 HOUR = timedelta(hours=1)
 MakeRun = Callable[..., str]
 
 
 @pytest.fixture
 def server(prefect_server: str) -> Iterator[Connection]:
-    with closing(Connection(prefect_server, AUTH)) as connection:
+    with closing(Connection(PrefectServer(prefect_server, AUTH, SUFFIX))) as connection:
         yield connection
 
 
 @pytest.fixture
 def deployment(server: Connection) -> Iterator[dict[str, Any]]:
-    """A deployment with the name of its flow and a schedule of five minutes, as `sync` has."""
-    name = f"sync-{uuid.uuid4().hex[:8]}"
-    flow = server.ask("POST", "/flows/", {"name": name})
+    """A deployment of this home, with a schedule of five minutes, as `sync` has."""
+    flow = server.ask("POST", "/flows/", {"name": "sync"})
     schedule = {"schedule": {"interval": 300, "anchor_date": now().isoformat()}, "active": True}
-    body = {"name": name, "flow_id": flow["id"], "schedules": [schedule], "entrypoint": "nowhere.py:run"}
+    body = {"name": f"sync{SUFFIX}", "flow_id": flow["id"], "schedules": [schedule], "entrypoint": "flows.sync.sync"}
     made = server.ask("POST", "/deployments/", body)
     yield made
     server.ask("POST", "/deployments/bulk_delete", {"deployments": {"id": {"any_": [made["id"]]}}})
@@ -60,6 +62,39 @@ def test_a_deployment_that_never_ran_and_one_that_runs_are_no_trouble(
     assert said(server, deployment) == []
     a_run(now(), "RUNNING")
     assert said(server, deployment, later=5 * HOUR) == []
+
+
+@pytest.fixture
+def strangers(server: Connection, deployment: dict[str, Any]) -> Iterator[list[str]]:
+    """Deployments of another home, of another project and of nobody's home, each with a run that waits for an hour."""
+    made = list[str]()
+    for name, entrypoint in (
+        ("sync-another", "flows.sync.sync"),
+        (f"backup{SUFFIX}", "backup.py:run"),
+        (f"sync{SUFFIX}-again", "flows.sync.sync"),
+    ):
+        body = {"name": name, "flow_id": deployment["flow_id"], "entrypoint": entrypoint}
+        number = server.ask("POST", "/deployments/", body)["id"]
+        scheduled = {"type": "SCHEDULED", "state_details": {"scheduled_time": (now() - HOUR).isoformat()}}
+        server.ask("POST", f"/deployments/{number}/create_flow_run", {"state": scheduled})
+        made.append(number)
+    yield made
+    server.ask("POST", "/deployments/bulk_delete", {"deployments": {"id": {"any_": made}}})
+
+
+@pytest.mark.usefixtures("strangers")
+def test_the_runs_of_strangers_are_nobodys_trouble_here(server: Connection, a_run: MakeRun) -> None:
+    assert Watch(server).overdue(now()) == []
+    a_run(now() - HOUR)
+    assert [one.deployment for one in Watch(server).overdue(now())] == [f"sync{SUFFIX}"]
+
+
+@pytest.mark.usefixtures("deployment", "strangers")
+def test_our_deployments_are_found_among_more_than_a_page_of_others(
+    server: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.prefect_api.deployments.PAGE", 1)
+    assert list(our_deployments(server)) == ["sync"]
 
 
 def test_a_run_that_waits_for_a_quarter_of_an_hour_is_named(
@@ -109,14 +144,14 @@ def test_a_schedule_of_five_minutes_that_has_not_run_for_an_hour_is_named(
 def test_the_newest_run_that_a_person_cancelled_is_known_until_another_begins(
     server: Connection, deployment: dict[str, Any], a_run: MakeRun
 ) -> None:
-    watch, name = Watch(server), deployment["name"]
-    assert watch.cancelled_at(name) is None
+    watch = Watch(server)
+    assert watch.cancelled_at("sync") is None
     began = now() - HOUR
     a_run(began, "RUNNING", "CANCELLED")
-    cancelled = watch.cancelled_at(name)
+    cancelled = watch.cancelled_at("sync")
     assert cancelled is not None and cancelled > began
     a_run(now() - timedelta(minutes=3), "RUNNING", "CRASHED")
-    assert watch.cancelled_at(name) is None
+    assert watch.cancelled_at("sync") is None
 
 
 def test_a_run_that_a_person_cancelled_before_it_began_counts(
@@ -124,4 +159,4 @@ def test_a_run_that_a_person_cancelled_before_it_began_counts(
 ) -> None:
     a_run(now() - HOUR, "RUNNING", "COMPLETED")
     a_run(now() - timedelta(minutes=5), "CANCELLED")
-    assert Watch(server).cancelled_at(deployment["name"]) is not None
+    assert Watch(server).cancelled_at("sync") is not None

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Response
 
+from flows.prefect_api.server import PrefectServer
 from flows.prefect_api.workers import worker_is_heard
 from tests.deployments.serving.models import free_port, serve
 
 
 @contextmanager
-def pool_server(workers: Any, status: int = 200) -> Iterator[str]:
+def pool_server(workers: Any, status: int = 200, pool: str = "cpu") -> Iterator[str]:
     app = FastAPI()
 
-    @app.post("/api/work_pools/cpu/workers/filter")
+    @app.post(f"/api/work_pools/{pool}/workers/filter")
     def filter_workers(response: Response) -> Any:
         response.status_code = status
         return workers
@@ -36,8 +37,13 @@ def pool_server(workers: Any, status: int = 200) -> Iterator[str]:
 )
 def test_a_worker_is_lost_only_where_the_server_calls_it_offline(workers: Any, status: int, heard: bool) -> None:
     with pool_server(workers, status) as url:
-        assert worker_is_heard(url, None, "cpu", "cpu") is heard
+        assert worker_is_heard(PrefectServer(url), "cpu", "cpu") is heard
+
+
+def test_on_a_shared_server_the_worker_of_our_own_pool_is_asked_for() -> None:
+    with pool_server([{"name": "cpu", "status": "OFFLINE"}], pool="cpu-mine") as url:
+        assert not worker_is_heard(PrefectServer(url, suffix="-mine"), "cpu", "cpu")
 
 
 def test_where_no_server_responds_its_workers_are_left_alone() -> None:
-    assert worker_is_heard(f"http://127.0.0.1:{free_port()}", None, "cpu", "cpu")
+    assert worker_is_heard(PrefectServer(f"http://127.0.0.1:{free_port()}"), "cpu", "cpu")
