@@ -25,6 +25,27 @@ _WESTERN = (("cp1252", "CP1252"), ("mac_roman", "MACINTOSH"))
 _READ_AS_LATIN1 = {"ÿþ": "UTF-16LE", "þÿ": "UTF-16BE", "ï»¿": "UTF-8"}
 """How a byte-order mark reads where somebody converted the file as if it were latin1."""
 
+_NO_TEXT = (
+    (b"\x1f\x8b", "packed with gzip", "Unpack it: `gunzip -c {file} > {new}`."),
+    (b"BZh", "packed with bzip2", "Unpack it: `bunzip2 -c {file} > {new}`."),
+    (b"\xfd7zXZ", "packed with xz", "Unpack it: `xz -dc {file} > {new}`."),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd", "Unpack it: `zstd -dc {file} > {new}`."),
+    (b"PK\x03\x04", "a spreadsheet or a zip archive", "Save the sheet as CSV (UTF-8), or unpack the archive."),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet of an older Excel", "Save the sheet as CSV (UTF-8)."),
+    (b"PAR1", "a Parquet file", "Convert it: `duckdb -c \"COPY '{file}' TO '{new}'\"`, or with pandas."),
+    (b"SQLite format 3", "an SQLite database", "Export the table as CSV."),
+    (b"%PDF", "a PDF", "Give a CSV of its texts."),
+)
+"""First bytes, what they say, and the cure."""
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""Bytes that no text has in any encoding whose letters are ASCII's."""
+
+_JOIN_SURROGATES = (
+    "import sys; text = sys.stdin.buffer.read().decode('utf-8', 'surrogatepass'); "
+    "sys.stdout.buffer.write(text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace').encode())"
+)
+
 _SAMPLE = 100_000
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _SHOWN = 60
@@ -32,6 +53,8 @@ _SHOWN = 60
 
 def decoded(path: Path, data: bytes) -> str:
     """The content as text without leading byte-order marks. Raises BadInput that names the encoding and its cure."""
+    if said := _no_text(path, data):
+        raise BadInput(f"{path} is no CSV file but {said}")
     if wide := _wide(data):
         raise BadInput(
             f"{path} is not UTF-8 but {wide}: line 1 starts with the bytes {data[:4].hex(' ')}.\n{_cure(path, wide)}"
@@ -51,6 +74,16 @@ def decoded(path: Path, data: bytes) -> str:
     return content
 
 
+def _no_text(path: Path, data: bytes) -> str | None:
+    """What a file is that holds no text at all, with the cure."""
+    stem = path.stem if path.suffix.lower() != ".csv" else f"{path.stem}-unpacked"
+    new = path.with_name(stem if stem.endswith(".csv") else f"{stem}.csv")
+    for begin, what, cure in _NO_TEXT:
+        if data.startswith(begin):
+            return f"{what}.\n{cure.format(file=shlex.quote(str(path)), new=shlex.quote(str(new)))}"
+    return None
+
+
 def _wide(data: bytes) -> str | None:
     """UTF-16 or UTF-32, by the mark or, as JSON does, by the NULs around the first letter of the header."""
     for mark, name in _BYTE_ORDER_MARKS:
@@ -68,6 +101,12 @@ def _wide(data: bytes) -> str | None:
 def _advice(path: Path, data: bytes, error: UnicodeDecodeError) -> str:
     if error.end == len(data) and "unexpected end" in error.reason:
         return "The file ends in the middle of a character: it was cut off. Copy it again."
+    if _has_surrogates(data):
+        converted = shlex.quote(str(_converted(path)))
+        return (
+            "It is UTF-8 with surrogates, as some Java programs and databases write emoji.\n"
+            f'Join them: `python3 -c "{_JOIN_SURROGATES}" < {shlex.quote(str(path))} > {converted}`.'
+        )
     read = data.decode("utf-8", errors="replace")
     wrong = read.count("\ufffd")
     if sum(not character.isascii() for character in read) - wrong > wrong:
@@ -89,13 +128,27 @@ def _advice(path: Path, data: bytes, error: UnicodeDecodeError) -> str:
     )
 
 
+def _has_surrogates(data: bytes) -> bool:
+    try:
+        data.decode("utf-8", errors="surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _converted(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-utf8{path.suffix}")
+
+
 def _cure(path: Path, name: str) -> str:
-    converted = path.with_name(f"{path.stem}-utf8{path.suffix}")
+    converted = _converted(path)
     return f"Convert it: `iconv -f {name} -t UTF-8 {shlex.quote(str(path))} > {shlex.quote(str(converted))}`."
 
 
 def _guess(data: bytes) -> tuple[str, str] | None:
     """The encoding that makes the most sense of a sample; None where none can read it."""
+    if _CONTROL.search(data):
+        return None
     runs = _HIGH.findall(data)
     length = sum(map(len, runs)) / max(1, len(runs))
     if length >= 2:  # whole words of such bytes: no Western text

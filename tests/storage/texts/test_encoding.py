@@ -1,5 +1,10 @@
 """The advice for a file that is not UTF-8 fits the bytes of the file."""
 
+import bz2
+import gzip
+import lzma
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,3 +49,38 @@ def test_a_file_of_two_encodings_or_a_cut_one_is_not_converted_whole() -> None:
 
 def test_byte_order_marks_are_no_content() -> None:
     assert decoded(POSTS, "\ufeff\ufefftext\na\n".encode()) == "text\na\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        (
+            "posts.csv.gz",
+            gzip.compress(b"text\na\n"),
+            "packed with gzip.\nUnpack it: `gunzip -c posts.csv.gz > posts.csv`.",
+        ),
+        ("posts.csv", bz2.compress(b"text\na\n"), "`bunzip2 -c posts.csv > posts-unpacked.csv`"),
+        ("my posts.xz", lzma.compress(b"text\na\n"), "`xz -dc 'my posts.xz' > 'my posts.csv'`"),
+        ("posts.xlsx", b"PK\x03\x04\x14\x00", "a spreadsheet or a zip archive.\nSave the sheet as CSV"),
+        ("posts.xls", b"\xd0\xcf\x11\xe0\xa1\xb1", "older Excel"),
+        ("posts.db", b"SQLite format 3\x00", "an SQLite database"),
+    ],
+)
+def test_a_file_that_holds_no_text_is_named_with_the_way_to_its_text(name: str, data: bytes, said: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(said)):
+        decoded(Path(name), data)
+
+
+def test_surrogates_in_utf_8_are_joined_by_the_command_that_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "my posts.csv"
+    path.write_bytes("text\nTo the moon \ud83d\ude80 for 5 €\n".encode("utf-8", "surrogatepass"))
+    with pytest.raises(BadInput, match="UTF-8 with surrogates") as caught:
+        decoded(path, path.read_bytes())
+    command = str(caught.value).split("`")[1]
+    subprocess.run(command, shell=True, check=True)
+    assert (tmp_path / "my posts-utf8.csv").read_text() == "text\nTo the moon 🚀 for 5 €\n"
+
+
+def test_bytes_that_no_text_has_are_not_called_an_encoding() -> None:
+    with pytest.raises(BadInput, match="No usual encoding fits"):
+        decoded(POSTS, b"text\n\x07\x93\x02\x00binary\n")
