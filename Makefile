@@ -9,7 +9,7 @@ ARGS ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install environments demo up check test clean
+.PHONY: help install environments demo up check test test-parts test-loop clean
 .DELETE_ON_ERROR:
 
 help: ## Print the targets
@@ -57,10 +57,22 @@ check: install ## Lint, formatting and types
 	@$(OURS)/bin/mypy
 
 test: check ## Check, then every test; PYTEST_ARGS="-k gate" for some
+ifeq ($(strip $(PYTEST_ARGS)),)
+	@$(MAKE) --no-print-directory -j2 test-parts test-loop
+else
 	@$(OURS)/bin/pytest $(PYTEST_ARGS)
+endif
+
+# The tests of the whole loop start servers of their own and mostly wait for them: beside the others they cost little.
+test-parts:
+	@$(OURS)/bin/pytest --ignore=tests/loop
+
+test-loop:
+	@echo "The tests of the whole loop run meanwhile; they print at their end"
+	@$(OURS)/bin/pytest tests/loop > .tests-of-the-loop.log 2>&1; status=$$?; cat .tests-of-the-loop.log; exit $$status
 
 clean: ## Remove both environments and the caches; never .finloop, where the labels are
-	rm -rf $(OURS) $(THEIRS) finloop.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(OURS) $(THEIRS) finloop.egg-info .tests-of-the-loop.log .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define require-python
