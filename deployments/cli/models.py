@@ -45,8 +45,7 @@ def list_versions(as_json: Json = False) -> None:
         return
     show(rows, "Models", as_json=False)
     for one in foreign:
-        said = f" ({', '.join(one.aliases)})" if one.aliases else ""
-        console.print(f"version {one.version}{said}: {one.reason}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{one.named}: {one.reason}", markup=False, highlight=False, soft_wrap=True)
 
 
 @group.command(epilog="Example:  finloop models adopt 2")

@@ -24,10 +24,9 @@ def up() -> None:
     """Start each server that has no address in the settings, keep all of them up, and stop them on Ctrl-C."""
     from deployments.cli.status import said_problem
     from deployments.local.home import keep_private, occupied
-    from deployments.local.plan import check_given, make_plan, prepare_home
+    from deployments.local.plan import check_given, find_project, make_plan, prepare_home
     from deployments.supervisor.process import ProcessEvent
     from deployments.supervisor.stack import Stack
-    from flows.steps import asking
     from flows.steps.troubles import changed_servers
     from flows.wiring.parts import open_parts
 
@@ -49,13 +48,13 @@ def up() -> None:
 
         def when_ready() -> None:
             with open_parts(plan.settings) as parts:
-                asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+                unusable = find_project(parts, ours=plan.account is not None)
                 changed = changed_servers(parts.projects, parts.studio.url)
             for sentence in plan.said:
                 console.print(sentence, markup=False, highlight=False, soft_wrap=True)
             show_addresses(plan)
-            for problem in changed:
-                console.print(said_problem(problem), style="yellow", markup=False, highlight=False, soft_wrap=True)
+            for sentence in filter(None, [unusable, *map(said_problem, changed)]):
+                console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
         Stack(plan.processes, plan.settings.home / "logs", report).run_until_interrupted(when_ready)
 

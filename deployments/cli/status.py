@@ -14,6 +14,7 @@ from flows.wiring.parts import Parts
 from flows.wiring.settings import Settings
 from storage.clock import now
 from storage.errors import Refused, Unreachable
+from storage.records import Purpose, TaskState
 
 
 def show_standing(found: Standing) -> None:
@@ -28,7 +29,11 @@ def show_standing(found: Standing) -> None:
             "webhooks": counted(counts.webhooks),
             **_said_untouched(counts.untouched),
             "until the next retrain": _said_new(found),
-            "production accuracy": said_accuracy(found.production_accuracy),
+            "production accuracy": said_accuracy(
+                found.production_accuracy,
+                champion="champion" in found.models,
+                answered=f"{Purpose.AUDIT} {TaskState.ANSWERED}" in counts.tasks,
+            ),
             "models": counted(found.models),
             "served": _said_serving(found.served),
             "label studio": _said_server(found.label_studio),
@@ -65,11 +70,15 @@ def standing(parts: Parts) -> Standing:
     )
 
 
-def said_accuracy(found: Accuracy | None) -> str:
-    """Production accuracy in words."""
-    if found is None:
-        return "unknown: the champion has scored no text that an audit answer is about; run `finloop score`"
-    return f"{found.right / found.n:.3f} ({found.low:.3f} to {found.high:.3f}) on {found.n} audit answers"
+def said_accuracy(found: Accuracy | None, *, champion: bool = True, answered: bool = True) -> str:
+    """Production accuracy in words; where it is unknown, the first step that is missing."""
+    if found is not None:
+        return f"{found.right / found.n:.3f} ({found.low:.3f} to {found.high:.3f}) on {found.n} audit answers"
+    if not champion:
+        return "unknown: there is no champion yet; `finloop retrain` makes the first"
+    if not answered:
+        return "unknown: there is no audit answer yet; run `finloop audit` and answer its tasks"
+    return "unknown: the champion has scored no text that an audit answer is about; run `finloop score`"
 
 
 def said_problem(problem: Problem) -> str:

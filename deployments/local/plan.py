@@ -23,6 +23,7 @@ from deployments.supervisor.ports import LOOPBACK, choose_port
 from deployments.supervisor.process import Process
 from flows.prefect_api.runs import Runs
 from flows.prefect_api.workers import worker_is_heard
+from flows.steps import asking
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.settings import REPOSITORY, Settings
 from flows.wiring.written import WRITTEN_BY_UP, check_readable
@@ -78,6 +79,21 @@ def prepare_home(parts: Parts) -> list[str]:
     _ = parts.engine, parts.texts
     seed_path(parts)
     return list(parts.registry.prepare())
+
+
+def find_project(parts: Parts, *, ours: bool) -> str:
+    """Find, repair or make our project. Returns why a server of `ours` has none that can be used, empty where it has.
+
+    Such a project, to which somebody added a choice, can only be corrected in Label Studio's pages: so `up` stays up.
+    Raises BadInput where the server is the user's own.
+    """
+    try:
+        asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
+    except BadInput as error:
+        if not ours:
+            raise
+        return f"sync, select and audit fail until this is put right: {error}"
+    return ""
 
 
 def make_plan(given: Settings) -> LocalPlan:

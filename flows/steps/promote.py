@@ -81,7 +81,9 @@ def promote(registry: Registry, outbox: Outbox, service: Service, name: str, *, 
     try:
         service.load(version)
         previous = registry.aliases().get("champion")
-        if previous is not None and previous != version:
+        # A champion that somebody set in MLflow may be no version of ours: no rollback could lead to it.
+        ours = [one.version for one in registry.versions()]
+        if previous is not None and previous != version and previous in ours:
             registry.set_alias("previous", previous)
         registry.set_alias("champion", version)
         service.swap(version)

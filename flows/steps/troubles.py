@@ -76,7 +76,7 @@ def find_models(registry: Registry) -> tuple[Problem, ...]:
     """Trained models that wait for their registration, and versions of other people, which are passed over."""
     waiting = "a trained model that is not registered yet; the next retrain registers it"
     found = [Problem(ProblemKind.MODEL, str(folder), waiting, 1) for folder in unregistered(registry.artifacts)]
-    found += [Problem(ProblemKind.MODEL, f"version {one.version}", one.reason, 1) for one in registry.foreign()]
+    found += [Problem(ProblemKind.MODEL, one.named, one.reason, 1) for one in registry.foreign()]
     return tuple(found)
 
 

@@ -80,13 +80,16 @@ def _get(studio: Studio, number: int) -> "LseProjectResponse | None":
 
 
 def _by_marker(studio: Studio, projects: Projects, owner: Owner, usable: Callable[[str | None], bool]) -> Found | None:
-    """The project with our marker. Of several, the one whose number and epoch we stored last, else the oldest."""
+    """The project with our marker. Of several, the one whose number and epoch we stored last, else the oldest.
+
+    A project that we stored is ours even where somebody added a choice: beside a second one its answers would be lost.
+    """
     rank = {(one.id, one.epoch): -place for place, one in enumerate(reversed(_stored(projects, studio.url)), 1)}
     marked = [
         (rank.get((one.id, epoch), 0), one.id, epoch)
         for one in studio.projects("id,description,label_config")
-        if usable(one.label_config)
         for epoch in owner.epochs(one.description)
+        if (one.id, epoch) in rank or usable(one.label_config)
     ]
     if not marked:
         return None

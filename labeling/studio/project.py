@@ -99,7 +99,8 @@ def _refuse_another_scheme(there: "LseProjectResponse", scheme: Scheme) -> None:
         raise BadInput(
             f"project {there.id} ({there.title}) of Label Studio asks for {name}: {', '.join(sorted(choices))}. The "
             f"label scheme here is {scheme.name}: {', '.join(scheme.names)}.\n"
-            "Use the scheme that the project was made with, or name another project."
+            "Take choices that somebody added out of its labelling interface, use the scheme that the project was made "
+            "with, or name another project."
         )
 
 

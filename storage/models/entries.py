@@ -29,6 +29,11 @@ class ForeignVersion:
     aliases: tuple[str, ...]
     reason: str
 
+    @property
+    def named(self) -> str:
+        """Like `version 2 (champion)`: a champion that is not ours stops every score and verdict."""
+        return f"version {self.version} ({', '.join(self.aliases)})" if self.aliases else f"version {self.version}"
+
 
 def fault(entry: Any) -> str | None:
     """Why a version is not ours, or None."""

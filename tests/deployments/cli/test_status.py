@@ -1,5 +1,7 @@
 """What a person reads in `finloop status`: a sentence for every kind of problem, part and number."""
 
+import re
+
 import pytest
 
 from deployments.cli.status import said_accuracy, said_problem, show_standing
@@ -56,6 +58,26 @@ def test_every_kind_of_problem_is_a_sentence(problem: Problem, said: str) -> Non
 def test_production_accuracy_is_said_with_its_interval_or_with_what_makes_it_known() -> None:
     assert said_accuracy(Accuracy(2, 3, 0.2077, 0.9385)) == "0.667 (0.208 to 0.939) on 3 audit answers"
     assert said_accuracy(None).startswith("unknown") and "finloop score" in said_accuracy(None)
+
+
+@pytest.mark.parametrize(
+    ("models", "tasks", "verb"),
+    [
+        ({}, {}, "retrain"),
+        ({"challenger": "1"}, {"audit answered": 3}, "retrain"),
+        ({"champion": "1"}, {}, "audit"),
+        ({"champion": "1"}, {"audit sent": 3, "select answered": 9}, "audit"),
+        ({"champion": "1"}, {"audit answered": 3}, "score"),
+    ],
+)
+def test_an_unknown_production_accuracy_names_the_verb_that_is_missing_first(
+    models: dict[str, str], tasks: dict[str, int], verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = Server(State.NOT_STARTED, None)
+    counts = Counts("sqlite", {}, {}, tasks, {}, 0, 0)
+    show_standing(Standing(counts, {}, 100, None, models, Serving(State.NOT_STARTED, None), down, down, ()))
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert re.findall(r"`finloop (\w+)`", said) == [verb]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from mlflow.tracking import MlflowClient
 from pydantic import SecretStr
 
 from deployments.serving.app import create_app
@@ -113,6 +114,19 @@ def test_a_promoted_version_is_served_and_the_one_before_is_previous(scene: Scen
     assert scene.served() == scene.two
     aliases = scene.parts.registry.aliases()
     assert (aliases["champion"], aliases["previous"]) == (scene.two, scene.one)
+    assert scene.open() == []
+
+
+def test_a_champion_that_is_no_version_of_ours_gives_way_and_becomes_no_previous(scene: Scene) -> None:
+    """Somebody registered a version in MLflow and gave it the alias there."""
+    address = scene.parts.settings.registry_url
+    client = MlflowClient(address, address)
+    theirs = client.create_model_version("finloop", source="s3://elsewhere/model").version
+    client.set_registered_model_alias("finloop", "champion", theirs)
+    done = scene.promote(scene.two, forced=True)
+    assert (done.version, done.previous) == (scene.two, None)
+    assert scene.served() == scene.two
+    assert scene.parts.registry.aliases()["champion"] == scene.two
     assert scene.open() == []
 
 

@@ -95,6 +95,20 @@ def test_a_project_of_another_scheme_is_refused_by_name_and_left_as_it_is(loop: 
     assert loop.studio.api.projects.get(project.id).label_config == label_config(ours)
 
 
+def test_a_project_of_ours_to_which_somebody_added_a_choice_is_refused_also_at_another_address(loop: Loop) -> None:
+    """A second project beside it would leave its tasks and their answers where nobody reads them."""
+    project = loop.project()
+    config = label_config(loop.scheme)
+    added = config.replace("</Choices>", '<Choice value="mixed"/></Choices>')
+    loop.studio.api.projects.update(project.id, label_config=added)
+    loop.projects.move(loop.studio.url, "http://127.0.0.1:1")
+    with pytest.raises(BadInput, match=f"project {project.id} .* mixed"):
+        loop.project()
+    assert marked(loop) == [project.id]
+    loop.studio.api.projects.update(project.id, label_config=config)
+    assert loop.project() == project
+
+
 def test_a_marked_project_of_another_scheme_is_not_taken(loop: Loop) -> None:
     project = loop.project()
     loop.projects.put(replace(project, id=999_999, webhook_id=None))

@@ -106,6 +106,7 @@ def test_a_version_of_somebody_else_is_named_and_passed_over(home: Path, tags: d
     assert [one.version for one in registry.versions()] == [ours.version]
     (foreign,) = registry.foreign()
     assert (foreign.version, foreign.aliases) == (str(made.version), ("challenger",))
+    assert foreign.named == f"version {made.version} (challenger)"
     assert "not registered by" in foreign.reason
     for name in ("challenger", foreign.version):
         with pytest.raises(UnknownVersion, match="finloop models adopt 1"):
