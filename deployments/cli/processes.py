@@ -24,7 +24,8 @@ def up() -> None:
     """Start each server that has no address in the settings, keep all of them up, and stop them on Ctrl-C."""
     from deployments.cli.status import said_problem
     from deployments.local.home import keep_private, occupied
-    from deployments.local.plan import check_given, find_project, make_plan, prepare_home
+    from deployments.local.our_project import find_project
+    from deployments.local.plan import check_given, make_plan, prepare_home
     from deployments.supervisor.process import ProcessEvent
     from deployments.supervisor.stack import Stack
     from flows.steps.troubles import changed_servers

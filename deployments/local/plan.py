@@ -17,13 +17,13 @@ from deployments.local import orchestration
 from deployments.local.data import seed_path
 from deployments.local.home import as_environment, write_environment
 from deployments.local.label_studio import Account, label_studio_command, prepare_data, template_of
+from deployments.local.our_project import earlier_address, follow_our_server
 from deployments.supervisor.cores import cores
 from deployments.supervisor.once import once
 from deployments.supervisor.ports import LOOPBACK, choose_port
 from deployments.supervisor.process import Process
 from flows.prefect_api.runs import Runs
 from flows.prefect_api.workers import worker_is_heard
-from flows.steps import asking
 from flows.wiring.parts import Parts, open_parts
 from flows.wiring.settings import REPOSITORY, Settings
 from flows.wiring.written import WRITTEN_BY_UP, check_readable
@@ -81,21 +81,6 @@ def prepare_home(parts: Parts) -> list[str]:
     return list(parts.registry.prepare())
 
 
-def find_project(parts: Parts, *, ours: bool) -> str:
-    """Find, repair or make our project. Returns why a server of `ours` has none that can be used, empty where it has.
-
-    Such a project, to which somebody added a choice, can only be corrected in Label Studio's pages: so `up` stays up.
-    Raises BadInput where the server is the user's own.
-    """
-    try:
-        asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-    except BadInput as error:
-        if not ours:
-            raise
-        return f"sync, select and audit fail until this is put right: {error}"
-    return ""
-
-
 def make_plan(given: Settings) -> LocalPlan:
     """Choose ports and secrets for what has no address, and write finloop.env; starts nothing.
 
@@ -125,6 +110,8 @@ def make_plan(given: Settings) -> LocalPlan:
         filled["label_studio_token"] = SecretStr(account.token)
     settings = given.model_copy(update=filled)
     environment = as_environment(settings)
+    if account is not None and (before := earlier_address(kept)) not in (None, settings.label_studio_url):
+        follow_our_server(settings, before)
     write_environment(home / WRITTEN_BY_UP, environment, ours)
     said: list[str] = []
     return LocalPlan(settings, _processes(settings, ports, account, environment, said), account, said)

@@ -74,7 +74,7 @@ def test_an_unknown_production_accuracy_names_the_verb_that_is_missing_first(
     models: dict[str, str], tasks: dict[str, int], verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     down = Server(State.NOT_STARTED, None)
-    counts = Counts("sqlite", {}, {}, tasks, {}, 0, 0)
+    counts = Counts("sqlite", {"all": 0, "audit": 0}, {}, tasks, {}, 0, 0, 0, 0)
     show_standing(Standing(counts, {}, 100, None, models, Serving(State.NOT_STARTED, None), down, down, ()))
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert re.findall(r"`finloop (\w+)`", said) == [verb]

@@ -1,22 +1,22 @@
 """`up` starts a process for what has no address, and keeps what it chose in a file that only its owner reads."""
 
 import stat
-from contextlib import closing
 from pathlib import Path
+from socket import socket
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import SecretStr
 
 from deployments.local.home import as_environment
-from deployments.local.plan import check_given, find_project, make_plan, prefect_environment
+from deployments.local.plan import check_given, make_plan, prefect_environment
 from deployments.supervisor.cores import cores
 from deployments.supervisor.ports import port_is_free
-from flows.wiring.parts import Parts, open_parts
+from flows.wiring.parts import open_parts
 from flows.wiring.settings import REPOSITORY, Settings, load_settings
-from labeling.studio.interface import label_config
 from storage.errors import BadInput, Unreachable
+from storage.labels.projects import Project
 from tests.deployments.serving.models import free_port
-from tests.fixtures_label_studio import LabelStudioServer
 
 ADDRESSES = ("label_studio_url", "prefect_url", "serving_url", "receiver_url")
 PARTS = {
@@ -278,21 +278,18 @@ def test_where_nothing_is_given_nothing_is_asked(settings: Settings) -> None:
     assert not settings.home.exists()
 
 
-def test_our_label_studio_stays_up_where_a_choice_was_added_so_that_it_can_be_taken_out_there(
-    parts: Parts, label_studio: LabelStudioServer
-) -> None:
-    """A server of the user's own can be opened without `up`, so there the start is refused."""
-    addresses = {"label_studio_url": label_studio.url, "receiver_url": "http://127.0.0.1:9"}
-    secrets = {"label_studio_token": SecretStr(label_studio.token), "webhook_secret": SecretStr("secret")}
-    own = Parts(parts.settings.model_copy(update={**addresses, **secrets}))
-    with closing(own):
-        assert find_project(own, ours=True) == ""
-        project, config = own.projects.get(own.studio.url), label_config(own.scheme)
-        assert project is not None
-        added = config.replace("</Choices>", '<Choice value="mixed"/></Choices>')
-        own.studio.api.projects.update(project.id, label_config=added)
-        assert "mixed" in find_project(own, ours=True)
-        with pytest.raises(BadInput, match="mixed"):
-            find_project(own, ours=False)
-        own.studio.api.projects.update(project.id, label_config=config)
-        assert find_project(own, ours=True) == ""
+def test_what_is_stored_of_our_own_label_studio_follows_it_to_another_port(settings: Settings) -> None:
+    first = make_plan(settings).settings.needed("label_studio_url")
+    with open_parts(settings) as parts:
+        parts.projects.put(Project(first, 1, epoch="ours"))
+        parts.projects.put(Project("http://theirs", 1, epoch="theirs"))
+    with socket() as taken:
+        taken.bind(("127.0.0.1", urlsplit(first).port or 0))
+        taken.listen()
+        second = make_plan(settings).settings.needed("label_studio_url")
+        theirs = {"label_studio_url": "http://elsewhere", "label_studio_token": SecretStr("theirs")}
+        make_plan(settings.model_copy(update=theirs))
+    with open_parts(settings) as parts:
+        stored = {one.epoch: one.server for one in parts.projects.elsewhere("nowhere")}
+    assert second != first
+    assert stored == {"ours": second, "theirs": "http://theirs"}
