@@ -36,9 +36,11 @@ USUAL_PORTS = {"label_studio": 8080, "prefect": 4200, "serving": 8000, "receiver
 PREFECT_SERVER = {
     "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
 }
 """For a Prefect server: a run that waits for its deployment's only slot looks again every 2 s, not every 30. Leases of
-slots are files: a server that kept them in memory would end every training after its own restart."""
+slots are files: a server that kept them in memory would end every training after its own restart. No run is marked as
+late: where a killed run still has the slot, marking cancels every run that a schedule planned, before `up` clears."""
 
 
 @dataclass(frozen=True)

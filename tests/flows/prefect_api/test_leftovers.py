@@ -95,3 +95,10 @@ def test_of_the_runs_that_a_schedule_planned_for_days_off_one_is_left(
     assert {one["state"]["message"] for one in planned("CANCELLED")} == {SKIPPED}
     assert not runs.get(asked).finished
     assert clear(server).skipped == 0
+
+
+def test_the_server_leaves_overdue_runs_to_us(prefect_api: httpx.Client) -> None:
+    """Marking a run as late cancels the run, and every later one of its schedule, while a dead run has the slot."""
+    services = prefect_api.get("/admin/settings").raise_for_status().json()["server"]["services"]
+    assert services["late_runs"]["enabled"] is False
+    assert services["scheduler"]["enabled"] is True
