@@ -2,7 +2,8 @@
 
 from contextlib import closing
 
-from prefect import flow
+from prefect import State, flow
+from prefect.states import Completed
 
 from flows import artifacts
 from flows.prefect_api.connection import Connection, RunFailed
@@ -18,7 +19,7 @@ from storage.errors import Refused, Unreachable
 
 
 @flow(name="sync", log_prints=True)
-def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen default is what the form shows)
+def sync(policy: SyncPolicy = SyncPolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
     """Reconcile labels with Label Studio, send reserved texts, and start interrupted promotions and retrains again."""
     with open_parts() as parts:
         try:
@@ -30,6 +31,11 @@ def sync(policy: SyncPolicy = SyncPolicy()) -> None:  # noqa: B008 (a frozen def
             restarted = _start_again(parts, Patience(policy.retry_after_seconds, policy.attempts))
             deliver(parts.outbox, parts.settings.prefect_server)
         artifacts.show_sync(found, restarted)
+    missed = [
+        f"{count} {name.replace('_', ' ')}" for name, count in found.counts().items() if count and name != "tasks"
+    ]
+    again = [f"started again: {', '.join(restarted)}"] if restarted else []
+    return Completed(message="; ".join([*missed, *again]) or "nothing was missed")
 
 
 def _start_again(parts: Parts, patience: Patience) -> list[str]:

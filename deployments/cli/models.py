@@ -33,17 +33,22 @@ def list_versions(as_json: Json = False) -> None:
             "created": one.created_at.isoformat()[:19],
             "base model": one.manifest.base_model + (" (saw PhraseBank labels)" if one.manifest.exposed else ""),
             "dataset": one.manifest.dataset_version[:12],
-            "verdict": _said(one.verdict),
+            "verdict": one.verdict.decision.said if one.verdict else "not judged",
         }
         for one in versions
     ]
     if as_json:
+        verdicts = [{"verdict": _said(one.verdict)} for one in versions]
         print_json(
-            rows
+            [{**row, **verdict} for row, verdict in zip(rows, verdicts, strict=True)]
             + [{"version": one.version, "aliases": ", ".join(one.aliases), "problem": one.reason} for one in foreign]
         )
         return
     show(rows, "Models", as_json=False)
+    for judged in versions:  # below the table: a reason is longer than any column
+        if judged.verdict is not None:
+            said = f"version {judged.version}: {_said(judged.verdict)}"
+            console.print(said, markup=False, highlight=False, soft_wrap=True)
     for one in foreign:
         console.print(f"{one.named}: {one.reason}", markup=False, highlight=False, soft_wrap=True)
 

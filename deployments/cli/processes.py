@@ -41,7 +41,7 @@ def up() -> None:
 
     with occupied(given.home.resolve()):
         if changed := keep_private(given.home.resolve()):
-            console.print(f"{changed} folders and files of {given.home} could be read by others; now by you only")
+            console.print(f"others could read {changed} of the folders and files of {given.home}; now only you can")
         with open_parts(given) as parts:
             for said in prepare_home(parts):
                 console.print(said, markup=False, highlight=False)

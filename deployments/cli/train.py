@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from deployments.cli.terminal import Json, Unescape, bar, console, errors, print_json, show
+from deployments.cli.terminal import Json, Unescape, bar, console, errors, print_json, show, show_facts
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,10 +62,9 @@ def train(
         print_json(trained.report)
         return
     shown = {name: value for name, value in trained.report.items() if name not in ("left_out", "dropped")}
-    show(
-        [{name: "unknown" if value is None else value for name, value in shown.items()}],
+    show_facts(
+        {name.replace("_", " "): "unknown" if value is None else value for name, value in shown.items()},
         f"{output}: on {trained.report['n']} rows that never trained",
-        as_json=False,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flows.intents import Retrain
 from storage.datasets.versions import Datasets
-from storage.errors import FinloopError
+from storage.errors import FinloopError, Unreachable
 from storage.labels.annotations import Labels
 from storage.texts.store import TextStore
 from storage.work.outbox import Outbox
@@ -34,7 +34,7 @@ def count_new(
     """Count the labels since the newest dataset. Fewer than `at_least` are not merged, and all of them count as kept.
 
     A merge takes 1.3 s for the PhraseBank, 300 labels and 1,000 audit texts. All labels count as kept where the seed
-    data cannot be read: the retrain says so.
+    data cannot be read: the retrain says so. Raises Unreachable where the text store is away.
     """
     watermark = datasets.watermark()
     given = labels.trainable_since(watermark)
@@ -68,5 +68,8 @@ def announce(
     watermark = datasets.watermark()
     if outbox.get(Retrain(watermark, 0).key) is not None:
         return False
-    new = count_new(labels, texts, datasets, read_seed, at_least=threshold)
+    try:
+        new = count_new(labels, texts, datasets, read_seed, at_least=threshold)
+    except Unreachable:  # the text store is away: the retrain needs the store too, and the next sync counts again
+        return False
     return new.kept >= threshold and outbox.intend(Retrain(watermark, new.kept))

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from flows.steps.servers import Receiver, Server, Serving, State
 from storage.clock import now
+from storage.errors import CorruptModel
 from storage.labels.inbox import Inbox
 from storage.labels.projects import Left, Projects
 from storage.labels.tasks import Tasks
@@ -16,7 +17,7 @@ from storage.work.outbox import Outbox
 from storage.work.problems import Problems
 
 CHANGE_IS_NEWS = timedelta(days=7)
-"""How long status says that Label Studio is not the server that we knew: nothing tells us when a person has read it."""
+"""How long status says what became of Label Studio's tasks and database: nothing tells us when a person has read it."""
 
 
 class ProblemKind(StrEnum):
@@ -73,11 +74,24 @@ def _of_receiver(receiver: Receiver) -> list[Problem]:
 
 
 def find_models(registry: Registry) -> tuple[Problem, ...]:
-    """Trained models that wait for their registration, and versions of other people, which are passed over."""
+    """Trained models that wait for their registration, other people's versions, and damaged ones that have an alias."""
     waiting = "a trained model that is not registered yet; the next retrain registers it"
     found = [Problem(ProblemKind.MODEL, str(folder), waiting, 1) for folder in unregistered(registry.artifacts)]
     found += [Problem(ProblemKind.MODEL, one.named, one.reason, 1) for one in registry.foreign()]
-    return tuple(found)
+    return (*found, *_damaged(registry))
+
+
+def _damaged(registry: Registry) -> list[Problem]:
+    """A problem for each version with an alias whose folder is not as it was registered; FinBERT is read in .4 s."""
+    found = []
+    for one in registry.versions():
+        if one.aliases:
+            try:
+                registry.folder(one.version)
+            except CorruptModel as error:
+                named = f"version {one.version} ({', '.join(one.aliases)})"
+                found.append(Problem(ProblemKind.MODEL, named, str(error), 1))
+    return found
 
 
 def find_problems(
@@ -101,7 +115,7 @@ def find_problems(
     found += [Problem(ProblemKind.TRAINING, one.key, one.reason, 1) for one in noted.open()]
     if failed := inbox.counts().get("failed", 0):
         found.append(Problem(ProblemKind.WEBHOOKS, "inbox", None, failed))
-    if missing := tasks.missing():
+    if missing := tasks.missing(since=now() - CHANGE_IS_NEWS):
         found.append(Problem(ProblemKind.TASKS_GONE, "Label Studio", None, missing))
     if label_studio_url is not None:
         elsewhere = tasks.open_elsewhere(label_studio_url)

@@ -5,7 +5,7 @@ Statements on many rows lock the rows in the order of the text ids, so that two 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, bindparam, case, func, select, update
@@ -146,10 +146,11 @@ class Tasks:
         """Mark the tasks of earlier projects on this server as missing; `project` is the current one."""
         self._mark_missing((TaskRow.server == project.server) & ~_at(project))
 
-    def missing(self) -> int:
-        """The number of tasks that are missing from Label Studio."""
+    def missing(self, since: datetime | None = None) -> int:
+        """The number of tasks that are missing from Label Studio: all, or those that went after a moment."""
+        gone = TaskRow.missing_since.is_not(None) if since is None else TaskRow.missing_since > since
         with self._reader.connect() as connection:
-            query = select(func.count()).select_from(TaskRow).where(TaskRow.missing_since.is_not(None))
+            query = select(func.count()).select_from(TaskRow).where(gone)
             return connection.scalar(query) or 0
 
     def counts(self) -> dict[Purpose, dict[TaskState, int]]:

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 ALIASES = ("champion", "challenger", "previous")
+CURE = (
+    "Put a sound copy of {folder} back. Or serve another version than {version}: `finloop models` lists them, "
+    "`finloop deploy VERSION --force` serves one."
+)
+"""What helps where a model folder is damaged."""
 
 
 class Registry:
@@ -160,8 +165,11 @@ class Registry:
         found = self.resolve(version)
         self._check_labels(found.manifest, f"model version {found.version}")
         folder = self.source(found.version)
-        if check_manifest(folder) != found.manifest:
-            raise CorruptModel(f"{folder / 'manifest.json'} is not the manifest that was registered")
+        try:
+            if check_manifest(folder) != found.manifest:
+                raise CorruptModel(f"{folder / 'manifest.json'} is not the manifest that was registered")
+        except CorruptModel as error:
+            raise CorruptModel(f"{error}.\n{CURE.format(folder=folder, version=found.version)}") from error
         return folder
 
     def aliases(self) -> dict[str, str]:

@@ -23,7 +23,7 @@ from storage.errors import Refused
 from storage.labels.projects import Project
 from storage.labels.spool import Spool
 from storage.records import Prediction, Purpose
-from storage.sql.schema import ProjectRow
+from storage.sql.schema import ProjectRow, TaskRow
 from tests.deployments.serving.models import flip_a_bit, free_port, serve, wait_until
 from tests.fixtures_home import TOKEN, answer, put_text, register
 from tests.schemes import SENTIMENT, named
@@ -111,6 +111,23 @@ def test_tasks_that_are_gone_from_label_studio_are_counted(parts: Parts) -> None
     parts.tasks.mark_missing(Project("http://label.studio", 1), [task.task_id])
     (problem,) = standing(parts).problems
     assert (problem.kind, problem.count) == (ProblemKind.TASKS_GONE, 1)
+    with parts.engine.begin() as connection:
+        connection.execute(update(TaskRow).values(missing_since=now() - timedelta(days=8)))
+    assert standing(parts).problems == (), "nothing else would end it"
+
+
+def test_a_version_in_use_whose_folder_was_damaged_is_a_problem_before_it_is_loaded(
+    parts: Parts, tiny_model: Path
+) -> None:
+    used, unused = (register(parts, tiny_model, f"data {shift}", shift=shift).version for shift in (0, 1))
+    parts.registry.set_alias("previous", used)
+    folders = [parts.registry.folder(one) for one in (used, unused)]
+    assert standing(parts).problems == ()
+    for folder in folders:
+        flip_a_bit(folder / "model.safetensors")
+    (problem,) = standing(parts).problems
+    said = said_problem(problem)
+    assert said.startswith(f"version {used} (previous): ") and "model.safetensors" in said and "--force" in said
 
 
 def test_a_label_studio_that_is_not_the_one_we_knew_is_named_for_a_week(parts: Parts) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from storage.clock import now
 from storage.labels.annotations import Labels
 from storage.labels.tasks import Tasks
 from storage.records import Prediction, Purpose, TaskState, Text
@@ -145,6 +146,7 @@ def test_a_task_that_is_gone_is_reported_until_it_is_found(tasks: Tasks, sent: C
     tasks.mark_missing(replace(HERE, id=PROJECT + 1), [8])
     tasks.mark_missing(replace(HERE, epoch="another"), [8])
     assert tasks.missing() == 1
+    assert (tasks.missing(since=now() - MINUTE), tasks.missing(since=now() + MINUTE)) == (1, 0)
 
 
 def test_only_a_missing_task_without_an_answer_is_reserved_again_and_once(
