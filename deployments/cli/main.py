@@ -4,11 +4,15 @@ Heavy packages are imported inside the verbs, so that `finloop --help` responds 
 """
 
 import os
+import sys
+from io import TextIOWrapper
+from pathlib import Path
 
 import typer
 
 from deployments.cli import datasets, loop, models, processes, train
 from deployments.cli.terminal import exit_codes
+from storage.errors import BadInput
 
 app = typer.Typer(
     name="finloop",
@@ -28,7 +32,9 @@ app.add_typer(models.group, name="models")
 def main() -> None:
     """The entry point: named errors become a message and an exit code."""
     _ask_loopback_directly()
+    _show_what_can_be_shown()
     with exit_codes():
+        _check_folder()
         app()
 
 
@@ -37,6 +43,22 @@ def _ask_loopback_directly() -> None:
     known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     direct = ",".join(filter(None, (known, "127.0.0.1", "localhost")))
     os.environ.update(no_proxy=direct, NO_PROXY=direct)
+
+
+def _show_what_can_be_shown() -> None:
+    """A terminal that is not UTF-8 shows a question mark for what it cannot show."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _check_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise BadInput(
+            "the folder in which finloop was called is gone.\nGo to another folder, then call it again."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -258,16 +258,45 @@ def test_our_own_servers_are_asked_past_a_proxy(
     assert os.environ["NO_PROXY"].startswith("example.org,")
 
 
-def test_the_command_itself_ends_with_the_code(tmp_path: Path) -> None:
+def command(*arguments: str, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """The command in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FINLOOP_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "deployments.cli.main", "score"],
-        cwd=tmp_path,
-        env={**environment, "PYTHONPATH": str(REPOSITORY), "FINLOOP_PREFECT_URL": "127.0.0.1:4200"},
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND, *arguments],
+        cwd=cwd,
+        env={**environment, "PYTHONPATH": str(REPOSITORY), **variables},
         capture_output=True,
+        encoding=variables.get("PYTHONIOENCODING"),
         text=True,
         check=False,
         timeout=60,
     )
+
+
+COMMAND = """
+import os, sys
+from deployments.cli.main import main
+if os.environ.get("GONE"):
+    os.rmdir(os.getcwd())
+main()
+"""
+
+
+def test_the_command_itself_ends_with_the_code(tmp_path: Path) -> None:
+    done = command("score", cwd=tmp_path, FINLOOP_PREFECT_URL="127.0.0.1:4200")
     assert done.returncode == 2
     assert "FINLOOP_PREFECT_URL" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_terminal_that_is_not_utf_8_shows_what_it_can(tmp_path: Path) -> None:
+    done = command("datasets", "show", "“€”", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 2
+    assert done.stderr.startswith("finloop: there is no dataset '"), done.stderr
+    assert "?" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_folder_that_is_gone_is_no_place_to_call_from(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    done = command("status", cwd=tmp_path / "gone", GONE="yes")
+    assert done.returncode == 2
+    assert "the folder in which finloop was called is gone" in done.stderr and "Traceback" not in done.stderr
