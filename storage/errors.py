@@ -74,6 +74,12 @@ class Unreachable(FinloopError):
         return f"{self._place} ({self.setting}){self._reason}"
 
 
+class TurnedAway(Unreachable):
+    """A server responds and lets nobody in, or not us: a wrong password, a missing database, too many connections."""
+
+    said = "the {name} at {address} answers, but refuses"
+
+
 class Full(Unreachable):
     """The disk of a database or folder is full; what was committed before stays."""
 

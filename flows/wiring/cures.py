@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from storage.errors import FinloopError, Full, Locked, Part, Refused
+from storage.errors import FinloopError, Full, Locked, Part, Refused, TurnedAway
 
 CURES: dict[Part, tuple[str, str]] = {
     Part.DATABASE: (
@@ -62,9 +62,11 @@ REFUSED: dict[Part, tuple[str, str]] = {
 """The cures where a part responds and refuses us."""
 
 SPACE = "Make space on its disk, then try again: what was stored before is whole."
+ADMITTED = "Correct user, password and name of the database in the address, or make the database there."
 HELD = "Wait for that process or stop it, then try again."
 OTHER: dict[type[FinloopError], dict[Part, tuple[str, str]]] = {
     Refused: REFUSED,
+    TurnedAway: {Part.DATABASE: ("FINLOOP_DATABASE_URL", ADMITTED)},
     Full: dict.fromkeys((Part.EMBEDDED_DATABASE, Part.HOME), ("FINLOOP_HOME", SPACE)),
     Locked: dict.fromkeys((Part.EMBEDDED_DATABASE, Part.HOME), ("FINLOOP_HOME", HELD)),
 }

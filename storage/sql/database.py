@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from storage.errors import BadInput, Full, Locked, Part, Unreachable
+from storage.errors import BadInput, Full, Locked, Part, TurnedAway, Unreachable
 from storage.sql.files import check_file, file_of, private_file, private_folder
 
 if TYPE_CHECKING:
@@ -166,6 +166,8 @@ def name_the_part(engine: Engine, part: Part) -> None:
         if kind is None:
             return None
         reason = str(error.orig).strip().partition("\n")[0]
+        if (refusal := str(error.orig).partition("FATAL:")[2].strip()) and kind is Unreachable:  # PostgreSQL's word
+            kind, reason = TurnedAway, refusal.partition("\n")[0]
         return kind(_part(engine), _address(engine), reason, name="database")
 
     event.listen(engine, "handle_error", unreachable)

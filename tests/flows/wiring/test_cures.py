@@ -5,7 +5,7 @@ import pytest
 from flows.wiring.cures import CURES, name_setting, settings_named
 from flows.wiring.parts import open_parts
 from flows.wiring.settings import Settings
-from storage.errors import BadInput, Busy, FinloopError, Part, Refused, Unreachable
+from storage.errors import BadInput, Busy, FinloopError, Part, Refused, TurnedAway, Unreachable
 
 
 @pytest.mark.parametrize("part", Part)
@@ -25,6 +25,13 @@ def test_a_refusal_has_another_cure_than_an_address_where_nobody_answers() -> No
     error = Refused("Elasticsearch refuses us", Part.ELASTICSEARCH)
     name_setting(error)
     assert error.cure.startswith("Put user and password")
+
+
+def test_a_database_that_refuses_is_not_to_be_started() -> None:
+    error = TurnedAway(Part.DATABASE, "postgresql://here", "no such role", "database")
+    name_setting(error)
+    assert str(error).startswith("the database at postgresql://here answers, but refuses (FINLOOP_DATABASE_URL): no")
+    assert "Start it" not in error.cure and "user, password" in error.cure
 
 
 def test_a_certificate_that_is_not_trusted_has_its_own_setting() -> None:

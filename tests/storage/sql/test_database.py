@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect, make_url, text
 
 from storage.datasets.parents import annotators
 from storage.datasets.versions import Datasets
-from storage.errors import BadInput, Part, Unreachable
+from storage.errors import BadInput, Part, TurnedAway, Unreachable
 from storage.labels.inbox import Inbox
 from storage.records import DatasetVersion, Parent, ParentKind
 from storage.sql import database
@@ -168,6 +168,13 @@ def test_a_silent_postgresql_is_unreachable_within_ten_seconds() -> None:
         assert time.monotonic() - begun < 10.0
     assert caught.value.part is Part.DATABASE
     assert "secret" not in str(caught.value)
+
+
+def test_a_postgresql_that_answers_and_refuses_is_said_to_refuse(postgresql_url: str) -> None:
+    url = make_url(postgresql_url).set(database="no_such_database").render_as_string(hide_password=False)
+    with pytest.raises(TurnedAway, match=r'answers, but refuses: database "no_such_database" does not exist') as caught:
+        migrate(open_database(url))
+    assert caught.value.part is Part.DATABASE
 
 
 def test_a_closed_postgresql_is_unreachable_for_every_verb_and_not_only_at_the_start() -> None:
