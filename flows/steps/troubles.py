@@ -19,6 +19,9 @@ from storage.work.problems import Problems
 CHANGE_IS_NEWS = timedelta(days=7)
 """How long status says what became of Label Studio's tasks and database: nothing tells us when a person has read it."""
 
+IN_USE = {"champion", "previous"}
+"""The aliases of the versions that are served, or that a rollback would serve."""
+
 
 class ProblemKind(StrEnum):
     """The subject of a problem."""
@@ -74,7 +77,7 @@ def _of_receiver(receiver: Receiver) -> list[Problem]:
 
 
 def find_models(registry: Registry) -> tuple[Problem, ...]:
-    """Trained models that wait for their registration, other people's versions, and damaged ones that have an alias."""
+    """Trained models that wait for their registration, other people's versions, and damaged ones in use."""
     waiting = "a trained model that is not registered yet; the next retrain registers it"
     found = [Problem(ProblemKind.MODEL, str(folder), waiting, 1) for folder in unregistered(registry.artifacts)]
     found += [Problem(ProblemKind.MODEL, one.named, one.reason, 1) for one in registry.foreign()]
@@ -82,10 +85,13 @@ def find_models(registry: Registry) -> tuple[Problem, ...]:
 
 
 def _damaged(registry: Registry) -> list[Problem]:
-    """A problem for each version with an alias whose folder is not as it was registered; FinBERT is read in .4 s."""
+    """A problem for the champion, and for the version of a rollback, whose folder is not as it was registered.
+
+    Reading the files of a FinBERT takes .4 s.
+    """
     found = []
     for one in registry.versions():
-        if one.aliases:
+        if IN_USE & set(one.aliases):
             try:
                 registry.folder(one.version)
             except CorruptModel as error:
