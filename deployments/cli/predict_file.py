@@ -31,7 +31,8 @@ def predict_file(path: Path, model: str, progress: Progress, *, unescape: bool =
     """Score the column `text` of a CSV; `unescape` has the model see HTML entities as characters.
 
     Where the file has a column of the name of one of ours, all of ours get the prefix `predicted_`, or `predicted_2_`
-    and so on. A record that does not fit the columns comes out as it stands in the file, in the column of the text.
+    and so on. The fields of a record with too few stay in their columns; a record with too many, or that is not CSV,
+    comes out as it stands in the file, in the column of the text.
     Raises BadInput for a file that cannot be read or has no row.
     """
     table = Table(path, None)
@@ -76,9 +77,9 @@ def _judged(record: Record, table: Table, findings: Findings, unescape: bool) ->
 
 
 def _fields(record: Record, table: Table) -> Sequence[str]:
-    """The fields as they came; of a record that does not fit the columns, all of it in the place of the text."""
-    if len(record.fields) == len(table.columns.names):
-        return record.fields
+    """The fields as they came. A record with more fields than columns is whole in the place of the text."""
+    if 0 < len(record.fields) <= len(table.columns.names):
+        return [*record.fields, *[""] * (len(table.columns.names) - len(record.fields))]
     return [table.raw(record) if at == table.columns.text else "" for at in range(len(table.columns.names))]
 
 

@@ -142,12 +142,15 @@ def test_a_text_that_cannot_be_answered_stops_all(tiny_model: Path) -> None:
 
 def test_every_row_of_a_file_comes_out_in_order_as_it_came(tiny_model: Path, tmp_path: Path) -> None:
     path = tmp_path / "posts.csv"
-    path.write_text('id,text,note\n1, Up １0½  %,a\n2,,b\n3,x,y,z\n4,"two\nlines",\n5,\u200b,c\n', encoding="utf-8")
+    path.write_text(
+        'id,text,note\n1, Up １0½  %,a\n2,,b\n3,x,y,z\n4,"two\nlines",\n5,\u200b,c\n6,short\n7\n', encoding="utf-8"
+    )
     rows = predict_file(path, str(tiny_model), ignore).rows
-    assert [row["text"] for row in rows] == [" Up １0½  %", "", "3,x,y,z", "two\nlines", "\u200b"]
-    assert [(row["id"], row["note"]) for row in rows] == [("1", "a"), ("2", "b"), ("", ""), ("4", ""), ("5", "c")]
+    assert [row["text"] for row in rows] == [" Up １0½  %", "", "3,x,y,z", "two\nlines", "\u200b", "short", ""]
+    beside = [("1", "a"), ("2", "b"), ("", ""), ("4", ""), ("5", "c"), ("6", ""), ("7", "")]
+    assert [(row["id"], row["note"]) for row in rows] == beside
     assert [row["label"] is None for row in rows] == [bool(row["reason"]) for row in rows]
-    assert [bool(row["reason"]) for row in rows] == [False, True, True, False, True]
+    assert [bool(row["reason"]) for row in rows] == [False, True, True, False, True, True, True]
     assert "4 fields" in rows[2]["reason"]
 
 
