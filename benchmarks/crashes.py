@@ -3,7 +3,8 @@
     python -m benchmarks.crashes --moments 10 --seed 0
 
 Every process of `finloop up` is killed at once, its guard too, as by a power cut. `sync` has a schedule of seconds
-meanwhile, so that most moments fall into a run of it: waiting for a worker, starting, or running.
+meanwhile, and each moment lies within ten seconds of the begin of a run. So many moments fall into a run, as it waits,
+starts or works.
 """
 
 import argparse
@@ -32,7 +33,6 @@ from storage.clock import now
 EVERY = 10
 """Seconds from one sync to the next: a run takes about five."""
 
-LONGEST = 20.0
 DEADLINE = 300.0
 UP = "finloop is up"
 
@@ -50,7 +50,9 @@ def main() -> None:
             mark, alive, server = _up(home)
             try:
                 _sync_every_seconds(server)
-                after = moments.uniform(0, LONGEST)
+                changed = now()
+                _until(partial(_begun, server, changed), "the schedule planned no sync")
+                after = moments.uniform(0, EVERY)
                 time.sleep(after)
                 states = _states(server)
             finally:
@@ -66,7 +68,7 @@ def main() -> None:
                 _kill(mark, alive)
             worst = max(worst, time.monotonic() - began)
             print(
-                f"{number:3d}  killed {after:4.1f} s after the start, runs of sync {states or 'none'}: "
+                f"{number:3d}  killed {after:4.1f} s after a sync began, runs of sync {states or 'none'}: "
                 f"up in {up:.0f} s, sync ran after {time.monotonic() - began:.0f} s",
                 flush=True,
             )
@@ -109,6 +111,13 @@ def _states(server: Connection) -> str:
     which = {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}
     found = server.ask("POST", "/flow_runs/filter", {"flow_runs": which, "flows": {"name": {"any_": ["sync"]}}})
     return ", ".join(one["state"]["name"] for one in found)
+
+
+def _begun(server: Connection, since: datetime) -> bool:
+    """Whether a run of sync was planned after a moment, and has begun."""
+    which = {"start_time": {"after_": since.isoformat()}}
+    found = server.ask("POST", "/flow_runs/filter", {"flow_runs": which, "flows": {"name": {"any_": ["sync"]}}})
+    return any(one["auto_scheduled"] for one in found)
 
 
 def _synced(server: Connection, since: datetime) -> bool:
