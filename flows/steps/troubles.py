@@ -95,8 +95,7 @@ def _damaged(registry: Registry) -> list[Problem]:
             try:
                 registry.folder(one.version)
             except CorruptModel as error:
-                named = f"version {one.version} ({', '.join(one.aliases)})"
-                found.append(Problem(ProblemKind.MODEL, named, str(error), 1))
+                found.append(Problem(ProblemKind.MODEL, one.named, str(error), 1))
     return found
 
 

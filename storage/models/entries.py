@@ -20,6 +20,11 @@ class ModelVersion:
     manifest: Manifest
     verdict: Verdict | None
 
+    @property
+    def named(self) -> str:
+        """Like `version 2 (champion)`."""
+        return _named(self.version, self.aliases)
+
 
 @dataclass(frozen=True, slots=True)
 class ForeignVersion:
@@ -32,7 +37,11 @@ class ForeignVersion:
     @property
     def named(self) -> str:
         """Like `version 2 (champion)`: a champion that is not ours stops every score and verdict."""
-        return f"version {self.version} ({', '.join(self.aliases)})" if self.aliases else f"version {self.version}"
+        return _named(self.version, self.aliases)
+
+
+def _named(version: str, aliases: tuple[str, ...]) -> str:
+    return f"version {version} ({', '.join(aliases)})" if aliases else f"version {version}"
 
 
 def fault(entry: Any) -> str | None:

@@ -212,6 +212,16 @@ def run(verb: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     return code, capsys.readouterr().err
 
 
+def walk(capsys: pytest.CaptureFixture[str]) -> dict[str, int]:
+    """The exit code of every verb. None is a traceback, and a verb that does not end well says why."""
+    codes = {}
+    for verb in VERBS:
+        codes[verb], said = run(verb, capsys)
+        assert codes[verb] in (0, 1, 2), (verb, said)
+        assert codes[verb] == 0 or "finloop: " in said, (verb, said)
+    return codes
+
+
 @pytest.mark.usefixtures("clean_environment")
 @pytest.mark.parametrize("state", STATES)
 def test_no_verb_ends_in_a_traceback(
@@ -221,10 +231,7 @@ def test_no_verb_ends_in_a_traceback(
     shutil.copytree(template, home)
     STATES[state](home)
     with walked(home, monkeypatch, away=state == "servers away"):
-        for verb in VERBS:
-            code, said = run(verb, capsys)
-            assert code in (0, 1, 2), (verb, said)
-            assert code == 0 or "finloop: " in said, (verb, said)
+        walk(capsys)
 
 
 @pytest.mark.usefixtures("clean_environment")
@@ -236,10 +243,7 @@ def test_no_verb_ends_in_a_traceback_where_nothing_can_be_written(
             path.chmod(path.stat().st_mode | 0o055)
         with read_only(template) as home:
             monkeypatch.setenv("FINLOOP_HOME", str(home))
-            codes = {}
-            for verb in VERBS:
-                codes[verb], said = run(verb, capsys)
-                assert codes[verb] == 0 or "finloop: " in said, (verb, said)
+            codes = walk(capsys)
     assert [codes[verb] for verb in ("status", "models", "models list", "datasets", "datasets list")] == [0] * 5
 
 
@@ -254,10 +258,7 @@ def test_no_verb_ends_in_a_traceback_where_the_champion_is_damaged(
         one.chmod(0o700)
     DAMAGES[damage](folder)
     with walked(home, monkeypatch):
-        codes = {}
-        for verb in VERBS:
-            codes[verb], said = run(verb, capsys)
-            assert codes[verb] == 0 or "finloop: " in said, (verb, said)
+        codes = walk(capsys)
     assert (codes["status"], codes["predict"]) == (0, 2)
 
 
@@ -286,9 +287,7 @@ def test_no_verb_ends_in_a_traceback_where_a_setting_is_wrong(
     with walked(home, monkeypatch):
         for name, value in SETTINGS[wrong].items():
             monkeypatch.setenv(f"FINLOOP_{name}", value)
-        for verb in VERBS:
-            code, said = run(verb, capsys)
-            assert code == 0 or "finloop: " in said, (verb, said)
+        walk(capsys)
 
 
 def test_every_verb_has_what_it_needs() -> None:
