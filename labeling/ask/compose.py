@@ -227,6 +227,8 @@ class _Work:
 
     def close_full(self, position: int) -> None:
         """Close the source and the day of a chosen text where they have their share of the batch."""
+        if not self.places:
+            return
         fact = self.facts[position]
         ours = [self.facts[one.position] for one in self.chosen]
         if sum(one.source == fact.source for one in ours) >= self.most(self.rules.per_source):
@@ -251,7 +253,7 @@ class _Order:
 
     def next_size(self, wanted: int) -> int:
         self.asked += 1
-        return _over(wanted) * 2 ** (self.asked - 1)
+        return _over(wanted) << (self.asked - 1)
 
 
 def rows(pool: Pool, positions: Positions) -> Pool:

@@ -31,12 +31,15 @@ class Reason(BaseModel):
 
     @property
     def sentence(self) -> str:
-        """What a person reads, such as "badge, rank 3 of 50,000, margin .04; predicted X"."""
-        said = f"margin {_short(self.margin)}" + (f"; predicted {self.predicted}" if self.predicted else "")
+        """What a person reads, such as "margin .04, rank 3 of 50,000; predicted X"."""
+        predicted = f"; predicted {self.predicted}" if self.predicted else ""
+        said = f"margin {_short(self.margin)}{predicted}"
         if self.kind is Kind.RANDOM:
             return f"drawn at random; {said}"
         why = "for its predicted label: " if self.kind is Kind.QUOTA else ""
-        return f"{why}{self.strategy}, rank {self.rank:,} of {self.of:,}; {said}"
+        if self.strategy == "margin":  # the margin is the score itself
+            return f"{why}margin {_short(self.margin)}, rank {self.rank or 0:,} of {self.of or 0:,}{predicted}"
+        return f"{why}{self.strategy}, rank {self.rank or 0:,} of {self.of or 0:,}; {said}"
 
     def to_json(self) -> str:
         """The reason as one line of JSON."""

@@ -14,7 +14,7 @@ NEIGHBOURS = 10
 SUB_ROUNDS = 10
 """In how many parts the discriminative strategy takes a batch, so that the parts differ."""
 
-READ = 10_000
+READ = 5_000
 """At most so many texts of each kind train the discriminator; more make it slower and hardly better."""
 
 
@@ -42,7 +42,7 @@ def discriminative(pool: Pool, size: int, draw: np.random.Generator) -> Position
     """Takes the texts that a logistic regression tells most surely from the labelled texts, by their embeddings.
 
     The batch is taken in 10 parts. For each part the regression is fitted anew, and the texts taken before count as
-    labelled, so that the parts differ. A regression reads at most 10,000 texts of each kind, drawn at random. Where no
+    labelled, so that the parts differ. A regression reads at most 5,000 texts of each kind, drawn at random. Where no
     text is labelled, the first part is drawn at random.
 
     DAL; Gissin and Shalev-Shwartz, Discriminative Active Learning, 2019.

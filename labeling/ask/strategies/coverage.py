@@ -25,7 +25,7 @@ def badge(pool: Pool, size: int, draw: np.random.Generator) -> Positions:
     """
     doubt = np.array(pool.probabilities, dtype=pool.embeddings.dtype)
     doubt[np.arange(len(doubt)), pool.probabilities.argmax(axis=1)] -= 1
-    return _plus_plus(Space((doubt, pool.embeddings)), size, draw)
+    return plus_plus(Space((doubt, pool.embeddings)), size, draw)
 
 
 def core_set(pool: Pool, size: int, draw: np.random.Generator) -> Positions:
@@ -46,7 +46,7 @@ def core_set(pool: Pool, size: int, draw: np.random.Generator) -> Positions:
     return np.array(chosen, dtype=np.intp)
 
 
-def _plus_plus(space: Space, size: int, draw: np.random.Generator) -> Positions:
+def plus_plus(space: Space, size: int, draw: np.random.Generator) -> Positions:
     """The positions that k-means++ draws, in the order of the draw; texts at no distance are drawn last, uniformly."""
     if not len(space) or size < 1:
         return np.empty(0, dtype=np.intp)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from labeling.ask.pool import Embeddings, Pool, Positions, Scores
+from labeling.ask.strategies.coverage import plus_plus
 from labeling.ask.strategies.space import Space, nearest
 
 MOST_CLUSTERS = 500
@@ -55,7 +56,8 @@ def _clusters(pool: Pool, size: int, draw: np.random.Generator) -> Positions:
     rows = np.concatenate([pool.embeddings, pool.labelled]) if len(pool.labelled) else pool.embeddings
     count = min(len(pool.labelled) + size, MOST_CLUSTERS, len(rows))
     seed = int(draw.integers(2**31))
-    means = MiniBatchKMeans(count, random_state=seed, n_init=1, batch_size=4096, reassignment_ratio=0.0)
+    start = rows[plus_plus(Space((rows,)), count, draw)]
+    means = MiniBatchKMeans(count, init=start, n_init=1, random_state=seed, batch_size=4096, max_iter=10)
     return np.asarray(means.fit_predict(rows))
 
 
