@@ -37,6 +37,7 @@ def send_batch(
     tasks. `recover_batches` sends the rest after the lease has expired.
     """
     waiting = [task for task in tasks.batch(batch_id) if task.state is TaskState.RESERVED]
+    waiting.sort(key=lambda task: (task.worth or 0, task.text_id))  # Label Studio's own queue goes by task number
     for chunk in batches(waiting, CHUNK):
         if not tasks.renew(batch_id, owner, BATCH_LEASE):
             raise Busy(f"batch {batch_id} has passed to another process, which sends the rest of it")
