@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.ask.strategies import Probabilities, Scores, entropy, least_confidence, margin
+from labeling.ask.pool import Probabilities, Scores
+from labeling.ask.strategies.uncertainty import entropy, least_confidence, margin
 
 STRATEGIES = [margin, least_confidence, entropy]
 Strategy = Callable[[Probabilities], Scores]

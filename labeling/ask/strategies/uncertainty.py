@@ -1,17 +1,13 @@
-"""Query strategies: which texts are worth a label, as formulas over a model's probabilities.
+"""Formulas for the doubt of a model: one score for each text, and the text with the highest score is asked first.
 
-A strategy takes arrays and knows no model, so that any classifier can use it. It returns one score for each text, and
-the text with the highest score is asked first. The strategies differ in the kind of doubt that comes first.
+The formulas differ in the kind of doubt that comes first. They take arrays and know no model, so that any classifier
+can use them.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-Probabilities = npt.NDArray[np.floating]
-"""(texts, labels), rows summing to one."""
-
-Scores = npt.NDArray[np.floating]
-"""(texts,), the highest is asked first."""
+from labeling.ask.pool import Probabilities, Scores
 
 
 def margin(probabilities: Probabilities) -> Scores:
@@ -38,4 +34,16 @@ def entropy(probabilities: Probabilities) -> Scores:
     Survey, 2009, section 3.1.
     """
     logarithms = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
-    return np.asarray(-(probabilities * logarithms).sum(axis=1))
+    return np.asarray(-(probabilities * logarithms).sum(axis=-1))
+
+
+def bald(dropout: npt.NDArray[np.floating]) -> Scores:
+    """What a label would tell about the weights, in nats: the entropy of the mean minus the mean of the entropies.
+
+    `dropout` is (passes, texts, labels). The score is high where each pass is sure and the passes disagree, and 0 where
+    all passes agree, however unsure they are.
+
+    Houlsby et al., Bayesian Active Learning for Classification and Preference Learning, 2011; over dropout passes in
+    Gal, Islam and Ghahramani, Deep Bayesian Active Learning with Image Data, 2017.
+    """
+    return np.asarray(np.maximum(entropy(dropout.mean(axis=0)) - entropy(dropout).mean(axis=0), 0.0))

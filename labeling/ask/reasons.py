@@ -1,0 +1,56 @@
+"""Why a text was chosen: a value that is stored beside its label task, and a sentence for a person."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Kind(StrEnum):
+    """Which part of a batch a text belongs to."""
+
+    STRATEGY = "strategy"
+    RANDOM = "random"
+    QUOTA = "quota"
+
+
+class Reason(BaseModel):
+    """Why a text was chosen. Unknown fields are passed over, so that an older version can read a newer one's.
+
+    `rank` is the text's place in the strategy's order of `of` texts, from 1; a random text has none. `margin` is the
+    gap between the two likeliest labels, `predicted` the likeliest label's name, empty where it is not known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    strategy: str
+    kind: Kind
+    margin: float = Field(ge=0, le=1)
+    predicted: str = ""
+    rank: int | None = Field(default=None, ge=1)
+    of: int | None = Field(default=None, ge=1)
+
+    @property
+    def sentence(self) -> str:
+        """What a person reads, such as "margin .04, rank 3 of 50,000; predicted X"."""
+        predicted = f"; predicted {self.predicted}" if self.predicted else ""
+        said = f"margin {_short(self.margin)}{predicted}"
+        if self.kind is Kind.RANDOM:
+            return f"drawn at random; {said}"
+        why = "for its predicted label: " if self.kind is Kind.QUOTA else ""
+        if self.strategy == "margin":  # the margin is the score itself
+            return f"{why}margin {_short(self.margin)}, rank {self.rank or 0:,} of {self.of or 0:,}{predicted}"
+        return f"{why}{self.strategy}, rank {self.rank or 0:,} of {self.of or 0:,}; {said}"
+
+    def to_json(self) -> str:
+        """The reason as one line of JSON."""
+        return self.model_dump_json(exclude_none=True)
+
+    @classmethod
+    def from_json(cls, written: str) -> "Reason":
+        """The reason that `to_json` wrote. Raises ValueError (pydantic's ValidationError) for anything else."""
+        return cls.model_validate_json(written)
+
+
+def _short(share: float) -> str:
+    """A share in two digits without the zero before the point: .04, or 1.00."""
+    return f"{share:.2f}".removeprefix("0")
