@@ -10,10 +10,10 @@ from itertools import islice
 
 import numpy as np
 
+from labeling.ask.facts import COPY, Fact
 from labeling.ask.pool import Positions, Probabilities
 from storage.labels.tasks import Tasks
 from storage.records import Text
-from storage.text import cluster_key
 from storage.texts.paging import batches
 from storage.texts.store import TextStore
 
@@ -22,8 +22,7 @@ UNCERTAIN, RANDOM = 50_000, 50_000
 
 PAGE = 500
 
-ASKED = "were asked about before"
-COPY = "differ from another only in numbers, links or mentions"
+ASKED = "asked about before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Candidates:
     """
 
     text_ids: tuple[str, ...]
-    texts: tuple[str, ...] = field(repr=False)
+    facts: tuple[Fact, ...] = field(repr=False)
     probabilities: Probabilities = field(repr=False)
     left_out: Mapping[str, int] = field(default_factory=dict)
 
@@ -47,7 +46,7 @@ class Candidates:
         return replace(
             self,
             text_ids=tuple(self.text_ids[row] for row in rows),
-            texts=tuple(self.texts[row] for row in rows),
+            facts=tuple(self.facts[row] for row in rows),
             probabilities=self.probabilities[positions],
         )
 
@@ -75,7 +74,7 @@ def gather(
 class _Reader:
     def __init__(self, tasks: Tasks, labels: Sequence[str]) -> None:
         self._tasks, self._labels = tasks, labels
-        self._texts: dict[str, str] = {}
+        self._facts: dict[str, Fact] = {}
         self._rows: list[list[float]] = []
         self._keys: set[str] = set()
         self._seen: set[str] = set()
@@ -84,32 +83,27 @@ class _Reader:
     def take(self, texts: Iterable[Text], most: int) -> None:
         """Take at most so many texts. A text that was read before is passed over."""
         found = islice(self._fresh(texts), most)
-        for text in found:
+        for text, fact in found:
             assert text.prediction is not None
-            self._texts[text.text_id] = text.text
+            self._facts[text.text_id] = fact
             self._rows.append([text.prediction.scores[label] for label in self._labels])
 
     def candidates(self) -> Candidates:
         rows = np.array(self._rows, dtype=np.float32).reshape(len(self._rows), len(self._labels))
-        return Candidates(tuple(self._texts), tuple(self._texts.values()), rows, dict(self._left_out))
+        return Candidates(tuple(self._facts), tuple(self._facts.values()), rows, dict(self._left_out))
 
-    def _fresh(self, texts: Iterable[Text]) -> Iterator[Text]:
+    def _fresh(self, texts: Iterable[Text]) -> Iterator[tuple[Text, Fact]]:
         for page in batches(texts, PAGE):
             known = self._tasks.known([text.text_id for text in page])
             for text in page:
                 if text.text_id in self._seen or text.prediction is None:
                     continue
                 self._seen.add(text.text_id)
-                if (why := self._why_not(text, known)) is None:
-                    yield text
+                fact = Fact.of(text)
+                if text.text_id in known:
+                    self._left_out[ASKED] += 1
+                elif fact.key in self._keys:
+                    self._left_out[COPY] += 1
                 else:
-                    self._left_out[why] += 1
-
-    def _why_not(self, text: Text, known: set[str]) -> str | None:
-        if text.text_id in known:
-            return ASKED
-        key = cluster_key(text.text)
-        if key in self._keys:
-            return COPY
-        self._keys.add(key)
-        return None
+                    self._keys.add(fact.key)
+                    yield text, fact
