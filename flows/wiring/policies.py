@@ -18,6 +18,9 @@ class ScorePolicy(Policy):
     """How texts are scored."""
 
     batch_size: int = Field(32, ge=1, le=512, description="How many texts the model reads at once.")
+    fast: bool = Field(
+        True, description="Compute in bf16 where the hardware has it and a sample of the texts gets the same answers."
+    )
 
 
 class AuditPolicy(Policy):
