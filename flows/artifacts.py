@@ -6,7 +6,9 @@ Every value goes through `flows.markup`, because the dashboard renders tables an
 import base64
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from textwrap import shorten
+from types import MappingProxyType
 from typing import cast
 from uuid import UUID
 
@@ -24,6 +26,7 @@ from flows.steps.judge import Judged
 from flows.steps.promote import Promotion
 from flows.steps.score import Scored
 from labeling.answer.reconcile import Reconciled
+from labeling.ask.send import said
 from storage.datasets.parents import in_words
 from storage.models.registry import ModelVersion
 from storage.records import DatasetVersion, LabelTask, Purpose
@@ -32,6 +35,9 @@ from storage.texts.store import Counts
 
 SHOWN = 50
 """Texts in a table: enough to see what kind they are."""
+
+START = 200
+"""Characters of a text that its row in a table begins with."""
 
 MOVE_AFTER = 3.0
 """Seconds between two moves of a progress bar: the training waits for the request of each move."""
@@ -56,7 +62,7 @@ class Progress:
 
 def show_scores(counts: Counts, champion: ModelVersion | None, scored: Scored) -> None:
     """Show how many texts there are, how many each version scored last, and how many this run read only in part."""
-    said = filled(
+    words = filled(
         "**{}** texts, **{}** of them set aside for the audit. The champion is version **{}**.\n\n"
         "This run scored **{}** texts. **{}** of them are longer than the model reads: the model read only a part of "
         "them.\n\n",
@@ -68,24 +74,36 @@ def show_scores(counts: Counts, champion: ModelVersion | None, scored: Scored) -
     )
     lines = [(version, f"{count:,}") for version, count in sorted(counts.predicted.items())]
     create_markdown_artifact(
-        said + table(["scored last by version", "texts"], lines),
+        words + table(["scored last by version", "texts"], lines),
         key="scores",
         description="Texts by the version that scored them last",
     )
 
 
-def show_sent(purpose: Purpose, tasks: Sequence[LabelTask], project_url: str) -> None:
-    """Show the texts that were sent to annotators, and why they were chosen."""
+def show_sent(
+    purpose: Purpose,
+    tasks: Sequence[LabelTask],
+    project_url: str,
+    strategy: str = "",
+    left_out: Mapping[str, int] = MappingProxyType({}),
+) -> None:
+    """Show the texts that were sent to annotators, why they were chosen, and how many others were left out."""
     why = {
         Purpose.AUDIT: "drawn at random from the audit share; annotators do not see the prediction",
-        Purpose.SELECT: "the lowest margins between the two likeliest labels, by the champion's scores",
+        Purpose.SELECT: f"chosen by the strategy {plain(strategy)}, in the order in which they are worth a label",
     }[purpose]
-    shown = sorted(tasks, key=_margin) if purpose is Purpose.SELECT else tasks
+    shown = sorted(tasks, key=lambda task: task.worth or 0)
     create_table_artifact(
         cells(map(_task_line, shown[:SHOWN])) or [{"text": "none"}],
         key=f"{purpose}-tasks",
         description=f"{len(tasks)} texts sent: {why}. The first {min(SHOWN, len(tasks))}:",
     )
+    if left_out:
+        create_table_artifact(
+            cells({"left out": why_not, "texts": f"{count:,}"} for why_not, count in left_out.items()),
+            key=f"{purpose}-left-out",
+            description="Texts that were not asked about, by reason",
+        )
     create_link_artifact(
         project_url, "Label them in Label Studio", key=f"{purpose}-project", description="Where annotators answer"
     )
@@ -114,9 +132,9 @@ def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Bad
 
 def described(dataset: DatasetVersion, left_out: Sequence[BadLine]) -> str:
     """A dataset's parents, its bad lines (`left_out`) and its dropped texts, in one line."""
-    said = f"Dataset {dataset.version[:12]}: {in_words(dataset.parents, dataset.label_watermark)}"
+    line = f"Dataset {dataset.version[:12]}: {in_words(dataset.parents, dataset.label_watermark)}"
     dropped = [f"{count} dropped ({why})" for why, count in dataset.dropped.items()]
-    return ", ".join([noted(said, left_out), *dropped])
+    return ", ".join([noted(line, left_out), *dropped])
 
 
 def show_promotion(promotion: Promotion, serving_url: str) -> None:
@@ -141,20 +159,17 @@ def show_sync(found: Reconciled, restarted: Sequence[str]) -> None:
     )
 
 
-def _margin(task: LabelTask) -> float:
-    return task.prediction.margin if task.prediction is not None else 0.0
-
-
 def _task_line(task: LabelTask) -> dict[str, object]:
     if task.prediction is None or task.purpose is Purpose.AUDIT:
         return {"source": task.source, "text": task.text}
     # The text comes last: it is wide, and would push the other columns out of sight.
     return {
-        "margin": f"{task.prediction.margin:.3f}",
+        "worth": task.worth,
+        "why": said(task),
         "prediction": task.prediction.label,
         "confidence": f"{task.prediction.confidence:.3f}",
         "source": task.source,
-        "text": task.text,
+        "text": shorten(task.text, START, placeholder=" …"),
     }
 
 

@@ -17,6 +17,7 @@ def score(policy: ScorePolicy = ScorePolicy(), event: str | None = None) -> Stat
         if champion is None:
             return Completed(message=NO_CHAMPION)
         progress = artifacts.Progress("score", "texts scored by the champion")
-        scored = score_texts(parts.texts, parts.registry, champion, parts.scheme.names, policy.batch_size, progress)
+        names, size = parts.scheme.names, policy.batch_size
+        scored = score_texts(parts.texts, parts.registry, champion, names, size, progress, fast=policy.fast)
         artifacts.show_scores(parts.texts.counts(), champion, scored)
     return Completed(message=f"{scored.texts:,} texts scored by version {champion.version}")

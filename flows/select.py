@@ -1,21 +1,24 @@
-"""Asks annotators about the texts that the champion is least sure of, and shows them its answers."""
+"""Asks annotators about the texts that a query strategy finds worth a label, and shows them the champion's answers."""
 
 from prefect import State, flow
 from prefect.states import Completed
 
 from flows import artifacts
 from flows.steps import asking
+from flows.steps.arrays import Reader
 from flows.steps.recover import RUN_LEASE
 from flows.steps.score import NO_CHAMPION, is_behind, score_texts
 from flows.wiring.parts import open_parts
 from flows.wiring.policies import ScorePolicy, SelectPolicy
+from labeling.ask.strategies.registry import find_strategy
 from storage.records import Purpose
 
 
 @flow(name="select", log_prints=True)
 def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 (a frozen default is what the form shows)
-    """Send the texts of lowest margin to annotators; unscored texts are scored first, as after a promotion."""
+    """Send what the strategy chooses to annotators; unscored texts are scored first, as after a promotion."""
     with open_parts() as parts:
+        strategy = find_strategy(policy.strategy or parts.settings.strategy)
         champion = parts.registry.champion()
         if champion is None:
             return Completed(message=NO_CHAMPION)
@@ -25,10 +28,10 @@ def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 
             score_texts(parts.texts, parts.registry, champion, names, size, progress)
         with parts.leases.hold(asking.ASKING_LEASE, RUN_LEASE, wait=5 * RUN_LEASE):
             project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
-            asked = asking.ask_uncertain(
-                parts.studio, project, parts.texts, parts.tasks, parts.scheme, champion.version, policy.size
-            )
-            artifacts.show_sent(Purpose.SELECT, asked.sent, project.url)
+            reader = Reader(champion, parts.registry, parts.datasets, parts.embeddings)
+            wish = asking.Wish(policy.size, strategy, policy.rules, policy.seed)
+            asked = asking.ask_to_learn(parts.studio, project, parts.texts, parts.tasks, parts.scheme, reader, wish)
+            artifacts.show_sent(Purpose.SELECT, asked.sent, project.url, strategy.name, asked.left_out)
             if asked.sent or asked.open_before >= policy.size:
                 return Completed(message=asked.said(project.url))
             return Completed(message=asking.why_nothing(parts.texts, champion.version))

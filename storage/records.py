@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Purpose(StrEnum):
@@ -55,7 +56,8 @@ class Text:
 class LabelTask:
     """One text for annotators. Its address (`server`, `project_id`, `epoch`, `task_id`) is None until it was sent.
 
-    A missing task was not at its address when Label Studio was last asked.
+    `reason` says why the text was chosen (None for the audit), and `worth` is its place in the order of asking, 1 is
+    first. A missing task was not at its address when Label Studio was last asked.
     """
 
     text_id: str
@@ -70,6 +72,8 @@ class LabelTask:
     task_id: int | None = None
     epoch: str | None = None
     missing: bool = False
+    reason: Mapping[str, Any] | None = None
+    worth: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

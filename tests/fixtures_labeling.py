@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 
 from labeling.answer.consensus import consensus
 from labeling.ask.batch import Batch, choose, choose_audit
+from labeling.ask.candidates import gather
+from labeling.ask.compose import BatchRules, Composition, compose
+from labeling.ask.pool import Pool, Positions
 from labeling.ask.send import send_batch
+from labeling.ask.strategies.registry import find_strategy
 from labeling.studio.client import Studio
 from labeling.studio.interface import choice
 from labeling.studio.marker import Owner
@@ -37,6 +42,8 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOWHERE = "http://127.0.0.1:9/webhooks/label-studio"
 SECRET = "a-secret-for-tests"
 VERSION = "7"
+PLAIN = BatchRules(random_share=0, clip_share=0, quota=0, min_letters=0)
+"""A batch of nothing but what its strategy chooses."""
 
 
 @dataclass
@@ -66,7 +73,27 @@ class LabelStore:
         self.ingest(count, audit=purpose is Purpose.AUDIT)
         if purpose is Purpose.AUDIT:
             return choose_audit(self.texts, self.tasks, count, seed=0)
-        return choose(self.texts, self.tasks, VERSION, count, near_any)
+        return self.choose(count)
+
+    def choose(
+        self,
+        size: int,
+        version: str = VERSION,
+        strategy: str = "margin",
+        rules: BatchRules = PLAIN,
+        uncertain: int = 5000,
+    ) -> Batch:
+        """Reserve what a strategy chooses, as the step of select does, without embeddings."""
+        candidates = gather(self.texts, self.tasks, self.scheme.names, version, 0, uncertain)
+        draw, found = np.random.default_rng(0), find_strategy(strategy)
+
+        def composed(rows: Positions, count: int) -> Composition:
+            part = candidates.at(rows)
+            aside = [*self.tasks.asked().values(), *(text.text for text in self.texts.random_audit(seed=0))]
+            pool = Pool(part.probabilities)
+            return compose(pool, part.facts, found, rules, count, draw, near_any, aside=aside)
+
+        return choose(self.texts, self.tasks, candidates, composed, size)
 
 
 @dataclass

@@ -1,9 +1,12 @@
 """Tiny BERTs with a real tokenizer: they load, train in about two seconds and answer, but know nothing of finance.
 
-`tiny_base` is an untrained base model, `tiny_model` a classifier folder with finloop's label names.
+`tiny_base` is an untrained base model, `tiny_model` a classifier folder with finloop's label names. `calm_model` is one
+whose predictions bf16 hardly changes, as is so with a trained model; those of `tiny_model` it changes too much.
 """
 
 import json
+import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,6 +74,38 @@ def tiny_base_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def calm_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with its layers replaced by the mean of a text's words: few steps, so few rounding errors."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    folder = tmp_path_factory.mktemp("tiny") / "calm"
+    shutil.copytree(tiny_model, folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    with torch.no_grad():
+        for layer in model.bert.encoder.layer:
+            for weights in layer.parameters():
+                if weights.dim() == 2:
+                    weights.zero_()
+        first = model.bert.encoder.layer[0].attention
+        first.self.value.weight.copy_(30 * torch.eye(model.config.hidden_size))
+        first.output.dense.weight.copy_(torch.eye(model.config.hidden_size))
+        model.bert.pooler.dense.weight.mul_(0.1)
+    model.save_pretrained(folder)
+    return folder
+
+
+def varied_texts(count: int) -> list[str]:
+    """Different texts of three to six words that the tiny models know."""
+    draw = random.Random(0)
+    words = [word for word in WORDS.split() if len(word) > 2 and word.isalpha()]
+    texts: dict[str, None] = {}
+    while len(texts) < count:
+        texts[" ".join(draw.choices(words, k=draw.randint(3, 6)))] = None
+    return list(texts)
 
 
 @pytest.fixture(scope="session")

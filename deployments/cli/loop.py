@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example:  finloop ingest posts.csv")(ingest)
     app.command(epilog="Example:  finloop score")(score)
     app.command(epilog="Example:  finloop audit --size 200")(audit)
-    app.command(epilog="Example:  finloop select --size 50")(select)
+    app.command(epilog="Example:  finloop select --size 50 --strategy power_margin")(select)
     app.command(epilog="Example:  finloop annotate --limit 50")(annotate)
     app.command(epilog="Example:  finloop sync")(sync)
     app.command(epilog="Example:  FINLOOP_KEEP_DAYS=7 finloop prune")(prune)
@@ -68,9 +68,25 @@ def audit(size: Size = None, wait: Wait = True, as_json: Json = False) -> None:
     _run("audit", {} if size is None else {"policy": {"size": size}}, wait, as_json)
 
 
-def select(size: Size = None, wait: Wait = True, as_json: Json = False) -> None:
-    """Send the texts of lowest margin to annotators, with the model's answer beside each."""
-    _run("select", {} if size is None else {"policy": {"size": size}}, wait, as_json)
+def select(
+    size: Size = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="The query strategy: a name, or package.module:function; unset: as prefect.yaml says, or FINLOOP_STRATEGY."
+        ),
+    ] = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Send the texts that are worth a label to annotators, with the model's answer beside each."""
+    if strategy is not None and ":" not in strategy:  # a user's own function may lie on the workers' machine alone
+        from labeling.ask.strategies.registry import find_strategy
+
+        find_strategy(strategy)
+    given = {"size": size, "strategy": strategy}
+    policy = {name: value for name, value in given.items() if value is not None}
+    _run("select", {"policy": policy} if policy else {}, wait, as_json)
 
 
 def sync(wait: Wait = True, as_json: Json = False) -> None:

@@ -1,11 +1,21 @@
 """Asks annotators: finds our Label Studio project, sends texts, reads what webhooks missed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain
 
+import numpy as np
+
+from flows.steps.arrays import Reader, arrays, within_reach
 from labeling.answer.forget import forget_failed
 from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.ask.again import reserve_lost
 from labeling.ask.batch import Batch, choose, choose_audit
+from labeling.ask.candidates import gather
+from labeling.ask.compose import BatchRules, Composition, compose
+from labeling.ask.compose import rows as rows_of
+from labeling.ask.facts import main_script
+from labeling.ask.pool import Positions, Strategy
 from labeling.ask.send import recover_batches, send_batch
 from labeling.studio.client import Studio
 from labeling.studio.marker import Owner
@@ -44,10 +54,14 @@ def our_project(studio: Studio, projects: Projects, leases: Leases, tasks: Tasks
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The tasks that a run sent, and how many of the purpose were open before."""
+    """The tasks that a run sent, and how many of the purpose were open before.
+
+    `left_out` maps a reason to the number of texts that were left out for that reason.
+    """
 
     sent: list[LabelTask]
     open_before: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def said(self, url: str) -> str:
         """What the run's message says."""
@@ -55,25 +69,55 @@ class Asked:
         return f"{len(self.sent)} texts sent to {url}{before}"
 
 
-def ask_uncertain(
-    studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, champion: str, size: int
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How many texts shall wait for an answer, and how they are chosen; `seed` fixes all chance."""
+
+    size: int
+    strategy: Strategy
+    rules: BatchRules = field(default_factory=BatchRules)
+    seed: int = 0
+
+
+def ask_to_learn(
+    studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader, wish: Wish
 ) -> Asked:
-    """Fill the open tasks of select up to `size` with the texts of lowest margin by the champion's scores.
+    """Fill the open tasks of select up to the wished size with what the strategy chooses by the champion's scores.
 
     Lost tasks and batches of killed senders come first. The caller holds ASKING_LEASE, or two runs exceed the size.
     """
-    from training.data.clusters import near_any
-
     _send_rest(studio, where, tasks, scheme)
     before = tasks.unanswered(where.server, where.id, Purpose.SELECT)
-    batch = choose(texts, tasks, champion, max(0, size - before), near_any)
-    return Asked(_send(studio, where, tasks, scheme, batch), before)
+    if before >= wish.size:
+        return Asked([], before)
+    batch = _chosen(texts, tasks, scheme, reader, wish, wish.size - before)
+    return Asked(_send(studio, where, tasks, scheme, batch), before, batch.left_out)
+
+
+def _chosen(texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader, wish: Wish, size: int) -> Batch:
+    """Reserve a batch. Each select draws anew: the number of texts that were asked about is part of its seed."""
+    from training.data.clusters import near_any
+
+    draw = np.random.default_rng([wish.seed, len(tasks.asked())])
+    seed = int(draw.integers(2**31))
+    found = gather(texts, tasks, scheme.names, reader.champion.version, seed)
+    candidates = within_reach(found, wish.strategy.needs)
+    pool = arrays(candidates, wish.strategy.needs, scheme.names, reader, seed)
+    script = main_script(row.text for row in reader.trained_on())
+
+    def composed(rows: Positions, count: int) -> Composition:
+        facts = [candidates.facts[row] for row in rows.tolist()]
+        aside = chain(tasks.asked().values(), (text.text for text in texts.random_audit(seed=0)))
+        part = rows_of(pool, rows)
+        return compose(part, facts, wish.strategy, wish.rules, count, draw, near_any, aside=aside, script=script)
+
+    return choose(texts, tasks, candidates, composed, size)
 
 
 def ask_audit(
     studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, size: int, seed: int
 ) -> Asked:
-    """Fill the open tasks of the audit up to `size` with random texts of the audit share, as `ask_uncertain` does."""
+    """Fill the open tasks of the audit up to `size` with random texts of the audit share, as `ask_to_learn` does."""
     _send_rest(studio, where, tasks, scheme)
     before = tasks.unanswered(where.server, where.id, Purpose.AUDIT)
     batch = choose_audit(texts, tasks, max(0, size - before), seed)

@@ -183,6 +183,11 @@ class Parts:
         return Path(self.settings.seed_data)
 
     @property
+    def embeddings(self) -> Path:
+        """The folder of the embeddings that a select keeps for the next."""
+        return self.settings.home.resolve() / "cache" / "embeddings"
+
+    @property
     def sample_folder(self) -> Path:
         """The folder of finloop's own sample."""
         return self.settings.home.resolve() / "sample"

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from labeling.ask.compose import BatchRules
 from training.data.merge import MergePolicy
 from training.judge.gate import GatePolicy
 from training.model.finetune import Recipe
@@ -17,6 +18,9 @@ class ScorePolicy(Policy):
     """How texts are scored."""
 
     batch_size: int = Field(32, ge=1, le=512, description="How many texts the model reads at once.")
+    fast: bool = Field(
+        True, description="Compute in bf16 where the hardware has it and a sample of the texts gets the same answers."
+    )
 
 
 class AuditPolicy(Policy):
@@ -27,9 +31,16 @@ class AuditPolicy(Policy):
 
 
 class SelectPolicy(Policy):
-    """How many texts are asked about to learn from: those of lowest margin."""
+    """How many texts are asked about to learn from, and which."""
 
-    size: int = Field(100, ge=1, le=5000, description="How many texts of lowest margin wait for an answer.")
+    size: int = Field(100, ge=1, le=5000, description="How many texts wait for an answer.")
+    strategy: str = Field(
+        "",
+        max_length=200,
+        description="The query strategy: the name of one, or package.module:function. Empty: FINLOOP_STRATEGY.",
+    )
+    rules: BatchRules = Field(default_factory=BatchRules, description="What a batch is made of.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="The seed of all chance; each select draws anew.")
     unscored_share: float = Field(
         0.05, ge=0, le=1, description="With more texts that the champion has not scored, they are scored first."
     )

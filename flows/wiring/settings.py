@@ -22,6 +22,9 @@ from storage.scheme import DEFAULT
 from storage.sql.files import sqlite_url
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+DEFAULT_STRATEGY = "margin"
+"""The query strategy of a home whose settings and policies name none."""
+
 RENAMED = {"finloop_phrasebank": "finloop_seed_data", "finloop_phrasebank_agreement": "finloop_agreement"}
 """Old name -> new name, in lower case as pydantic-settings reads them. Old names still work."""
 
@@ -117,6 +120,12 @@ class Settings(BaseSettings):
         50, description="how many of the PhraseBank's annotators must agree, in per cent: 50, 66, 75 or 100"
     )
     base_model: str = Field("minilm", description="`minilm` (packaged), a folder, or a name such as ProsusAI/finbert")
+    strategy: str = Field(
+        DEFAULT_STRATEGY,
+        min_length=1,
+        description="the query strategy of `select` where its policy names none: the name of one, or "
+        "`package.module:function`",
+    )
     retrain_after: int = Field(100, ge=1, le=1_000_000, description="how many new trainable labels start a retrain")
     audit_share: float = Field(0.1, gt=0, le=0.5, description="share of texts that only measure accuracy, for ever")
     audit_salt: str = Field("finloop", min_length=1, description="salt of the hash that chooses the audit share")

@@ -3,14 +3,19 @@ never get a text twice: not from two selects at once, and not after a crash.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import chain, islice
+from itertools import islice
 
+import numpy as np
+
+from labeling.ask.candidates import Candidates
+from labeling.ask.compose import Composition
+from labeling.ask.pool import Positions
 from storage.labels.tasks import Tasks
 from storage.records import LabelTask, Purpose, Text
-from storage.text import cluster_key
 from storage.texts.store import TextStore
 
 BATCH_LEASE = timedelta(minutes=5)
@@ -19,28 +24,45 @@ BATCH_LEASE = timedelta(minutes=5)
 PAGE = 500
 
 
-Near = Callable[[Sequence[str], Iterable[str]], set[int]]
-"""The positions of texts that are near one of the others, or near an earlier text: what the merge calls near."""
+Compose = Callable[[Positions, int], Composition]
+"""Composes a batch of at most so many texts among these rows of the candidates; the rows chosen are rows of these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Reserved texts; `owner` must send them before the lease expires."""
+    """Reserved texts; `owner` must send them before the lease expires.
+
+    `left_out` maps a reason to the number of texts that were left out for that reason.
+    """
 
     batch_id: str
     owner: str
     tasks: tuple[LabelTask, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def choose(store: TextStore, tasks: Tasks, champion_version: str, size: int, near: Near) -> Batch:
-    """Reserve the `size` texts without a task that have the lowest margin, by the scores of this version only.
+def choose(store: TextStore, tasks: Tasks, candidates: Candidates, compose: Compose, size: int) -> Batch:
+    """Reserve the texts of a composed batch, each with the reason and in the order of the composition.
 
-    Where another select reserves some of them first, the next texts take their place. Fewer are reserved only where
-    there are no more. Texts of the audit share are never chosen, nor are texts near them, because these cannot train.
-    One text of a near-duplicate group is chosen, and none of a group that annotators were asked about. Of texts that
-    differ only in numbers, links, cashtags or mentions, one is chosen at a time.
+    Where another select reserves some of them first, others take their place. Fewer than `size` are reserved only where
+    there are no more.
     """
-    return _reserve(_distinct(store, tasks, champion_version, near), tasks, Purpose.SELECT, size)
+    batch_id, owner = uuid.uuid4().hex, uuid.uuid4().hex
+    ours: list[LabelTask] = []
+    tried: set[str] = set()
+    left_out = Counter(candidates.left_out)
+    while len(ours) < size and len(rows := _open(candidates, tasks, tried)):
+        composition = compose(rows, size - len(ours))
+        left_out.update({} if tried else composition.left_out)
+        reasons = {candidates.text_ids[rows[one.position]]: one.reason.model_dump() for one in composition.chosen}
+        if not reasons:
+            break
+        found = store.get(reasons)
+        texts = [found[text_id] for text_id in reasons if text_id in found]
+        first = len(ours) + 1
+        ours = tasks.reserve(texts, Purpose.SELECT, batch_id, owner, BATCH_LEASE, reasons=reasons, first=first)
+        tried |= reasons.keys()
+    return Batch(batch_id, owner, tuple(ours), dict(left_out))
 
 
 def choose_audit(store: TextStore, tasks: Tasks, size: int, seed: int) -> Batch:
@@ -52,38 +74,10 @@ def choose_audit(store: TextStore, tasks: Tasks, size: int, seed: int) -> Batch:
     return _reserve(texts, tasks, Purpose.AUDIT, size)
 
 
-def _distinct(store: TextStore, tasks: Tasks, version: str, near: Near) -> Iterator[Text]:
-    """Texts by ascending margin, the first of each near-duplicate group.
-
-    The audit share is read only for a page that has a new group, so that a flood of copies is passed quickly.
-    """
-    candidates, seen, keys = store.lowest_margin(version), list[str](), set[str]()
-    while page := list(islice(candidates, PAGE)):
-        known = tasks.known([text.text_id for text in page])
-        first = _first_of_each_key([text for text in page if text.text_id not in known], keys)
-        fresh = _without(near, first, seen)
-        if fresh:
-            seen += [text.text for text in fresh]
-            aside = (text.text for text in store.random_audit(seed=0))
-            yield from _without(near, fresh, chain(tasks.asked().values(), aside))
-
-
-def _first_of_each_key(texts: Iterable[Text], keys: set[str]) -> list[Text]:
-    """The texts whose cluster key is not in `keys` yet; their keys are added.
-
-    Short copies of one news that differ in numbers and links share too few 5-grams to be near.
-    """
-    found = []
-    for text in texts:
-        if (key := cluster_key(text.text)) not in keys:
-            keys.add(key)
-            found.append(text)
-    return found
-
-
-def _without(near: Near, texts: list[Text], others: Iterable[str]) -> list[Text]:
-    left_out = near([text.text for text in texts], others)
-    return [text for position, text in enumerate(texts) if position not in left_out]
+def _open(candidates: Candidates, tasks: Tasks, tried: set[str]) -> Positions:
+    """The rows of the candidates that have no task yet."""
+    gone = tasks.known(candidates.text_ids) | tried
+    return np.array([row for row, one in enumerate(candidates.text_ids) if one not in gone], dtype=np.intp)
 
 
 def _reserve(texts: Iterator[Text], tasks: Tasks, purpose: Purpose, size: int) -> Batch:
@@ -98,6 +92,6 @@ def _reserve(texts: Iterator[Text], tasks: Tasks, purpose: Purpose, size: int) -
             known = tasks.known([text.text_id for text in page])
             waiting = [text for text in page if text.text_id not in known]
         wanted = size - len(ours)
-        ours = tasks.reserve(waiting[:wanted], purpose, batch_id, owner, BATCH_LEASE)
+        ours = tasks.reserve(waiting[:wanted], purpose, batch_id, owner, BATCH_LEASE, first=len(ours) + 1)
         waiting = waiting[wanted:]
     return Batch(batch_id, owner, tuple(ours))

@@ -11,13 +11,14 @@ from typing import Any
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from labeling.ask.batch import BATCH_LEASE
+from labeling.ask.reasons import Reason
 from labeling.studio.client import Studio
 from labeling.studio.interface import check_tasks
 from labeling.studio.task_data import text_carried
 from storage.errors import Busy, FinloopError
 from storage.labels.projects import Project
 from storage.labels.tasks import Tasks
-from storage.records import LabelTask, Purpose, TaskState
+from storage.records import LabelTask, Prediction, Purpose, TaskState
 from storage.scheme import Scheme
 from storage.texts.paging import batches
 
@@ -37,6 +38,7 @@ def send_batch(
     tasks. `recover_batches` sends the rest after the lease has expired.
     """
     waiting = [task for task in tasks.batch(batch_id) if task.state is TaskState.RESERVED]
+    waiting.sort(key=lambda task: (task.worth or 0, task.text_id))  # Label Studio's own queue goes by task number
     for chunk in batches(waiting, CHUNK):
         if not tasks.renew(batch_id, owner, BATCH_LEASE):
             raise Busy(f"batch {batch_id} has passed to another process, which sends the rest of it")
@@ -71,7 +73,8 @@ def payload(task: LabelTask, scheme: Scheme) -> dict[str, Any]:
     """A task in Label Studio's form. It shows the model's answer beside the text; a task of the audit shows none.
 
     The answer is no prediction of Label Studio's, which would tick the choice: its key would then take the tick away,
-    and one click would turn hundreds of predictions into annotations that nobody gave.
+    and one click would turn hundreds of predictions into annotations that nobody gave. The reason of the choice is data
+    to sort and filter by, and the annotator's page does not show it, because it would bias the answer.
     """
     data: dict[str, Any] = {
         "text": task.text,
@@ -81,10 +84,24 @@ def payload(task: LabelTask, scheme: Scheme) -> dict[str, Any]:
         "purpose": task.purpose.value,
         "suggestion": "",
     }
+    if task.worth is not None:
+        data["worth"] = task.worth
+    if task.reason is not None:
+        data["reason"] = said(task)
     if task.prediction is None or task.purpose is Purpose.AUDIT:
         return {"data": data}
-    said = f"The model's answer: {scheme.label(task.prediction.label)}"
-    return {"data": {**data, "suggestion": said, "model_version": task.prediction.model_version}}
+    return {"data": {**data, **answer_shown(task.prediction, scheme)}}
+
+
+def answer_shown(prediction: Prediction, scheme: Scheme) -> dict[str, str]:
+    """What a task's data says of the model's answer."""
+    shown = f"The model's answer: {scheme.label(prediction.label)}"
+    return {"suggestion": shown, "model_version": prediction.model_version}
+
+
+def said(task: LabelTask) -> str:
+    """Why a text was chosen, in a sentence; empty for a task of the audit, or of an older home."""
+    return Reason.model_validate(task.reason).sentence if task.reason is not None else ""
 
 
 def _await_import(studio: Studio, project: Project, batch_id: str, chunk: Sequence[LabelTask]) -> dict[str, int]:

@@ -6,6 +6,7 @@ Statements on many rows lock the rows in the order of the text ids, so that two 
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, bindparam, case, func, select, update
@@ -32,9 +33,20 @@ class Tasks:
         self._engine, self._reader = engine, reading(engine)
 
     def reserve(
-        self, texts: Sequence[Text], purpose: Purpose, batch_id: str, owner: str, lasts: timedelta
+        self,
+        texts: Sequence[Text],
+        purpose: Purpose,
+        batch_id: str,
+        owner: str,
+        lasts: timedelta,
+        *,
+        reasons: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        first: int = 1,
     ) -> list[LabelTask]:
-        """Reserve, for a batch, the texts that have no task yet. Returns all tasks of the batch, earlier ones too."""
+        """Reserve, for a batch, the texts that have no task yet. Returns all tasks of the batch, earlier ones too.
+
+        `reasons` has, by text id, why a text was chosen. The texts are worth a label in their order, from `first` on.
+        """
         moment = now()
         batch = {"purpose": purpose, "state": TaskState.RESERVED, "batch_id": batch_id, "reserved_at": moment}
         lease = {"lease_owner": owner, "lease_until": moment + lasts}
@@ -44,10 +56,12 @@ class Tasks:
                 "text": text.text,
                 "source": text.source[:100],
                 "prediction": prediction_to_json(text.prediction),
+                "reason": dict(reasons[text.text_id]) if text.text_id in reasons else None,
+                "worth": worth,
                 **batch,
                 **lease,
             }
-            for text in sorted(texts, key=lambda text: text.text_id)
+            for worth, text in sorted(enumerate(texts, start=first), key=lambda ranked: ranked[1].text_id)
         ]
         with self._engine.begin() as connection:
             if rows:
@@ -107,6 +121,24 @@ class Tasks:
                 lost = _LOST & TaskRow.text_id.in_(some)
                 _locked_batches(connection, lost)
                 connection.execute(update(TaskRow).where(lost).values(**batch, **nowhere, **lease))
+
+    def rank(self, ranked: Sequence[tuple[str, Prediction]]) -> None:
+        """Store the order of asking of these texts, the first is 1, and their newest predictions.
+
+        A task that is not waiting for an answer any more keeps what its annotator saw.
+        """
+        statement = (
+            update(TaskRow.__table__)  # type: ignore[arg-type]
+            .where(TaskRow.text_id == bindparam("of_text"), TaskRow.state == TaskState.SENT)
+            .values(worth=bindparam("its_worth"), prediction=bindparam("its_prediction"))
+        )
+        rows = [
+            {"of_text": text_id, "its_worth": worth, "its_prediction": prediction_to_json(prediction)}
+            for worth, (text_id, prediction) in enumerate(ranked, start=1)
+        ]
+        for some in batches(sorted(rows, key=lambda row: str(row["of_text"])), CHUNK):
+            with self._engine.begin() as connection:
+                connection.execute(statement, some)
 
     def get(self, text_id: str) -> LabelTask | None:
         """The task of a text, or None."""
@@ -228,4 +260,6 @@ def _task(row: RowMapping) -> LabelTask:
         task_id=row["task_id"],
         epoch=row["epoch"],
         missing=row["missing_since"] is not None,
+        reason=row["reason"],
+        worth=row["worth"],
     )

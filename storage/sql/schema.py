@@ -64,7 +64,10 @@ class TextRow(Base):
 
 
 class TaskRow(Base):
-    """A label task; the text id is the key, so that no text is reserved twice."""
+    """A label task; the text id is the key, so that no text is reserved twice.
+
+    `reason` is why the text was chosen; `worth` is its place in the order of asking, 1 is first.
+    """
 
     __tablename__ = "label_task"
     text_id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -74,6 +77,8 @@ class TaskRow(Base):
     state: Mapped[str] = mapped_column(String(10), index=True)
     batch_id: Mapped[str] = mapped_column(String(32), index=True)
     prediction: Mapped[dict[str, Any] | None]
+    reason: Mapped[dict[str, Any] | None]
+    worth: Mapped[int | None]
     reserved_at: Mapped[datetime]
     lease_owner: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[datetime | None]

@@ -18,7 +18,7 @@ from storage.texts.elastic_bulk import BATCH, Bulk
 from storage.texts.elastic_connection import Access, ElasticConnection
 from storage.texts.elastic_documents import prediction_document, to_document, to_text
 from storage.texts.elastic_index import ElasticIndex
-from storage.texts.paging import batches, seeded_order
+from storage.texts.paging import batches, random_id, seeded_order
 from storage.texts.store import Added, Counts
 
 PAGE = 500
@@ -96,8 +96,13 @@ class ElasticTextStore:
 
     def lowest_margin(self, model_version: str) -> Iterator[Text]:
         """By (margin, text id), as of the moment the reading began."""
-        mine = {"bool": {"filter": [{"term": {"audit": False}}, {"term": {"prediction.model_version": model_version}}]}}
-        return (to_text(hit["_source"]) for hit in self._hits(mine, BY_MARGIN))
+        return (to_text(hit["_source"]) for hit in self._hits(_to_learn_from(model_version), BY_MARGIN))
+
+    def random_texts(self, model_version: str, seed: int) -> Iterator[Text]:
+        """By ascending text id from the seed's id on, then from the least id up to there."""
+        for some in ({"gte": random_id(seed)}, {"lt": random_id(seed)}):
+            found = self._hits(_to_learn_from(model_version, {"range": {"text_id": some}}), BY_ID)
+            yield from (to_text(hit["_source"]) for hit in found)
 
     def random_audit(self, seed: int) -> Iterator[Text]:
         """All ids of the audit share in the seed's order, their texts fetched a page at a time."""
@@ -171,3 +176,9 @@ class ElasticTextStore:
 
     def _refresh(self) -> None:
         self._connection.call(lambda: self._client.indices.refresh(index=self._index))
+
+
+def _to_learn_from(model_version: str, *also: Mapping[str, Any]) -> dict[str, Any]:
+    """The query of the texts outside the audit share that this version predicted last."""
+    mine = [{"term": {"audit": False}}, {"term": {"prediction.model_version": model_version}}]
+    return {"bool": {"filter": [*mine, *also]}}

@@ -1,4 +1,4 @@
-"""Batches and the seeded order of texts, which must be the same in every store."""
+"""Batches and the seeded orders of texts, which must be the same in every store."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -22,3 +22,8 @@ def seeded_order(text_ids: Iterable[str], seed: int) -> list[str]:
     moves none of them, so that the first n texts of an audit stay nearly the same.
     """
     return sorted(text_ids, key=lambda identity: hashlib.sha256(f"{seed}:{identity}".encode()).digest())
+
+
+def random_id(seed: int) -> str:
+    """A text id that the seed fixes, uniform over all ids; no text need have it."""
+    return hashlib.sha256(f"from:{seed}".encode()).hexdigest()[:32]

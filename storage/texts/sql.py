@@ -14,7 +14,7 @@ from storage.records import Prediction, Text
 from storage.sql.database import reading
 from storage.sql.schema import TextRow
 from storage.sql.upsert import insert_new
-from storage.texts.paging import batches, seeded_order
+from storage.texts.paging import batches, random_id, seeded_order
 from storage.texts.store import Added, Counts
 
 BATCH = 1_000
@@ -91,6 +91,16 @@ class SqlTextStore:
             last = page[-1]
             after = key > (last.prediction.margin if last.prediction else 0.0, last.text_id)
             page = self._select(*mine, after, order=(TextRow.margin, TextRow.text_id), limit=PAGE)
+
+    def random_texts(self, model_version: str, seed: int) -> Iterator[Text]:
+        """By ascending text id from the seed's id on, then from the least id up to there."""
+        mine = (TextRow.audit.is_(False), TextRow.model_version == model_version)
+        start = random_id(seed)
+        for some in (TextRow.text_id >= start, TextRow.text_id < start):
+            page = self._select(*mine, some, limit=PAGE)
+            while page:
+                yield from page
+                page = self._select(*mine, some, TextRow.text_id > page[-1].text_id, limit=PAGE)
 
     def random_audit(self, seed: int) -> Iterator[Text]:
         """All ids of the audit share in the seed's order, their texts fetched a page at a time."""

@@ -48,6 +48,14 @@ class TextStore(Protocol):
     def lowest_margin(self, model_version: str) -> Iterator[Text]:
         """Texts outside the audit share, predicted by this version, by ascending margin, ties by text id."""
 
+    def random_texts(self, model_version: str, seed: int) -> Iterator[Text]:
+        """Texts outside the audit share, predicted by this version, each once, in an order that the seed fixes.
+
+        The order is that of the text ids, which are hashes, from a random one on and around: any first n are a random
+        sample, every store draws the same, and nothing is sorted that an index does not hold. The samples of two seeds
+        may overlap.
+        """
+
     def random_audit(self, seed: int) -> Iterator[Text]:
         """Every text of the audit share, each once, in a random order that the seed fixes."""
 

@@ -1,7 +1,6 @@
 """Turns a recipe into the arguments of the transformers Trainer on this machine.
 
-bf16 is used only where the hardware has it: on a processor without AVX-512 bf16, every library calls bf16
-supported, but it trains at half the speed of float32.
+Training computes in bf16 where that pays (training/model/precision.py).
 """
 
 import sys
@@ -17,6 +16,7 @@ def trainer_arguments(recipe: "Recipe", checkpoints: Path) -> Any:
     from transformers import TrainingArguments
 
     from training.model.classifier import choose_device
+    from training.model.precision import bf16_pays
 
     device = choose_device()
     return TrainingArguments(
@@ -42,12 +42,3 @@ def trainer_arguments(recipe: "Recipe", checkpoints: Path) -> Any:
         disable_tqdm=not sys.stderr.isatty(),
         report_to="none",
     )
-
-
-def bf16_pays(device: str) -> bool:
-    """Whether this GPU or processor multiplies bf16 in hardware; emulated bf16 is slower than float32."""
-    import torch
-
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported())

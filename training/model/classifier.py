@@ -1,11 +1,15 @@
 """Loads, runs and saves a trained model without the Trainer, so that serving imports no more than it needs.
 
-Two promises: labels are matched by name, never by a model's own order; and predictions are computed in float32, so that
-a text has the same prediction in service and offline, whichever texts share its batch.
+Labels are matched by name, never by a model's own order. A prediction is exact (float32) unless the caller asks for
+Precision.FAST: a text has the same exact prediction in service and offline, whichever texts share its batch. So what is
+served, what the gate judges and what a report rests on is exact. Only `flows/steps/score.py` asks for FAST, to find the
+texts to ask about, and only after its predictions of a sample were close to the exact ones (`precision.Agreement`).
+A fast prediction depends a little on what shares its batch.
 """
 
+import copy
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +21,7 @@ import torch
 
 from storage.errors import BadInput
 from storage.records import Prediction
+from training.model.precision import Precision, computing
 from training.model.progress import silence
 from training.model.reading import Encoded, encode, inputs_of, padded, reading_of, tokens_read
 from training.model.soundness import load_tokenizer
@@ -25,6 +30,12 @@ Logits = npt.NDArray[np.float32]
 """(texts, labels), unnormalised."""
 Probabilities = npt.NDArray[np.float32]
 """(texts, labels), rows summing to one."""
+Embeddings = npt.NDArray[np.float32]
+"""(texts, dimensions)."""
+BATCH = 32
+"""Texts in one forward pass; on a processor, larger batches leave its caches and are no faster."""
+
+_drawing = threading.Lock()  # the random numbers of dropout come from one generator of the whole process
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +107,66 @@ class Classifier:
             raise BadInput(f"{folder} is not a trained classifier: its weights lack {', '.join(absent[:3])}")
         return cls(model, tokenizer, labels, device or choose_device())
 
-    def predict(self, texts: Sequence[str], batch_size: int = 32) -> Predicted:
+    def predict(
+        self, texts: Sequence[str], batch_size: int = BATCH, precision: Precision = Precision.EXACT
+    ) -> Predicted:
         """Logits and probabilities of `texts`. Texts of similar length share a batch of at most `batch_size`."""
-        logits = np.zeros((len(texts), len(self._labels)), dtype=np.float32)
         encoded = self._encode(texts)
-        columns = encoded.columns
-        longest_first = sorted(range(len(texts)), key=lambda index: -len(columns["input_ids"][index]))
-        for start in range(0, len(texts), batch_size):
-            chosen = longest_first[start : start + batch_size]
-            logits[chosen] = self._forward({name: [rows[index] for index in chosen] for name, rows in columns.items()})
-        return Predicted(self._labels, logits, softmax(logits), np.array(encoded.truncated, dtype=bool))
+        logits = np.zeros((len(texts), len(self._labels)), dtype=np.float32)
+        with torch.inference_mode(), computing(precision, self.device):
+            for chosen, inputs in self._batches(encoded, batch_size):
+                logits[chosen] = self._logits(self._model(**inputs))
+        return self._predicted(encoded, logits)
+
+    def look(
+        self, texts: Sequence[str], batch_size: int = BATCH, precision: Precision = Precision.EXACT
+    ) -> tuple[Predicted, Embeddings]:
+        """The predictions and the embeddings of `texts`, in one pass. Raises BadInput where a model has no states."""
+        encoded = self._encode(texts)
+        logits = np.zeros((len(texts), len(self._labels)), dtype=np.float32)
+        embeddings: Embeddings | None = None
+        with torch.inference_mode(), computing(precision, self.device):
+            for chosen, inputs in self._batches(encoded, batch_size):
+                output = self._model(**inputs, output_hidden_states=True)
+                logits[chosen] = self._logits(output)
+                means = self._pooled(output, inputs["attention_mask"])
+                if embeddings is None:
+                    embeddings = np.zeros((len(texts), means.shape[1]), dtype=np.float32)
+                embeddings[chosen] = means
+        if embeddings is None:  # without a text, nothing says how many dimensions there are
+            embeddings = np.zeros((0, self._model.config.hidden_size), dtype=np.float32)
+        return self._predicted(encoded, logits), embeddings
+
+    def embed(
+        self, texts: Sequence[str], batch_size: int = BATCH, precision: Precision = Precision.EXACT
+    ) -> Embeddings:
+        """The mean of the encoder's last hidden states over the tokens of each text, padding left out."""
+        return self.look(texts, batch_size, precision)[1]
+
+    def predict_with_dropout(
+        self,
+        texts: Sequence[str],
+        passes: int,
+        seed: int,
+        batch_size: int = BATCH,
+        precision: Precision = Precision.EXACT,
+    ) -> Probabilities:
+        """Probabilities with dropout, (passes, texts, labels): how they vary between passes shows the model's doubt.
+
+        The same seed, texts and batch size give the same numbers. The model itself stays in evaluation mode: a copy
+        that shares its weights drops, so that other threads predict meanwhile. Gal and Ghahramani 2016.
+        """
+        encoded = self._encode(texts)
+        logits = np.zeros((passes, len(texts), len(self._labels)), dtype=np.float32)
+        shared = {id(one): one for one in (*self._model.parameters(), *self._model.buffers())}
+        dropping = copy.deepcopy(self._model, shared).train()
+        gpus = [torch.cuda.current_device()] if self.device == "cuda" else []
+        with _drawing, torch.random.fork_rng(gpus), torch.inference_mode(), computing(precision, self.device):
+            torch.manual_seed(seed)
+            for one in logits:
+                for chosen, inputs in self._batches(encoded, batch_size):
+                    one[chosen] = self._logits(dropping(**inputs))
+        return softmax(logits)
 
     def save(self, folder: Path) -> None:
         """Write configuration, tokenizer and weights (safetensors only) into `folder`, which is made if need be."""
@@ -117,14 +178,39 @@ class Classifier:
         with self._tokenizing:
             return encode(self._tokenizer, texts, self._max_tokens, self._reading)
 
-    def _forward(self, batch: Mapping[str, list[list[int]]]) -> Logits:
-        """One padded batch; the padding is masked, so that it changes nothing beyond rounding."""
-        filled = padded(self._tokenizer, batch)
-        inputs = {name: torch.tensor(filled[name], device=self.device) for name in filled if name in self._inputs}
-        with torch.inference_mode():
-            logits: npt.NDArray[np.float32] = self._model(**inputs).logits.float().cpu().numpy()
+    def _batches(self, encoded: Encoded, size: int) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+        """(the texts' positions, the model's inputs) of each batch, the longest texts first.
+
+        Padding is masked, so that it changes nothing beyond rounding.
+        """
+        columns = encoded.columns
+        longest_first = sorted(range(len(encoded.truncated)), key=lambda index: -len(columns["input_ids"][index]))
+        for start in range(0, len(longest_first), size):
+            chosen = longest_first[start : start + size]
+            batch = padded(self._tokenizer, {name: [rows[index] for index in chosen] for name, rows in columns.items()})
+            yield (
+                chosen,
+                {name: torch.tensor(rows, device=self.device) for name, rows in batch.items() if name in self._inputs},
+            )
+
+    def _logits(self, output: Any) -> Logits:
+        logits: npt.NDArray[np.float32] = output.logits.float().cpu().numpy()
         ordered: Logits = logits[:, self._columns]
         return ordered
+
+    def _pooled(self, output: Any, mask: torch.Tensor) -> Embeddings:
+        """The mean state of each text's tokens. Of an encoder with a decoder (T5, BART), the encoder's states count."""
+        layers = getattr(output, "encoder_hidden_states", None) or getattr(output, "hidden_states", None)
+        if not layers:
+            raise BadInput(
+                f"the model {self._model.config.model_type} gives no hidden states: texts have no embeddings"
+            )
+        weights = mask.unsqueeze(-1).float()
+        means: Embeddings = ((layers[-1].float() * weights).sum(dim=1) / weights.sum(dim=1)).cpu().numpy()
+        return means
+
+    def _predicted(self, encoded: Encoded, logits: Logits) -> Predicted:
+        return Predicted(self._labels, logits, softmax(logits), np.array(encoded.truncated, dtype=bool))
 
 
 def choose_device() -> str:
@@ -143,10 +229,10 @@ def label_columns(id2label: Mapping[int, str], labels: Sequence[str]) -> list[in
 
 
 def softmax(logits: Logits) -> Probabilities:
-    """Rows of probabilities, computed in float64."""
+    """Probabilities over the last axis, computed in float64."""
     from scipy import special
 
-    rows: Probabilities = special.softmax(logits.astype(np.float64), axis=1).astype(np.float32)
+    rows: Probabilities = special.softmax(logits.astype(np.float64), axis=-1).astype(np.float32)
     return rows
 
 

@@ -90,7 +90,7 @@ def _tokens(tokenizer: Any, texts: list[str], **more: Any) -> dict[str, list[lis
     unknown = tokenizer.unk_token_id
     special = set(tokenizer.all_special_ids) - {unknown}
     for row, own in zip(columns["input_ids"], put, strict=True):
-        if unknown is not None and sum(token in special for token in row) > sum(own):
+        if unknown is not None and sum(map(special.__contains__, row)) > sum(own):
             row[:] = [unknown if token in special and not mine else token for token, mine in zip(row, own, strict=True)]
     return columns
 

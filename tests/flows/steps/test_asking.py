@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,19 +11,22 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from flows.steps import asking
+from flows.steps.arrays import Reader
 from flows.steps.asking import why_nothing
 from flows.steps.score import is_behind
 from flows.wiring.parts import Parts
-from labeling.ask.batch import choose
+from labeling.ask.batch import choose_audit
+from labeling.ask.strategies.registry import find_strategy
 from labeling.studio import project
+from labeling.studio.interface import label_config
 from storage.clock import now
 from storage.labels.projects import Project
 from storage.records import Prediction, Purpose, TaskState
 from storage.sql.schema import TaskRow
-from tests.fixtures_home import problems, put_text, sentence
+from tests.fixtures_home import problems, put_text, register, sentence
 from tests.fixtures_label_studio import LabelStudioServer
+from tests.fixtures_labeling import PLAIN
 from tests.schemes import named
-from training.data.clusters import near_any
 
 
 def predicted(parts: Parts, count: int, version: str, *, audit: bool = False) -> list[str]:
@@ -65,31 +69,66 @@ def own(parts: Parts, label_studio: LabelStudioServer) -> Iterator[Parts]:
     made.close()
 
 
+@pytest.fixture
+def reader(own: Parts, tiny_model: Path) -> Reader:
+    """The home's champion, version 1."""
+    return Reader(register(own, tiny_model), own.registry, own.datasets, own.embeddings)
+
+
+def wish(size: int, strategy: str = "margin", **rules: float) -> asking.Wish:
+    """A batch of nothing but what its strategy chooses, or by other rules."""
+    return asking.Wish(size, find_strategy(strategy), PLAIN.model_copy(update=rules))
+
+
 def found(own: Parts) -> Project:
     return asking.our_project(own.studio, own.projects, own.leases, own.tasks, own.wanted_project)
 
 
-def test_the_least_sure_texts_of_the_champion_are_sent_once(own: Parts) -> None:
+def test_the_least_sure_texts_of_the_champion_are_sent_once(own: Parts, reader: Reader) -> None:
     ids = predicted(own, 6, "1")
     predicted(own, 3, "0")
     predicted(own, 3, "1", audit=True)
     project = found(own)
     first, second = (
-        asking.ask_uncertain(own.studio, project, own.texts, own.tasks, own.scheme, "1", size).sent for size in (2, 100)
+        asking.ask_to_learn(own.studio, project, own.texts, own.tasks, own.scheme, reader, wish(size)).sent
+        for size in (2, 100)
     )
     assert {task.text_id for task in first} == set(ids[:2])
     assert {task.text_id for task in second} == set(ids[2:])
     assert all(task.purpose is Purpose.SELECT and task.state is TaskState.SENT for task in first)
 
 
-def test_repeated_selects_fill_up_to_the_size_and_say_what_is_open(own: Parts) -> None:
+def test_repeated_selects_fill_up_to_the_size_and_say_what_is_open(own: Parts, reader: Reader) -> None:
     predicted(own, 6, "1")
     project = found(own)
     asked = [
-        asking.ask_uncertain(own.studio, project, own.texts, own.tasks, own.scheme, "1", size) for size in (3, 3, 4)
+        asking.ask_to_learn(own.studio, project, own.texts, own.tasks, own.scheme, reader, wish(size))
+        for size in (3, 3, 4)
     ]
     assert [(len(one.sent), one.open_before) for one in asked] == [(3, 0), (0, 3), (1, 3)]
     assert asked[2].said("http://labels") == "1 texts sent to http://labels; 3 are still open"
+
+
+def test_the_sent_tasks_say_why_and_the_annotators_page_does_not(own: Parts, reader: Reader) -> None:
+    predicted(own, 6, "1")
+    where = found(own)
+    sent = asking.ask_to_learn(own.studio, where, own.texts, own.tasks, own.scheme, reader, wish(2)).sent
+    there = {task["data"]["text_id"]: task["data"] for task in own.studio.tasks(where.id, "id,data")}
+    for task in sent:
+        data = there[task.text_id]
+        assert data["worth"] == task.worth
+        assert data["reason"].startswith("margin .10, rank ") and data["reason"].endswith("of 6; predicted neutral")
+    assert "reason" not in label_config(own.scheme)
+
+
+@pytest.mark.parametrize("strategy", ["badge", "core_set", "bald", "typical", "random"])
+def test_a_strategy_gets_what_it_reads_of_the_champion(own: Parts, reader: Reader, strategy: str) -> None:
+    predicted(own, 8, "1")
+    where = found(own)
+    asked = asking.ask_to_learn(own.studio, where, own.texts, own.tasks, own.scheme, reader, wish(3, strategy))
+    assert len(asked.sent) == 3
+    assert {task.reason["strategy"] for task in asked.sent if task.reason} == {strategy}
+    assert reader.cache.is_dir() == (strategy in ("badge", "core_set", "typical"))
 
 
 def test_an_audit_is_drawn_from_the_audit_share_without_the_models_answer(own: Parts) -> None:
@@ -101,18 +140,20 @@ def test_an_audit_is_drawn_from_the_audit_share_without_the_models_answer(own: P
 
 
 def test_what_a_killed_sender_left_is_sent_before_anything_else_is_asked(own: Parts) -> None:
-    left = predicted(own, 2, "1")
-    choose(own.texts, own.tasks, "1", 2, near_any)
+    left = predicted(own, 2, "1", audit=True)
+    choose_audit(own.texts, own.tasks, 2, seed=0)
     with own.engine.begin() as connection:
         connection.execute(update(TaskRow).values(lease_until=now() - timedelta(minutes=1)))
     asking.ask_audit(own.studio, found(own), own.texts, own.tasks, own.scheme, size=1, seed=0)
     assert {task.state for task in map(own.tasks.get, left) if task} == {TaskState.SENT}
 
 
-def test_the_texts_of_a_deleted_project_are_asked_again(own: Parts, label_studio: LabelStudioServer) -> None:
+def test_the_texts_of_a_deleted_project_are_asked_again(
+    own: Parts, reader: Reader, label_studio: LabelStudioServer
+) -> None:
     predicted(own, 3, "1")
     first = found(own)
-    sent = asking.ask_uncertain(own.studio, first, own.texts, own.tasks, own.scheme, "1", 3).sent
+    sent = asking.ask_to_learn(own.studio, first, own.texts, own.tasks, own.scheme, reader, wish(3)).sent
     assert len(sent) == 3 and not [one for one in problems(own) if "Label Studio" in one]
     token = {"Authorization": f"Token {label_studio.token}"}
     httpx.delete(f"{label_studio.url}/api/projects/{first.id}/", headers=token).raise_for_status()

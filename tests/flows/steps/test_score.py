@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from flows.steps.score import PAGE, Scored, score_texts
+from flows.steps.score import LONG_RUN, PAGE, Scored, choose_precision, score_texts
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.errors import CorruptModel
@@ -12,8 +13,10 @@ from storage.records import Text
 from storage.text import text_id
 from tests.deployments.serving.models import flip_a_bit
 from tests.fixtures_home import put_text, register, sentence
+from tests.fixtures_models import varied_texts
 from tests.schemes import LABELS, named
-from training.model.classifier import Classifier
+from training.model.classifier import Classifier, Predicted, softmax
+from training.model.precision import Precision, agreement, bf16_pays
 
 
 def test_every_text_gets_the_champions_prediction_and_only_once(parts: Parts, tiny_model: Path) -> None:
@@ -59,3 +62,50 @@ def test_a_damaged_champion_scores_nothing(parts: Parts, tiny_model: Path) -> No
     with pytest.raises(CorruptModel):
         score_texts(parts.texts, parts.registry, champion, LABELS, 32)
     assert parts.texts.get([text.text_id])[text.text_id].prediction is None
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_long_run_predicts_the_audit_as_in_service_and_the_rest_close_to_it(
+    parts: Parts, calm_model: Path, fast: bool
+) -> None:
+    words = varied_texts(LONG_RUN)
+    texts = [Text(text_id(word), word, "feed", at % 10 == 0, now()) for at, word in enumerate(words)]
+    parts.texts.add(texts)
+    champion = register(parts, calm_model)
+    score_texts(parts.texts, parts.registry, champion, LABELS, 64, fast=fast)
+    served = Classifier.load(parts.registry.folder(champion.version), LABELS).predict(words)
+    stored = parts.texts.get([text.text_id for text in texts])
+    logits = np.array(
+        [list(prediction.logits.values()) for text in texts if (prediction := stored[text.text_id].prediction)]
+    )
+    scored = Predicted(LABELS, logits, softmax(logits), served.truncated)
+    off = np.abs(logits - served.logits).max(axis=1)
+    audit = np.array([text.audit for text in texts])
+    assert off[audit].max() < 1e-5
+    assert agreement(served, scored).close
+    assert (off[~audit].max() > 1e-4) == (fast and bf16_pays("cpu"))
+
+
+def test_a_short_run_is_exact(parts: Parts, tiny_model: Path) -> None:
+    """Its sample would cost more than the fast precision saves."""
+    texts = [put_text(parts, sentence(index, "rose")) for index in range(40)]
+    champion = register(parts, tiny_model)
+    score_texts(parts.texts, parts.registry, champion, LABELS, 32, fast=True)
+    served = Classifier.load(parts.registry.folder(champion.version), LABELS).predict([text.text for text in texts])
+    stored = parts.texts.get([text.text_id for text in texts])
+    for text, expected in zip(texts, served.logits.tolist(), strict=True):
+        prediction = stored[text.text_id].prediction
+        assert prediction is not None and list(prediction.logits.values()) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.skipif(not bf16_pays("cpu"), reason="this processor does not multiply bf16")
+def test_a_model_that_bf16_changes_too_much_stays_exact_and_the_run_says_why(
+    calm_model: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = varied_texts(512)
+    calm, changed = (Classifier.load(folder, LABELS, device="cpu") for folder in (calm_model, tiny_model))
+    capsys.readouterr()
+    assert choose_precision(calm, sample, 32) is Precision.FAST
+    assert capsys.readouterr().out == ""
+    assert choose_precision(changed, sample, 32) is Precision.EXACT
+    assert "texts are scored in float32: in bf16, " in capsys.readouterr().out

@@ -44,6 +44,38 @@ def test_a_reservation_keeps_the_text_and_its_prediction(tasks: Tasks) -> None:
     assert tasks.batch("b") == [task]
 
 
+def test_a_reservation_keeps_why_and_in_which_order_the_texts_were_chosen(tasks: Tasks) -> None:
+    first, second, later = a_text(), a_text(), a_text()
+    why = {"because": "unsure", "score": 0.1 + 0.2}
+    tasks.reserve([second, first], Purpose.SELECT, "b", "me", MINUTE, reasons={second.text_id: why})
+    tasks.reserve([first, later], Purpose.SELECT, "b", "me", MINUTE, first=3)
+    kept = {task.text_id: (task.worth, task.reason) for task in tasks.batch("b")}
+    assert kept == {second.text_id: (1, why), first.text_id: (2, None), later.text_id: (4, None)}
+
+
+def test_a_lost_text_that_is_asked_again_keeps_its_reason(tasks: Tasks) -> None:
+    text, why = a_text(), {"because": "unsure"}
+    tasks.reserve([text], Purpose.SELECT, "b", "me", MINUTE, reasons={text.text_id: why})
+    tasks.mark_sent(HERE, {text.text_id: 1})
+    tasks.mark_missing(HERE, [1])
+    tasks.reserve_again([text.text_id], "c", "me", MINUTE)
+    (again,) = tasks.batch("c")
+    assert (again.reason, again.worth) == (why, 1)
+
+
+def test_a_new_order_and_prediction_reach_the_waiting_tasks_alone(
+    tasks: Tasks, labels: Labels, sent: Callable[..., str]
+) -> None:
+    waiting, answered, unsent = sent(), sent(), a_text()
+    reserve(tasks, [unsent], uuid.uuid4().hex)
+    labels.record(an_annotation(answered))
+    said = Prediction("negative", named(0.1, 0.2, 0.7), named(-1.5, 0.1 + 0.2, 2.25), 0.7, 0.5, "3", NOON)
+    for _ in range(2):  # as after a crash
+        tasks.rank([(answered, said), (unsent.text_id, said), (waiting, said)])
+    found = {text_id: tasks.get(text_id) for text_id in (waiting, answered, unsent.text_id)}
+    assert [(task.worth, task.prediction) for task in found.values() if task] == [(3, said), (1, None), (1, None)]
+
+
 def test_nothing_to_reserve_reserves_nothing(tasks: Tasks) -> None:
     assert tasks.reserve([], Purpose.SELECT, "b", "me", MINUTE) == []
 

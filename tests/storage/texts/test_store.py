@@ -195,6 +195,32 @@ def test_lowest_margin_leaves_out_the_audit_and_other_versions(store: TextStore)
     assert [text.text_id for text in store.lowest_margin("1")] == [a_text(1).text_id]
 
 
+def test_random_texts_gives_every_text_of_the_version_outside_the_audit_once(store: TextStore) -> None:
+    texts = [a_text(number, audit=number % 3 == 0, prediction=a_prediction(0.5)) for number in range(MANY)]
+    store.add([*texts, a_text(MANY, prediction=a_prediction(0.5, "2")), a_text(MANY + 1)])
+    drawn = [text.text_id for text in store.random_texts("1", 7)]
+    assert sorted(drawn) == sorted(text.text_id for text in texts if not text.audit)
+
+
+def test_random_texts_is_fixed_by_its_seed_and_the_same_in_every_store(store: TextStore) -> None:
+    texts = [a_text(number, prediction=a_prediction(number / 20)) for number in range(20)]
+    store.add(texts[:10])
+    store.add(texts[10:])
+    drawn = {seed: [text.text for text in store.random_texts("1", seed)] for seed in range(8)}
+    assert drawn[3] == [text.text for text in store.random_texts("1", 3)]
+    assert len({tuple(order) for order in drawn.values()}) > 4
+    assert [words[:10] for words in drawn[3][:2]] == ["Company 1 ", "Company 13"]
+
+
+def test_the_first_random_texts_are_a_fair_sample(store: TextStore) -> None:
+    """Of every kind of text about as many as there are: here, by ingest and by margin."""
+    texts = [a_text(number, prediction=a_prediction(number / MANY)) for number in range(MANY)]
+    store.add(texts)
+    firsts = [texts_of_seed for seed in range(30) for texts_of_seed in islice(store.random_texts("1", seed), 40)]
+    margins = [text.prediction.margin for text in firsts if text.prediction]
+    assert abs(sum(margins) / len(margins) - 0.5) < 0.05
+
+
 def test_random_audit_gives_every_audit_text_once_and_no_other(store: TextStore) -> None:
     texts = [a_text(number, audit=number % 2 == 0) for number in range(MANY)]
     store.add(texts)
@@ -221,7 +247,8 @@ def test_every_store_draws_the_same_audit(store: TextStore) -> None:
 
 def test_a_reader_that_is_left_early_lets_go(store: TextStore) -> None:
     store.add(a_text(number, audit=number % 2 == 0, prediction=a_prediction(0.5)) for number in range(MANY))
-    for reader in (store.unscored("2"), store.lowest_margin("1"), store.random_audit(1)):
+    readers = (store.unscored("2"), store.lowest_margin("1"), store.random_texts("1", 1), store.random_audit(1))
+    for reader in readers:
         assert len(list(islice(reader, 3))) == 3
     store.add([a_text(MANY)])
     assert store.counts().texts == MANY + 1

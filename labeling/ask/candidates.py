@@ -1,0 +1,109 @@
+"""The texts among which a batch is chosen: those that the champion doubts most, and a random sample of all others.
+
+The doubtful texts alone would hide what the model is wrongly sure of, and all texts would not fit into memory.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import numpy as np
+
+from labeling.ask.facts import COPY, Fact
+from labeling.ask.pool import Positions, Probabilities
+from storage.labels.tasks import Tasks
+from storage.records import Text
+from storage.texts.paging import batches
+from storage.texts.store import TextStore
+
+UNCERTAIN, RANDOM = 50_000, 50_000
+"""How many texts of lowest margin, and how many random ones: some 100 MB of texts and numbers."""
+
+PAGE = 500
+
+ASKED = "asked about before"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Texts outside the audit share without a task, each with the champion's prediction; row i belongs to text i.
+
+    `left_out` maps a reason to the number of texts that were read and left out for that reason.
+    """
+
+    text_ids: tuple[str, ...]
+    facts: tuple[Fact, ...] = field(repr=False)
+    probabilities: Probabilities = field(repr=False)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.text_ids)
+
+    def at(self, positions: Positions) -> "Candidates":
+        """These texts alone, in this order."""
+        rows = positions.tolist()
+        return replace(
+            self,
+            text_ids=tuple(self.text_ids[row] for row in rows),
+            facts=tuple(self.facts[row] for row in rows),
+            probabilities=self.probabilities[positions],
+        )
+
+
+def gather(
+    store: TextStore,
+    tasks: Tasks,
+    labels: Sequence[str],
+    version: str,
+    seed: int,
+    uncertain: int = UNCERTAIN,
+    random: int = RANDOM,
+) -> Candidates:
+    """The texts without a task, by the scores of this version: those of lowest margin first, then random ones.
+
+    `labels` are the columns of the probabilities. Of copies that differ only in numbers and links, which a flood of one
+    news is made of, the first is taken.
+    """
+    reader = _Reader(tasks, labels)
+    reader.take(store.lowest_margin(version), uncertain)
+    reader.take(store.random_texts(version, seed), random)
+    return reader.candidates()
+
+
+class _Reader:
+    def __init__(self, tasks: Tasks, labels: Sequence[str]) -> None:
+        self._tasks, self._labels = tasks, labels
+        self._facts: dict[str, Fact] = {}
+        self._rows: list[list[float]] = []
+        self._keys: set[str] = set()
+        self._seen: set[str] = set()
+        self._left_out: Counter[str] = Counter()
+
+    def take(self, texts: Iterable[Text], most: int) -> None:
+        """Take at most so many texts. A text that was read before is passed over."""
+        found = islice(self._fresh(texts), most)
+        for text, fact in found:
+            assert text.prediction is not None
+            self._facts[text.text_id] = fact
+            self._rows.append([text.prediction.scores[label] for label in self._labels])
+
+    def candidates(self) -> Candidates:
+        rows = np.array(self._rows, dtype=np.float32).reshape(len(self._rows), len(self._labels))
+        return Candidates(tuple(self._facts), tuple(self._facts.values()), rows, dict(self._left_out))
+
+    def _fresh(self, texts: Iterable[Text]) -> Iterator[tuple[Text, Fact]]:
+        for page in batches(texts, PAGE):
+            known = self._tasks.known([text.text_id for text in page])
+            for text in page:
+                if text.text_id in self._seen or text.prediction is None:
+                    continue
+                self._seen.add(text.text_id)
+                fact = Fact.of(text)
+                if text.text_id in known:
+                    self._left_out[ASKED] += 1
+                elif fact.key in self._keys:
+                    self._left_out[COPY] += 1
+                else:
+                    self._keys.add(fact.key)
+                    yield text, fact
