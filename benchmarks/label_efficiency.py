@@ -71,9 +71,10 @@ def measure(
     """Every cell of the table, seed by seed, so that a stopped run has whole comparisons. Champions come first."""
     cells: list[tuple[Way, int, int]] = []
     for seed in seeds:
-        for recipe in dict.fromkeys(way.recipe_name for way in rows):
-            way = next(way for way in rows if way.recipe_name == recipe)
-            cells.append((Way(f"none ({recipe})", "none", recipe, way.recipe), seed, 0))
+        champions = {way.seeded(seed, 0).hash(): way for way in rows}
+        for number, way in enumerate(champions.values()):
+            name = "none" if not number else f"none ({way.recipe_name})"
+            cells.append((Way(name, "none", way.recipe_name, way.recipe), seed, 0))
         for way in rows:
             if way.strategy == "none":
                 continue

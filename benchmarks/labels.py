@@ -61,7 +61,8 @@ def compare(parts: Parts, seeds: int, draw: int, console: Console) -> dict[str, 
     if len(versions) < 2:
         raise SystemExit(f"{parts.settings.home} has {len(versions)} datasets; a finished demo has two or more")
     first, last = versions[-1], versions[0]
-    rows = [one for one in slices(parts, first, last, draw) if len(one[2])]
+    models = {version.manifest.dataset_version: version for version in parts.registry.versions()}
+    rows = [one for one in slices(parts, [models[first], models[last]], draw) if len(one[2])]
     before, after = (measure(parts, version, rows, seeds, console) for version in (first, last))
     compared = {}
     for name, title, examples in rows:

@@ -13,6 +13,7 @@ from flows.steps.dataset import build_dataset
 from flows.steps.decide import decided_before, record_decision
 from flows.steps.judge import judge
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE, unusable_noted
+from flows.steps.stream import unlabelled_texts
 from flows.steps.train import train
 from flows.wiring.cures import settings_named
 from flows.wiring.inputs import training_inputs
@@ -22,6 +23,7 @@ from flows.wiring.policies import RetrainPolicy
 NOTHING_NEW = "nothing new: every label is in a dataset whose model was judged"
 
 _build = task(name="build dataset", cache_policy=NO_CACHE)(build_dataset)
+_draw = task(name="draw texts without a label", cache_policy=NO_CACHE)(unlabelled_texts)
 _train = task(name="train", cache_policy=NO_CACHE)(train)
 _judge = task(name="judge", cache_policy=NO_CACHE)(judge)
 
@@ -40,7 +42,8 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         if decided_before(dataset, policy.recipe.hash_on(parts.base_model.name), registry, datasets, parts.problems):
             return Completed(message=NOTHING_NEW)
         progress = artifacts.Progress("training", "training")
-        candidate = _train(dataset, parts.base_model, registry, policy.recipe, parts.scheme, progress)
+        stream = _draw(parts.texts, registry, dataset, policy.recipe.self_training, policy.recipe.seed)
+        candidate = _train(dataset, parts.base_model, registry, policy.recipe, parts.scheme, progress, stream)
         judged = _judge(candidate, dataset, registry, parts.labels, datasets, parts.scheme, policy.gate)
         record_decision(judged.verdict, dataset, registry, datasets, parts.outbox, parts.problems)
         for note in parts.seed.notes:

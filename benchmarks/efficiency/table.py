@@ -84,11 +84,10 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def curve_of(points: Points, way: str, seeds: Sequence[int]) -> tuple[list[int], list[float]]:
-    """The labels and scores of a way, seed by seed; the champion without labels begins every curve of its recipe."""
-    recipe = next(one.recipe for (name, _), found in points.items() if name == way for one in found.values())
+    """The labels and scores of a way, seed by seed; the champion without labels begins every curve."""
     labels, scores = [], []
     for (name, count), found in points.items():
-        if name == way or (count == 0 and any(one.recipe == recipe for one in found.values())):
+        if name in (way, "none"):
             for seed in seeds:
                 if seed in found:
                     labels.append(count)

@@ -20,7 +20,7 @@ from labeling.ask.compose import BatchRules, compose
 from labeling.ask.facts import Fact
 from labeling.ask.pool import Need, Pool, Strategy
 from labeling.ask.strategies.registry import find_strategy
-from storage.records import Split
+from storage.records import Row, Split
 from storage.text import cluster_key
 from training.data.clusters import near_any
 from training.judge.evaluate import evaluate, rows_as_examples
@@ -45,9 +45,10 @@ class Way:
     rounds: int | None = None
     rules: BatchRules | None = None
 
-    def seeded(self, seed: int) -> Recipe:
-        """The recipe with the seed of a trial, which is also the seed of what is asked for."""
-        return self.recipe.model_copy(update={"seed": seed})
+    def seeded(self, seed: int, labels: int) -> Recipe:
+        """The recipe with the seed of a trial. Without labels nobody learns from the stream: champions are shared."""
+        fixed = {"seed": seed} if labels else {"seed": seed, "self_training": 0}
+        return self.recipe.model_copy(update=fixed)
 
 
 class Trials:
@@ -59,7 +60,7 @@ class Trials:
     def result(self, way: Way, seed: int, labels: int) -> Result:
         """The finished training of this way with so many labels; it is done now where it is missing."""
         steps = self._steps(way, labels)
-        key = (self.task.key, way.name, way.seeded(seed).hash(), seed, labels, steps)
+        key = (self.task.key, way.name, way.seeded(seed, labels).hash(), seed, labels, steps)
         known = self.ledger.find(key)
         return known or self._measured(way, seed, labels, steps)
 
@@ -107,13 +108,14 @@ class Trials:
         return tuple(steps)
 
     def _measured(self, way: Way, seed: int, labels: int, steps: tuple[int, ...]) -> Result:
-        task, recipe, place = self.task, way.seeded(seed), self._place(way, seed, labels)
+        task, recipe, place = self.task, way.seeded(seed, labels), self._place(way, seed, labels)
         answered = self.chosen(way, seed, labels)
         self.console.log(f"{way.name}, seed {seed}, {len(answered)} labels: training")
         rows = task.rows(answered)
+        stream = unlabelled(task, answered, rows, recipe)
         shutil.rmtree(place / "model", ignore_errors=True)
         begun = time.monotonic()
-        made = finetune(rows, task.base, recipe, place / "model", task.scheme.names)
+        made = finetune(rows, task.base, recipe, place / "model", task.scheme.names, unlabelled=stream)
         seconds = time.monotonic() - begun
         model = Classifier.load(made.folder, task.scheme.names)
         judged = evaluate(model, task.judge).scores()
@@ -136,6 +138,7 @@ class Trials:
             note={
                 "asked": len(answered),
                 "by label": _by_label(task, answered),
+                "unlabelled": len(made.unlabelled),
                 "train rows": made.metrics["train_rows"],
             },
         )
@@ -144,8 +147,8 @@ class Trials:
 
     def _place(self, way: Way, seed: int, labels: int) -> Path:
         if labels == 0:  # a champion is the same, whatever will be asked for
-            return self._folder / "work" / f"{self.task.key}-champion-{way.seeded(seed).hash()[:12]}"
-        name = f"{way.name}-{way.rounds or 'once'}-{way.seeded(seed).hash()[:12]}-{labels}".replace(":", "-")
+            return self._folder / "work" / f"{self.task.key}-champion-{way.seeded(seed, labels).hash()[:12]}"
+        name = f"{way.name}-{way.rounds or 'once'}-{way.seeded(seed, labels).hash()[:12]}-{labels}".replace(":", "-")
         return self._folder / "work" / f"{self.task.key}-{name}"
 
 
@@ -167,6 +170,17 @@ def ask_as_the_product(trials: Trials, way: Way, seed: int, answered: list[int],
     aside = [task.stream.texts[at] for at in answered]
     batch = compose(pool, facts, strategy, rules, size, draw, near_any, aside=aside)
     return [waiting[one.position] for one in batch.chosen]
+
+
+def unlabelled(task: Task, answered: Sequence[int], rows: Sequence[Row], recipe: Recipe) -> list[str]:
+    """Random texts of the stream without a label, near no test row, as the product's retrain draws them."""
+    if not recipe.self_training or not answered:
+        return []
+    done = {task.stream.texts[at] for at in answered}
+    order = np.random.default_rng([recipe.seed, 1]).permutation(len(task.stream)).tolist()
+    texts = [text for at in order if (text := task.stream.texts[at]) not in done][: 2 * recipe.self_training]
+    near = near_any(texts, [row.text for row in rows if row.split is Split.TEST])
+    return [text for at, text in enumerate(texts) if at not in near][: recipe.self_training]
 
 
 def pool_of(model: Classifier, texts: Sequence[str], strategy: Strategy, labelled: Sequence[str], seed: int) -> Pool:

@@ -19,6 +19,7 @@ from deployments.local.plan import LocalPlan
 from flows.prefect_api.runs import Run
 from flows.steps.judge import audit_slice, near_trained
 from flows.wiring.parts import Parts
+from storage.models.registry import ModelVersion
 from storage.models.verdict import Decision
 from storage.records import Row, Split
 from training.judge.evaluate import Examples, evaluate, examples, rows_as_examples
@@ -67,7 +68,7 @@ def summarise(
     before, after = models[first], models[last.candidate.version]
     comparisons = [
         Comparison(name, title, *(evaluate(loaded[one.version], rows) for one in (before, after)))
-        for name, title, rows in slices(parts, before.manifest.dataset_version, after.manifest.dataset_version, seed)
+        for name, title, rows in slices(parts, [before, after], seed)
         if len(rows)
     ]
 
@@ -134,14 +135,13 @@ def latency(last: Round, runs: dict[str, Run]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in figures.items()}
 
 
-def slices(parts: Parts, before: str, after: str, seed: int) -> list[tuple[str, str, Examples]]:
-    """The rows to compare models of two datasets on: (name, title, rows). `seed` draws the held-out texts."""
-    versions = [before, after]
-    dataset = parts.datasets.load(after)
+def slices(parts: Parts, models: Sequence[ModelVersion], seed: int) -> list[tuple[str, str, Examples]]:
+    """The rows to compare these models on: (name, title, rows). `seed` draws the held-out texts."""
+    dataset = parts.datasets.load(models[-1].manifest.dataset_version)
     test = [row for row in dataset.rows if row.split is Split.TEST]
     return [
-        ("audit", "audit slice", audit_slice(parts.labels, parts.datasets, versions)),
-        ("heldout", "production texts sent to nobody", _held_out(parts, versions, seed)),
+        ("audit", "audit slice", audit_slice(parts.labels, parts.datasets, parts.registry, models)),
+        ("heldout", "production texts sent to nobody", _held_out(parts, models, seed)),
         ("seed", f"test rows of the seed data{_likeness(test)}", rows_as_examples(test)),
     ]
 
@@ -152,14 +152,14 @@ def _likeness(rows: Sequence[Row]) -> str:
     return f" in {groups} groups (its intervals are too narrow)" if groups < 0.9 * len(rows) else ""
 
 
-def _held_out(parts: Parts, dataset_versions: Sequence[str], seed: int) -> Examples:
-    """Random texts with a known answer that were sent to nobody, and are no near-duplicate of a train row."""
+def _held_out(parts: Parts, models: Sequence[ModelVersion], seed: int) -> Examples:
+    """Random texts with a known answer that were sent to nobody, and are near no text that trained a model."""
     key = AnswerKey(parts.settings.home, parts.scheme).read()
     never_sent = sorted(key.keys() - set(parts.tasks.text_ids()))
     random.Random(seed).shuffle(never_sent)
     texts = parts.texts.get(never_sent[: 2 * HELD_OUT])
     chosen = [(text_id, texts[text_id].text) for text_id in never_sent if text_id in texts]
-    seen = near_trained(parts.datasets, dataset_versions, [text for _, text in chosen])
+    seen = near_trained(parts.datasets, parts.registry, models, [text for _, text in chosen])
     clean = [(text, key[text_id]) for index, (text_id, text) in enumerate(chosen) if index not in seen]
     return examples(clean[:HELD_OUT])
 

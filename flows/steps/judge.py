@@ -9,6 +9,7 @@ from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
 from storage.models.manifest import ADOPTED
 from storage.models.registry import ModelVersion, Registry
+from storage.models.unlabelled import read_unlabelled
 from storage.models.verdict import Verdict
 from storage.records import DatasetVersion, Split
 from storage.scheme import Scheme
@@ -50,7 +51,7 @@ def judge(
     judgement = gate.judge(
         None if champion is None else Classifier.load(registry.folder(champion.version), scheme.names),
         Classifier.load(registry.folder(candidate.version), scheme.names),
-        audit_slice(labels, datasets, [dataset.version, *([champion.manifest.dataset_version] if champion else [])]),
+        audit_slice(labels, datasets, registry, [candidate, *([champion] if champion else [])]),
         rows_as_examples(row for row in dataset.rows if row.split is Split.TEST),
         scheme.obvious,
         policy,
@@ -67,12 +68,12 @@ def judge(
     return Judged(verdict, candidate, judgement)
 
 
-def audit_slice(labels: Labels, datasets: Datasets, versions: Sequence[str]) -> "Examples":
-    """The answered audit rows that are no near-duplicate of a row that trained in any of these dataset versions."""
+def audit_slice(labels: Labels, datasets: Datasets, registry: Registry, versions: Sequence[ModelVersion]) -> "Examples":
+    """The answered audit rows that are no near-duplicate of a text that trained any of these model versions."""
     from training.judge.evaluate import examples
 
     answered = labels.audit()
-    seen = near_trained(datasets, versions, [label.text for label in answered])
+    seen = near_trained(datasets, registry, versions, [label.text for label in answered])
     return examples(
         (label.text, label.label)
         for index, label in enumerate(answered)
@@ -80,10 +81,17 @@ def audit_slice(labels: Labels, datasets: Datasets, versions: Sequence[str]) -> 
     )
 
 
-def near_trained(datasets: Datasets, versions: Sequence[str], texts: Sequence[str]) -> set[int]:
-    """The positions of the texts that are near-duplicates of a train or validation row of any of these versions."""
+def near_trained(
+    datasets: Datasets, registry: Registry, versions: Sequence[ModelVersion], texts: Sequence[str]
+) -> set[int]:
+    """The positions of the texts that are near a text that trained any of these versions.
+
+    Such texts are the train and validation rows, and the texts from which a version learnt without a label.
+    """
     from training.data.clusters import near_duplicates
 
-    known = {version for version in versions if not version.startswith(ADOPTED)}
-    trained = {row.text for version in known for row in datasets.load(version).rows if row.split is not Split.TEST}
+    names = {version.manifest.dataset_version for version in versions}
+    known = {name for name in names if not name.startswith(ADOPTED)}
+    trained = {row.text for name in known for row in datasets.load(name).rows if row.split is not Split.TEST}
+    trained |= {text for version in versions for text in read_unlabelled(registry.folder(version.version))}
     return {mine for mine, _ in near_duplicates(texts, list(trained))}

@@ -13,6 +13,7 @@ from storage.models.manifest import Manifest, write_manifest
 from storage.models.mlflow_store import of_folder
 from storage.models.places import room_for, unregistered
 from storage.models.registry import ModelVersion, Registry
+from storage.models.unlabelled import write_unlabelled
 from storage.records import DatasetVersion, Row
 from storage.scheme import Scheme
 
@@ -30,8 +31,11 @@ def train(
     recipe: "Recipe",
     scheme: Scheme,
     progress: Progress | None = None,
+    unlabelled: Sequence[str] = (),
 ) -> ModelVersion:
     """Train on a dataset from the base model, and register the model. A model that is registered is only returned.
+
+    The model also learns from the `unlabelled` texts, where its recipe says so.
 
     What cannot be registered is known before the training. A trained model whose registration fails, or whose process
     is killed, stays in the registry's folder, and the next call registers it. The caller holds the lease on retraining,
@@ -48,7 +52,7 @@ def train(
     if trained is None:
         trained = room_for(dataset.version, recipe_hash, registry.artifacts)
         with _removed_if_it_fails(trained), _disk_named(trained):
-            make_model(dataset.rows, dataset.version, base_model, recipe, scheme, trained, progress)
+            make_model(dataset.rows, dataset.version, base_model, recipe, scheme, trained, progress, unlabelled)
     return _register(registry, trained)
 
 
@@ -102,11 +106,13 @@ def make_model(
     scheme: Scheme,
     folder: Path,
     progress: Progress | None = None,
+    unlabelled: Sequence[str] = (),
 ) -> Manifest:
     """Train on rows into an empty or new folder, and write its manifest. Raises BadInput before it writes."""
     from training.model.finetune import finetune
 
-    made = finetune(rows, base_model, recipe, folder, scheme.names, progress)
+    made = finetune(rows, base_model, recipe, folder, scheme.names, progress, unlabelled=unlabelled)
+    write_unlabelled(folder, made.unlabelled)
     return write_manifest(
         folder,
         Manifest(

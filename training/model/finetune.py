@@ -63,7 +63,7 @@ class Recipe(PydanticModel):
         default=0.2, ge=0, le=0.9, description="Labels are repeated only up to this share of the rows in an epoch."
     )
     self_training: int = Field(
-        default=0,
+        default=3_000,
         ge=0,
         le=100_000,
         description="Texts without a label that the trained model learns from in a second training; 0: none.",
@@ -85,13 +85,14 @@ class Recipe(PydanticModel):
 class Finetuned:
     """A trained model's folder (safetensors, tokenizer, configuration), its validation metrics, and how long it took.
 
-    `labels` are in the order of the model's outputs.
+    `labels` are in the order of the model's outputs, `unlabelled` the texts from which it learnt without a label.
     """
 
     folder: Path
     labels: tuple[str, ...]
     metrics: dict[str, float]
     seconds: float
+    unlabelled: tuple[str, ...] = ()
 
 
 def finetune(
@@ -127,13 +128,14 @@ def finetune(
         with silence():
             job = _Job(base.folder, base.name, recipe, workplace / "model", tuple(labels), progress, reading)
             metrics = _train(job, train, validation)
-            stream = list(unlabelled)[: recipe.self_training]
-            if stream and any(row.origin == "label" for row in train):
+            asked = any(row.origin == "label" for row in train)
+            stream = tuple(unlabelled)[: recipe.self_training] if asked else ()
+            if stream:
                 metrics |= _learn_from_stream(job, train, validation, stream)
         job.output.replace(output)
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
-    return Finetuned(output, output_labels(output), metrics, time.monotonic() - started)
+    return Finetuned(output, output_labels(output), metrics, time.monotonic() - started, stream)
 
 
 def _labels(rows: Sequence[Row]) -> set[str]:

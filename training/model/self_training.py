@@ -9,7 +9,6 @@ Self-training with soft labels as in knowledge distillation (Hinton et al. 2015,
 Network"; Xie et al. 2020, "Self-Training with Noisy Student"); docs/labels.md has what it brought here.
 """
 
-import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,11 +72,3 @@ def cross_entropy(outputs: Any, targets: Any, num_items_in_batch: Any = None) ->
     """
     logits = outputs["logits"] if isinstance(outputs, dict) else outputs[0]
     return -(targets * logits.float().log_softmax(dim=-1)).sum(dim=-1).mean()
-
-
-def sum_of(texts: Sequence[str]) -> str:
-    """The SHA-256 of the texts in their order: it stands in the manifest, because the texts changed the weights."""
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(text.encode() + b"\0")
-    return digest.hexdigest()

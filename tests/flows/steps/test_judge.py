@@ -1,5 +1,6 @@
 """Champion and candidate answer the same rows, and none of them was trained on."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from flows.steps.judge import Judged, audit_slice, judge
 from flows.wiring.parts import Parts
 from storage.models.registry import ModelVersion
+from storage.models.unlabelled import write_unlabelled
 from storage.records import DatasetVersion, Purpose, Split
 from tests.fixtures_home import POLICY, answer, build, judged, recipe_hash, register, registered, sentence
 
@@ -44,7 +46,7 @@ def test_a_champion_is_not_judged_against_itself(parts: Parts, tiny_model: Path)
     assert (found.judgement.champion, found.verdict.champion) == (None, None)
 
 
-def test_an_audit_answer_near_a_row_that_trained_is_not_in_the_slice(parts: Parts) -> None:
+def test_an_audit_answer_near_a_row_that_trained_is_not_in_the_slice(parts: Parts, tiny_model: Path) -> None:
     dataset = build(parts)
     trained = next(row for row in dataset.rows if row.split is Split.TRAIN)
     tested = next(row for row in dataset.rows if row.split is Split.TEST)
@@ -53,4 +55,18 @@ def test_an_audit_answer_near_a_row_that_trained_is_not_in_the_slice(parts: Part
         answer(parts, text, "neutral", Purpose.AUDIT)
     answer(parts, sentence(9, "skipped"), None, Purpose.AUDIT)
     answer(parts, sentence(9, "selected"), "neutral", Purpose.SELECT)
-    assert set(audit_slice(parts.labels, parts.datasets, [dataset.version]).texts) == {tested.text + " now", clean}
+    version = registered(parts, tiny_model, dataset)
+    found = audit_slice(parts.labels, parts.datasets, parts.registry, [version])
+    assert set(found.texts) == {tested.text + " now", clean}
+
+
+def test_an_audit_answer_near_a_text_that_trained_without_a_label_is_not_in_the_slice(
+    parts: Parts, tiny_model: Path, tmp_path: Path
+) -> None:
+    dataset, clean, learnt = build(parts), sentence(8, "never seen"), sentence(7, "learnt without a label")
+    for text in (clean, learnt + " now"):
+        answer(parts, text, "neutral", Purpose.AUDIT)
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    write_unlabelled(model, [learnt])
+    version = registered(parts, model, dataset)
+    assert audit_slice(parts.labels, parts.datasets, parts.registry, [version]).texts == (clean,)
