@@ -103,9 +103,9 @@ def test_a_select_shows_why_each_text_was_sent_in_the_order_of_worth(monkeypatch
     artifacts.show_sent(Purpose.SELECT, tasks, "http://labels", "badge", {"near a text": 1200})
     first, second = shown["select-tasks"]
     assert (first["worth"], second["worth"]) == ("1", "2")
-    assert Rendered(first["why"]).text == "badge, rank 3 of 50; margin .10"
+    assert Rendered(first["why"]).text.strip() == "badge, rank 3 of 50; margin .10"
     assert len(Rendered(first["text"]).text) <= 200
-    assert [Rendered(cell).text for cell in shown["select-left-out"][0].values()] == ["near a text", "1,200"]
+    assert [Rendered(cell).text.strip() for cell in shown["select-left-out"][0].values()] == ["near a text", "1,200"]
 
 
 @given(st.text(st.sampled_from('ab1 .*_`<>[]()!|&#-+~:/\\"\n;=@$^{}') | st.characters(codec="utf-8")))

@@ -8,8 +8,8 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from training.model.head import output_labels, with_our_labels
 from training.model.optimizer import parameter_groups
 from training.model.progress import Progress, reporter, silence
 from training.model.reading import FIELD, Encoded, Reading, encode, tokens_read
+from training.model.self_training import EPOCHS, Soft, cross_entropy, rehearsal, said_of, target
 from training.model.soundness import check_tokens, load_tokenizer, rehearse
 from training.model.vocabulary import UsedTokens
 
@@ -61,6 +62,12 @@ class Recipe(PydanticModel):
     label_share: float = Field(
         default=0.2, ge=0, le=0.9, description="Labels are repeated only up to this share of the rows in an epoch."
     )
+    self_training: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Texts without a label that the trained model learns from in a second training; 0: none.",
+    )
     limit: int | None = Field(default=None, ge=3, description="Train on this many rows at most: a quick trial.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Fixes every random choice of the training.")
 
@@ -95,11 +102,14 @@ def finetune(
     labels: Sequence[str],
     progress: Progress | None = None,
     reading: Reading = READING,
+    unlabelled: Sequence[str] = (),
 ) -> Finetuned:
     """Train on the train rows, keep the epoch with the best macro-F1 on the validation rows, write it to `output`.
 
     `labels` are all labels of the scheme: a label without a row gets an output too. `output` appears only when it is
-    complete; checkpoints lie beside it during the training. The order of `rows` does not matter.
+    complete; checkpoints lie beside it during the training. The order of `rows` does not matter. Where annotators'
+    labels are among the rows, the model then learns from the first `recipe.self_training` of the `unlabelled` texts
+    what it says of them itself; the caller sees to it that none of them judges (audit, test rows).
     Raises BadInput where `output` is not empty, or where there is no train row or no validation row.
     """
     started = time.monotonic()
@@ -115,8 +125,12 @@ def finetune(
     shutil.rmtree(workplace, ignore_errors=True)
     try:
         with silence():
-            metrics = _train(train, validation, base, recipe, workplace, labels, progress=progress, reading=reading)
-        (workplace / "model").replace(output)
+            job = _Job(base.folder, base.name, recipe, workplace / "model", tuple(labels), progress, reading)
+            metrics = _train(job, train, validation)
+            stream = list(unlabelled)[: recipe.self_training]
+            if stream and any(row.origin == "label" for row in train):
+                metrics |= _learn_from_stream(job, train, validation, stream)
+        job.output.replace(output)
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
     return Finetuned(output, output_labels(output), metrics, time.monotonic() - started)
@@ -144,33 +158,51 @@ def _label_weight(labels: int, others: int, recipe: Recipe) -> int:
     return max(1, min(recipe.label_weight, within_share))
 
 
-def _train(
-    train: Sequence[Row],
-    validation: Sequence[Row],
-    base: BaseModel,
-    recipe: Recipe,
-    workplace: Path,
-    labels: Sequence[str],
-    *,
-    progress: Progress | None,
-    reading: Reading,
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One run of the Trainer: from the model in `start`, which messages call `name`, to `output`."""
+
+    start: Path
+    name: str
+    recipe: Recipe
+    output: Path
+    labels: tuple[str, ...]
+    progress: Progress | None
+    reading: Reading
+
+
+def _learn_from_stream(
+    job: _Job, train: Sequence[Row], validation: Sequence[Row], stream: Sequence[str]
 ) -> dict[str, float]:
-    """Run the Trainer and leave the best epoch in workplace/model."""
+    """Go on from the trained model with the annotators' labels, a part of the other rows, and texts of the stream."""
+    teacher = job.output.rename(job.output.with_name("teacher"))
+    second = replace(job, start=teacher, recipe=job.recipe.model_copy(update={"epochs": EPOCHS}))
+    soft = said_of(teacher, stream, job.labels)
+    found = _train(second, rehearsal(train, job.recipe.seed), validation, soft)
+    kept = ("validation_macro_f1", "validation_accuracy")
+    return {name: found[name] for name in kept} | {"unlabelled_texts": float(len(stream))}
+
+
+def _train(job: _Job, train: Sequence[Row], validation: Sequence[Row], soft: Sequence[Soft] = ()) -> dict[str, float]:
+    """Run the Trainer and leave the best epoch in the job's output."""
     from transformers import DataCollatorWithPadding, Trainer, set_seed
     from transformers.trainer_callback import PrinterCallback
 
+    recipe, labels = job.recipe, job.labels
     set_seed(recipe.seed)  # before the model is made: its head is random
-    arguments = trainer_arguments(recipe, workplace / "checkpoints")
-    model, new = with_our_labels(base.folder, labels, base.name)
-    tokenizer = load_tokenizer(base.folder, base.name)
-    setattr(model.config, FIELD, str(reading))
+    arguments = trainer_arguments(recipe, job.output.with_name("checkpoints"))
+    model, new = with_our_labels(job.start, labels, job.name)
+    tokenizer = load_tokenizer(job.start, job.name)
+    setattr(model.config, FIELD, str(job.reading))
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
-    encoded = [_encode(rows, tokenizer, model, reading) for rows in (train, validation)]
-    check_tokens(tokenizer, encoded[0], base.name)
-    rehearse(model, tokenizer, encoded[0], base.name)
+    parts: tuple[Sequence[Row | Soft], ...] = ([*train, *soft], validation)
+    encoded = [_encode(part, tokenizer, model, job.reading) for part in parts]
+    check_tokens(tokenizer, encoded[0], job.name)
+    rehearse(model, tokenizer, encoded[0], job.name)
     learnt, held = (
-        _examples(rows, read, model.config) for rows, read in zip((train, validation), encoded, strict=True)
+        _examples(part, read, model.config.label2id, labels, soft=bool(soft))
+        for part, read in zip(parts, encoded, strict=True)
     )
     model.to(arguments.device)
     rate = recipe.learning_rate or (SMALL_RATE if model.num_parameters() < SMALL else LARGE_RATE)
@@ -186,13 +218,14 @@ def _train(
         data_collator=DataCollatorWithPadding(tokenizer),
         preprocess_logits_for_metrics=_logits_alone,
         compute_metrics=partial(_validation_metrics, labels=labels),
-        callbacks=[reporter(progress)] if progress else None,
+        compute_loss_func=cross_entropy if soft else None,
+        callbacks=[reporter(job.progress)] if job.progress else None,
     )
     trainer.remove_callback(PrinterCallback)
     outcome = trainer.train()
     tokens.put_back()
-    model.float().save_pretrained(workplace / "model")
-    tokenizer.save_pretrained(workplace / "model")
+    model.float().save_pretrained(job.output)
+    tokenizer.save_pretrained(job.output)
     evaluations = [entry for entry in trainer.state.log_history if "eval_macro_f1" in entry]
     best = max(evaluations, key=lambda entry: entry["eval_macro_f1"])
     return {
@@ -205,15 +238,23 @@ def _train(
     }
 
 
-def _encode(rows: Sequence[Row], tokenizer: Any, model: Any, reading: Reading) -> Encoded:
+def _encode(texts: Sequence[Row | Soft], tokenizer: Any, model: Any, reading: Reading) -> Encoded:
     """Token ids without padding: each batch is padded to its own longest text."""
-    return encode(tokenizer, [row.text for row in rows], tokens_read(model), reading)
+    return encode(tokenizer, [one.text for one in texts], tokens_read(model), reading)
 
 
-def _examples(rows: Sequence[Row], encoded: Encoded, config: Any) -> list[dict[str, Any]]:
+def _examples(
+    texts: Sequence[Row | Soft], encoded: Encoded, outputs: Mapping[str, int], labels: Sequence[str], *, soft: bool
+) -> list[dict[str, Any]]:
+    """The model's inputs of each text, with the number of its output; or with a target for each output where `soft`."""
+    wanted: list[Any] = (
+        [target(one, labels, outputs) for one in texts]
+        if soft
+        else [outputs[one.label] for one in texts if isinstance(one, Row)]
+    )
     return [
-        {**{name: column[index] for name, column in encoded.columns.items()}, "labels": config.label2id[row.label]}
-        for index, row in enumerate(rows)
+        {**{name: column[index] for name, column in encoded.columns.items()}, "labels": wanted[index]}
+        for index in range(len(texts))
     ]
 
 
@@ -226,5 +267,6 @@ def _validation_metrics(evaluated: Any, labels: Sequence[str]) -> dict[str, floa
     """Accuracy and macro-F1; both are the same in any order of the labels."""
     from training.judge.metrics import score_codes
 
-    scores = score_codes(evaluated.label_ids, evaluated.predictions.argmax(axis=1), labels)
+    truth = evaluated.label_ids if evaluated.label_ids.ndim == 1 else evaluated.label_ids.argmax(axis=1)
+    scores = score_codes(truth, evaluated.predictions.argmax(axis=1), labels)
     return {"macro_f1": scores.macro_f1, "accuracy": scores.accuracy}

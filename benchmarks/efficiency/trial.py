@@ -1,0 +1,187 @@
+"""One training of a measurement: labels are asked for as the product asks, merged, learnt from, and judged.
+
+What was asked for is kept beside the models, so that a stopped run goes on and a larger budget begins where a smaller
+one ended.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.efficiency.ledger import Ledger, Result
+from benchmarks.efficiency.task import Task
+from labeling.ask.compose import BatchRules, compose
+from labeling.ask.facts import Fact
+from labeling.ask.pool import Need, Pool, Strategy
+from labeling.ask.strategies.registry import find_strategy
+from storage.records import Split
+from storage.text import cluster_key
+from training.data.clusters import near_any
+from training.judge.evaluate import evaluate, rows_as_examples
+from training.model.classifier import Classifier
+from training.model.finetune import Recipe, finetune
+
+Ask = Callable[["Trials", "Way", int, list[int], int], list[int]]
+"""Chooses positions of the stream: for a way, a seed, the positions that are labelled, and a number of texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How labels are asked for and learnt from: a row of the table.
+
+    `rounds`: the labels that are asked for between two trainings; None asks for all of a budget at once.
+    """
+
+    name: str
+    strategy: str
+    recipe_name: str
+    recipe: Recipe
+    rounds: int | None = None
+    rules: BatchRules | None = None
+
+    def seeded(self, seed: int) -> Recipe:
+        """The recipe with the seed of a trial, which is also the seed of what is asked for."""
+        return self.recipe.model_copy(update={"seed": seed})
+
+
+class Trials:
+    """The trainings of one task, in a folder. `peers` maps a prefix of strategies to a library that asks."""
+
+    def __init__(self, task: Task, folder: Path, ledger: Ledger, console: Console, peers: Mapping[str, Ask]) -> None:
+        self.task, self._folder, self.ledger, self.console, self._peers = task, folder, ledger, console, peers
+
+    def result(self, way: Way, seed: int, labels: int) -> Result:
+        """The finished training of this way with so many labels; it is done now where it is missing."""
+        steps = self._steps(way, labels)
+        key = (self.task.key, way.name, way.seeded(seed).hash(), seed, labels, steps)
+        known = self.ledger.find(key)
+        return known or self._measured(way, seed, labels, steps)
+
+    def model(self, way: Way, seed: int, labels: int) -> Classifier:
+        """The trained model, for the next question; it is trained again where its folder is gone."""
+        if not (self._place(way, seed, labels) / "model").exists():
+            self._measured(way, seed, labels, self._steps(way, labels))
+        return Classifier.load(self._place(way, seed, labels) / "model", self.task.scheme.names)
+
+    def chosen(self, way: Way, seed: int, labels: int) -> list[int]:
+        """The positions of the stream that this way asks about, in the order of asking."""
+        if labels == 0:
+            return []
+        kept = self._place(way, seed, labels) / "chosen.json"
+        if kept.exists():
+            return [int(at) for at in json.loads(kept.read_text())]
+        if way.strategy == "random" and way.rules is None:
+            drawn: list[int] = np.random.default_rng(seed).permutation(len(self.task.stream))[:labels].tolist()
+        elif way.strategy == "all":
+            drawn = list(range(len(self.task.stream)))
+        else:
+            before = self._before(way, labels)
+            answered = self.chosen(way, seed, before)
+            drawn = answered + self._ask(way, seed, answered, labels - before)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(drawn))
+        return drawn
+
+    def _ask(self, way: Way, seed: int, answered: list[int], size: int) -> list[int]:
+        library, _, _ = way.strategy.partition(":")
+        if library in self._peers:
+            return self._peers[library](self, way, seed, answered, size)
+        return ask_as_the_product(self, way, seed, answered, size)
+
+    def _before(self, way: Way, labels: int) -> int:
+        return 0 if way.rounds is None else max(0, labels - way.rounds) // way.rounds * way.rounds
+
+    def _steps(self, way: Way, labels: int) -> tuple[int, ...]:
+        if labels == 0 or way.strategy in ("random", "all"):
+            return ()  # no model is asked: one training is the same in any number of rounds
+        steps: list[int] = []
+        while labels:
+            steps.insert(0, labels - (before := self._before(way, labels)))
+            labels = before
+        return tuple(steps)
+
+    def _measured(self, way: Way, seed: int, labels: int, steps: tuple[int, ...]) -> Result:
+        task, recipe, place = self.task, way.seeded(seed), self._place(way, seed, labels)
+        answered = self.chosen(way, seed, labels)
+        self.console.log(f"{way.name}, seed {seed}, {len(answered)} labels: training")
+        rows = task.rows(answered)
+        shutil.rmtree(place / "model", ignore_errors=True)
+        begun = time.monotonic()
+        made = finetune(rows, task.base, recipe, place / "model", task.scheme.names)
+        seconds = time.monotonic() - begun
+        model = Classifier.load(made.folder, task.scheme.names)
+        judged = evaluate(model, task.judge).scores()
+        kept = evaluate(model, rows_as_examples(row for row in rows if row.split is Split.TEST)).scores()
+        result = Result(
+            strategy=way.name,
+            recipe=way.recipe_name,
+            seed=seed,
+            labels=labels,
+            macro_f1=judged.macro_f1,
+            accuracy=judged.accuracy,
+            recall=judged.recall,
+            seed_test_macro_f1=kept.macro_f1,
+            seconds=seconds,
+            rounds=steps,
+            task=task.key,
+            recipe_hash=recipe.hash(),
+            base_model=task.base.name,
+            exposed=task.base.exposed,
+            note={
+                "asked": len(answered),
+                "by label": _by_label(task, answered),
+                "train rows": made.metrics["train_rows"],
+            },
+        )
+        self.ledger.add(result)
+        return result
+
+    def _place(self, way: Way, seed: int, labels: int) -> Path:
+        if labels == 0:  # a champion is the same, whatever will be asked for
+            return self._folder / "work" / f"{self.task.key}-champion-{way.seeded(seed).hash()[:12]}"
+        name = f"{way.name}-{way.rounds or 'once'}-{way.seeded(seed).hash()[:12]}-{labels}".replace(":", "-")
+        return self._folder / "work" / f"{self.task.key}-{name}"
+
+
+def ask_as_the_product(trials: Trials, way: Way, seed: int, answered: list[int], size: int) -> list[int]:
+    """What `select` would ask, with the champion of this way's last round, on the texts that nobody has labelled."""
+    task = trials.task
+    strategy, rules = find_strategy(way.strategy), way.rules or BatchRules(random_share=0, clip_share=0, quota=0)
+    done = set(answered)
+    waiting = [at for at in range(len(task.stream)) if at not in done]
+    texts = [task.stream.texts[at] for at in waiting]
+    asker = trials.model(way, seed, len(answered))
+    pool = pool_of(asker, texts, strategy, [row.text for row in task.rows(answered) if row.split is Split.TRAIN], seed)
+    names = task.scheme.names
+    facts = [
+        Fact(text, "", None, cluster_key(text), names[at])
+        for text, at in zip(texts, pool.probabilities.argmax(axis=1).tolist(), strict=True)
+    ]
+    draw = np.random.default_rng([seed, len(answered)])
+    aside = [task.stream.texts[at] for at in answered]
+    batch = compose(pool, facts, strategy, rules, size, draw, near_any, aside=aside)
+    return [waiting[one.position] for one in batch.chosen]
+
+
+def pool_of(model: Classifier, texts: Sequence[str], strategy: Strategy, labelled: Sequence[str], seed: int) -> Pool:
+    """The arrays that a strategy needs, by this model."""
+    said = model.predict(texts).probabilities
+    arrays = {}
+    if Need.EMBEDDINGS in strategy.needs:
+        arrays["embeddings"] = model.embed(texts)
+    if Need.LABELLED in strategy.needs:
+        arrays["labelled"] = model.embed(labelled)
+        arrays["labelled_probabilities"] = model.predict(labelled).probabilities
+    if Need.DROPOUT in strategy.needs:
+        arrays["dropout"] = model.predict_with_dropout(texts, passes=10, seed=seed)
+    return Pool(said, **arrays)
+
+
+def _by_label(task: Task, answered: Sequence[int]) -> dict[str, int]:
+    return {label: sum(task.stream.truth[at] == label for at in answered) for label in task.scheme.names}
