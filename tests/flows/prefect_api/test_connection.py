@@ -110,6 +110,10 @@ def test_a_server_whose_database_is_busy_is_asked_again_for_the_same_run() -> No
 def test_a_policy_of_which_one_field_is_given_has_the_others_as_the_deployment_has_them() -> None:
     app, given = FastAPI(), list[object]()
 
+    @app.get("/api/health")
+    def health() -> bool:
+        return True
+
     @app.get("/api/deployments/name/{flow}/{name}")
     def deployment() -> dict[str, object]:
         return {"id": "7", "parameters": {"policy": {"size": 20, "seed": 3}}}
