@@ -12,7 +12,7 @@ _JOINER = "\u2060"
 """Has no width. Some renderers look for addresses after they have read the entities; this breaks the address."""
 
 _ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
-_LIST_NUMBER = re.compile(r"^(\d+)\.(?=\s)")
+_LIST_NUMBER = re.compile(r"^(\d+)\.(?=\s|$)")
 
 
 def plain(words: object) -> str:

@@ -4,9 +4,13 @@ from prefect import State, flow
 from prefect.states import Completed
 
 from flows import artifacts
+from flows.steps.asking import ASKING_LEASE
+from flows.steps.recover import RUN_LEASE
+from flows.steps.rerank import rerank_open
 from flows.steps.score import NO_CHAMPION, score_texts
-from flows.wiring.parts import open_parts
+from flows.wiring.parts import Parts, open_parts
 from flows.wiring.policies import ScorePolicy
+from storage.errors import Busy
 
 
 @flow(name="score", log_prints=True)
@@ -20,4 +24,16 @@ def score(policy: ScorePolicy = ScorePolicy(), event: str | None = None) -> Stat
         names, size = parts.scheme.names, policy.batch_size
         scored = score_texts(parts.texts, parts.registry, champion, names, size, progress, fast=policy.fast)
         artifacts.show_scores(parts.texts.counts(), champion, scored)
-    return Completed(message=f"{scored.texts:,} texts scored by version {champion.version}")
+        ranked = _rerank(parts, champion.version)
+    return Completed(message=f"{scored.texts:,} texts scored by version {champion.version}{ranked}")
+
+
+def _rerank(parts: Parts, version: str) -> str:
+    """Rank the open tasks, where there is a Label Studio; a run that asks meanwhile leaves this to the next score."""
+    if not (parts.settings.label_studio_url and parts.settings.label_studio_token):
+        return ""
+    try:
+        with parts.leases.hold(ASKING_LEASE, RUN_LEASE, wait=RUN_LEASE):
+            return rerank_open(parts.studio, parts.projects, parts.tasks, parts.texts, parts.scheme, version)
+    except Busy as error:
+        return f"; the open tasks keep their order until the next score: {error}"

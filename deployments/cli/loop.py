@@ -73,7 +73,7 @@ def select(
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="The query strategy: a name, or package.module:function; unset: prefect.yaml's, or FINLOOP_STRATEGY."
+            help="The query strategy: a name, or package.module:function; unset: the policy's, or FINLOOP_STRATEGY."
         ),
     ] = None,
     wait: Wait = True,

@@ -52,8 +52,16 @@ class Runs:
         self._connection.check_login()
 
     def start(self, name: str, parameters: dict[str, Any]) -> Run:
-        """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters."""
+        """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters.
+
+        A policy of which only some fields are given has the others as the deployment has them.
+        """
         deployment = self._deployment(name)
+        own = deployment.get("parameters") or {}
+        parameters = {
+            one: {**own[one], **given} if isinstance(given, dict) and isinstance(own.get(one), dict) else given
+            for one, given in parameters.items()
+        }
         # The server starts one run for a key, so the request is safe to send twice.
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid.uuid4())}
         return _run(name, self._connection.ask("POST", f"/deployments/{deployment['id']}/create_flow_run", body))

@@ -94,6 +94,16 @@ class Studio:
         query = {"filters": {"conjunction": "and", "items": [has_some]}}
         return {int(task["id"]) for task in self.tasks(project_id, "id", query)}
 
+    def drafted_tasks(self, project_id: int) -> set[int]:
+        """The ids of the tasks that somebody has begun to annotate, whoever it was."""
+        begun = {"filter": "filter:tasks:draft_exists", "operator": "equal", "type": "Boolean", "value": True}
+        query = {"filters": {"conjunction": "and", "items": [begun]}}
+        return {int(task["id"]) for task in self.tasks(project_id, "id", query)}
+
+    def update_data(self, task_id: int, data: Mapping[str, Any]) -> None:
+        """Replace the data of a task. Raises NotThere where the task is gone."""
+        self.api.tasks.update(str(task_id), data=dict(data))
+
     def task(self, project_id: int, task_id: int) -> dict[str, Any] | None:
         """One task with all its annotations, or None where the project has none of that id."""
         try:

@@ -15,6 +15,7 @@ from labeling.studio.client import Studio
 from labeling.studio.interface import choices_of, control_name, instructions, label_config
 from labeling.studio.marker import Owner, without_markers
 from labeling.studio.owned import SECRET_HEADER, Found, find_ours, hash_of, refuse_other_secret, secret_of, why_left
+from labeling.studio.queue_tab import ensure_tab
 from storage.errors import BadInput
 from storage.labels.projects import Project, Projects, new_epoch
 from storage.scheme import Scheme
@@ -65,6 +66,7 @@ def ensure_project(
         ours = _store(studio, projects, found, why)
         hook = _our_webhook(studio, ours, found.there, webhook_url, webhook_secret)
         _repair(studio, found.there, scheme, owner.marker(found.epoch))
+        ensure_tab(studio, ours.id)
         webhook_id = _webhook(studio, ours, hook, webhook_url, webhook_secret)
         ours = replace(ours, webhook_id=webhook_id, secret_hash=hash_of(webhook_secret))
         projects.put(ours)

@@ -1,6 +1,7 @@
 """What a run leaves for a person to look at."""
 
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,9 +17,11 @@ from flows.artifacts import MOVE_AFTER, Progress
 from flows.prefect_api.connection import login_header
 from flows.steps.promote import Promotion
 from flows.steps.score import Scored
-from storage.records import LabelTask, Purpose, TaskState
+from storage.clock import now
+from storage.records import LabelTask, Prediction, Purpose, TaskState
 from storage.texts.store import Counts
 from tests.fixtures_prefect import AUTH
+from tests.schemes import named
 
 IN_TABLES = ("table", "thead", "tbody", "tr", "th", "td")
 
@@ -39,6 +42,8 @@ class Rendered(HTMLParser):
         self.text += data
 
 
+SAID = Prediction("neutral", named(0.3, 0.4, 0.3), named(0.0, 0.1, 0.0), 0.4, 0.1, "1", now())
+WHY = {"strategy": "badge", "kind": "strategy", "margin": 0.1, "rank": 3, "of": 50}
 HOSTILE = "1. ![x](https://t.example/p) | <img src=x> `a` [y](javascript:alert(1))\n# www.b.example a@b.example &lt;"
 
 
@@ -73,14 +78,34 @@ def test_no_words_of_others_are_markup_in_an_artifact(monkeypatch: pytest.Monkey
     monkeypatch.setattr("flows.artifacts.create_link_artifact", lambda *_, **__: None)
     task = LabelTask("1", HOSTILE, HOSTILE, Purpose.AUDIT, TaskState.SENT, "b")
     artifacts.show_sent(Purpose.AUDIT, [task], "http://labels")
+    asked = replace(task, purpose=Purpose.SELECT, prediction=SAID, worth=1, reason={**WHY, "strategy": HOSTILE})
+    artifacts.show_sent(Purpose.SELECT, [asked], "http://labels", HOSTILE, {HOSTILE: 3})
     artifacts.show_scores(Counts(1, 0, {HOSTILE: 1}), None, Scored(1, 0))
     artifacts.show_promotion(Promotion(HOSTILE, HOSTILE), "http://serving")
-    assert len(shown) == 3
+    assert len(shown) == 5
     for body in shown:
         words = [body] if isinstance(body, str) else [cell for row in body for pair in row.items() for cell in pair]
         assert {tag for one in words for tag in Rendered(one).tags} <= {"p", "h1", "strong", "code", *IN_TABLES}
         # Some renderers make links of bare addresses.
         assert not [mark for mark in ("://", "www.", "b@", "a@") if mark in str(body)]
+
+
+def test_a_select_shows_why_each_text_was_sent_in_the_order_of_worth(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, Any] = {}
+    table = lambda body, key, **_: shown.update({key: body})  # noqa: E731
+    monkeypatch.setattr("flows.artifacts.create_table_artifact", table)
+    monkeypatch.setattr("flows.artifacts.create_link_artifact", lambda *_, **__: None)
+    tasks = [
+        LabelTask(f"{worth}", f"Text {worth} " + "long " * 90, "feed", Purpose.SELECT, TaskState.SENT, "b", SAID,
+                  reason=WHY, worth=worth)
+        for worth in (2, 1)
+    ]  # fmt: skip
+    artifacts.show_sent(Purpose.SELECT, tasks, "http://labels", "badge", {"near a text": 1200})
+    first, second = shown["select-tasks"]
+    assert (first["worth"], second["worth"]) == ("1", "2")
+    assert Rendered(first["why"]).text.strip() == "badge, rank 3 of 50; margin .10"
+    assert len(Rendered(first["text"]).text) <= 200
+    assert [Rendered(cell).text.strip() for cell in shown["select-left-out"][0].values()] == ["near a text", "1,200"]
 
 
 @given(st.text(st.sampled_from('ab1 .*_`<>[]()!|&#-+~:/\\"\n;=@$^{}') | st.characters(codec="utf-8")))

@@ -51,6 +51,14 @@ def test_the_verbs_are_those_of_the_design() -> None:
     assert set(commands()) == VERBS
 
 
+def test_an_unknown_strategy_is_refused_with_the_names_that_there_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, said = finloop(monkeypatch, capsys, "select", "--strategy", "guess")
+    assert code == 2
+    assert "'guess'" in said and "power_margin" in said and "package.module:function" in said
+
+
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_help_says_what_a_verb_does_and_gives_an_example(verb: str) -> None:
     done = CliRunner().invoke(app, [*verb.split(), "--help"], env={"COLUMNS": "200", "TERM": "dumb"})

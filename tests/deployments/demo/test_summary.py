@@ -13,7 +13,7 @@ from flows.prefect_api.runs import Run
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.records import Split
-from tests.fixtures_home import answer, build, put_text, register, sentence
+from tests.fixtures_home import answer, build, put_text, register, registered, sentence
 
 BEGAN = now()
 
@@ -52,7 +52,9 @@ def test_without_a_promotion_there_is_no_latency(last: Round) -> None:
     assert latency(replace(last, first_reply=None), {"retrain": a_run("retrain", 4, 71)}) == {}
 
 
-def test_held_out_texts_were_sent_to_nobody_and_nothing_that_trained_is_like_them(parts: Parts) -> None:
+def test_held_out_texts_were_sent_to_nobody_and_nothing_that_trained_is_like_them(
+    parts: Parts, tiny_model: Path
+) -> None:
     asked = sentence(1, "asked about and answered by somebody")
     answer(parts, asked)
     dataset = build(parts)
@@ -64,5 +66,5 @@ def test_held_out_texts_were_sent_to_nobody_and_nothing_that_trained_is_like_the
     label = parts.labels.trainable()[0]
     AnswerKey(parts.settings.home, parts.scheme).add({**key, label.text_id: "positive"})
     assert unknown.text_id not in key
-    found = _held_out(parts, [dataset.version], seed=0)
+    found = _held_out(parts, [registered(parts, tiny_model, dataset)], seed=0)
     assert (found.texts, found.truth) == ((clean.text,), ("neutral",))

@@ -107,6 +107,27 @@ def test_a_server_whose_database_is_busy_is_asked_again_for_the_same_run() -> No
     assert len(set(keys)) == 1
 
 
+def test_a_policy_of_which_one_field_is_given_has_the_others_as_the_deployment_has_them() -> None:
+    app, given = FastAPI(), list[object]()
+
+    @app.get("/api/health")
+    def health() -> bool:
+        return True
+
+    @app.get("/api/deployments/name/{flow}/{name}")
+    def deployment() -> dict[str, object]:
+        return {"id": "7", "parameters": {"policy": {"size": 20, "seed": 3}}}
+
+    @app.post("/api/deployments/7/create_flow_run")
+    def create(body: dict[str, object]) -> dict[str, str]:
+        given.append(body["parameters"])
+        return {"id": "8", "created": now().isoformat()}
+
+    with serve(app) as url:
+        Runs(PrefectServer(url)).start("select", {"policy": {"strategy": "badge", "seed": 4}})
+    assert given == [{"policy": {"size": 20, "seed": 4, "strategy": "badge"}}]
+
+
 def answering_after(delays: list[float]) -> FastAPI:
     """A Prefect server that keeps each answer back for the next of these seconds."""
     app = FastAPI()
