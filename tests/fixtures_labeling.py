@@ -15,8 +15,9 @@ from sqlalchemy import Engine
 from labeling.answer.consensus import consensus
 from labeling.ask.batch import Batch, choose, choose_audit
 from labeling.ask.candidates import gather
-from labeling.ask.compose import BatchRules, Composition, compose
+from labeling.ask.compose import Composition, compose
 from labeling.ask.pool import Pool, Positions
+from labeling.ask.rules import BatchRules
 from labeling.ask.send import send_batch
 from labeling.ask.strategies.registry import find_strategy
 from labeling.studio.client import Studio
@@ -42,7 +43,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOWHERE = "http://127.0.0.1:9/webhooks/label-studio"
 SECRET = "a-secret-for-tests"
 VERSION = "7"
-PLAIN = BatchRules(random_share=0, clip_share=0, quota=0, min_letters=0)
+PLAIN = BatchRules(random_first=0, random_share=0, clip_share=0, quota=0, min_letters=0)
 """A batch of nothing but what its strategy chooses."""
 
 
@@ -143,9 +144,10 @@ def a_choice(label: str) -> dict[str, Any]:
 def a_text(index: int, audit: bool, scheme: Scheme) -> Text:
     """A text of its own, with a prediction whose margin grows with the index."""
     margin = min(0.9, index / 1000)
-    scores = dict.fromkeys(scheme.names, 0.6 / (len(scheme.names) - 1)) | {scheme.names[1]: 0.4}
+    other = (1 - margin) / len(scheme.names)
+    scores = dict.fromkeys(scheme.names, other) | {scheme.names[1]: other + margin}
     logits = dict.fromkeys(scheme.names, 0.0) | {scheme.names[1]: 0.3}
-    prediction = Prediction(scheme.names[1], scores, logits, 0.4, margin, VERSION, NOON)
+    prediction = Prediction(scheme.names[1], scores, logits, other + margin, margin, VERSION, NOON)
     text = f"Shares of {uuid.uuid4().hex} moved by {index} per cent"
     return Text(text_id(text), text, "feed", audit, NOON, prediction=prediction)
 

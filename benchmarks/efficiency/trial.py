@@ -16,9 +16,10 @@ from rich.console import Console
 
 from benchmarks.efficiency.ledger import Ledger, Result
 from benchmarks.efficiency.task import Task
-from labeling.ask.compose import BatchRules, compose
+from labeling.ask.compose import compose
 from labeling.ask.facts import Fact
 from labeling.ask.pool import Need, Pool, Strategy
+from labeling.ask.rules import BatchRules
 from labeling.ask.strategies.registry import find_strategy
 from storage.records import Row, Split
 from storage.text import cluster_key
@@ -27,6 +28,8 @@ from training.judge.evaluate import evaluate, rows_as_examples
 from training.model.classifier import Classifier
 from training.model.finetune import Recipe, finetune
 
+ALONE = BatchRules(random_first=0, random_share=0, clip_share=0, quota=0)
+"""Rules that leave a strategy alone: what is measured is the strategy."""
 Ask = Callable[["Trials", "Way", int, list[int], int], list[int]]
 """Chooses positions of the stream: for a way, a seed, the positions that are labelled, and a number of texts."""
 
@@ -155,7 +158,7 @@ class Trials:
 def ask_as_the_product(trials: Trials, way: Way, seed: int, answered: list[int], size: int) -> list[int]:
     """What `select` would ask, with the champion of this way's last round, on the texts that nobody has labelled."""
     task = trials.task
-    strategy, rules = find_strategy(way.strategy), way.rules or BatchRules(random_share=0, clip_share=0, quota=0)
+    strategy, rules = find_strategy(way.strategy), (way.rules or ALONE).due(len(answered))
     done = set(answered)
     waiting = [at for at in range(len(task.stream)) if at not in done]
     texts = [task.stream.texts[at] for at in waiting]

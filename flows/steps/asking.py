@@ -12,10 +12,11 @@ from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.ask.again import reserve_lost
 from labeling.ask.batch import Batch, choose, choose_audit
 from labeling.ask.candidates import gather
-from labeling.ask.compose import BatchRules, Composition, compose
+from labeling.ask.compose import Composition, compose
 from labeling.ask.compose import rows as rows_of
 from labeling.ask.facts import main_script
 from labeling.ask.pool import Positions, Strategy
+from labeling.ask.rules import BatchRules
 from labeling.ask.send import recover_batches, send_batch
 from labeling.studio.client import Studio
 from labeling.studio.marker import Owner
@@ -103,13 +104,26 @@ def _chosen(texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader, wish
     found = gather(texts, tasks, scheme.names, reader.champion.version, seed)
     candidates = within_reach(found, wish.strategy.needs)
     pool = arrays(candidates, wish.strategy.needs, scheme.names, reader, seed)
-    script = main_script(row.text for row in reader.trained_on())
+    trained_on = reader.trained_on()
+    script = main_script(row.text for row in trained_on)
+    rules = wish.rules.due(sum(row.origin == "label" for row in trained_on))
 
     def composed(rows: Positions, count: int) -> Composition:
         facts = [candidates.facts[row] for row in rows.tolist()]
         aside = chain(tasks.asked().values(), (text.text for text in texts.random_audit(seed=0)))
         part = rows_of(pool, rows)
-        return compose(part, facts, wish.strategy, wish.rules, count, draw, near_any, aside=aside, script=script)
+        return compose(
+            part,
+            facts,
+            wish.strategy,
+            rules,
+            count,
+            draw,
+            near_any,
+            aside=aside,
+            script=script,
+            sampled=candidates.sampled[rows],
+        )
 
     return choose(texts, tasks, candidates, composed, size)
 

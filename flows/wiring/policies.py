@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from labeling.ask.compose import BatchRules
+from labeling.ask.rules import BatchRules
 from training.data.merge import MergePolicy
 from training.judge.gate import GatePolicy
 from training.model.finetune import Recipe

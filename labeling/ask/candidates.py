@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from labeling.ask.facts import COPY, Fact
 from labeling.ask.pool import Positions, Probabilities
@@ -29,12 +30,14 @@ ASKED = "asked about before"
 class Candidates:
     """Texts outside the audit share without a task, each with the champion's prediction; row i belongs to text i.
 
-    `left_out` maps a reason to the number of texts that were read and left out for that reason.
+    `sampled` (texts,) says which of them are a random sample of all such texts: the others are there because the
+    champion doubts them. `left_out` maps a reason to the number of texts that were read and left out for that reason.
     """
 
     text_ids: tuple[str, ...]
     facts: tuple[Fact, ...] = field(repr=False)
     probabilities: Probabilities = field(repr=False)
+    sampled: npt.NDArray[np.bool_] = field(repr=False)
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -48,6 +51,7 @@ class Candidates:
             text_ids=tuple(self.text_ids[row] for row in rows),
             facts=tuple(self.facts[row] for row in rows),
             probabilities=self.probabilities[positions],
+            sampled=self.sampled[positions],
         )
 
 
@@ -60,15 +64,16 @@ def gather(
     uncertain: int = UNCERTAIN,
     random: int = RANDOM,
 ) -> Candidates:
-    """The texts without a task, by the scores of this version: those of lowest margin first, then random ones.
+    """The texts without a task, by the scores of this version: random ones first, then those of lowest margin.
 
     `labels` are the columns of the probabilities. Of copies that differ only in numbers and links, which a flood of one
     news is made of, the first is taken.
     """
     reader = _Reader(tasks, labels)
-    reader.take(store.lowest_margin(version), uncertain)
     reader.take(store.random_texts(version, seed), random)
-    return reader.candidates()
+    sampled = reader.count
+    reader.take(store.lowest_margin(version), uncertain)
+    return reader.candidates(sampled)
 
 
 class _Reader:
@@ -88,9 +93,16 @@ class _Reader:
             self._facts[text.text_id] = fact
             self._rows.append([text.prediction.scores[label] for label in self._labels])
 
-    def candidates(self) -> Candidates:
+    @property
+    def count(self) -> int:
+        """How many texts were taken so far."""
+        return len(self._rows)
+
+    def candidates(self, sampled: int) -> Candidates:
+        """The texts, of which the first `sampled` are a random sample."""
         rows = np.array(self._rows, dtype=np.float32).reshape(len(self._rows), len(self._labels))
-        return Candidates(tuple(self._facts), tuple(self._facts.values()), rows, dict(self._left_out))
+        is_sampled = np.arange(len(rows)) < sampled
+        return Candidates(tuple(self._facts), tuple(self._facts.values()), rows, is_sampled, dict(self._left_out))
 
     def _fresh(self, texts: Iterable[Text]) -> Iterator[tuple[Text, Fact]]:
         for page in batches(texts, PAGE):

@@ -12,11 +12,11 @@ from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
 
 from labeling.ask.facts import Fact, Near, unfit
 from labeling.ask.pool import Pool, Positions, Strategy
 from labeling.ask.reasons import Kind, Reason
+from labeling.ask.rules import BatchRules
 from labeling.ask.strategies.registry import checked_choice
 from labeling.ask.strategies.uncertainty import margin
 
@@ -27,29 +27,6 @@ DAY_FULL = "the day has its share of the batch"
 
 OVER = 1.5
 """How many times the wanted number a strategy is asked for, because some are near others."""
-
-
-class BatchRules(BaseModel):
-    """What a batch is made of. Unknown names are refused, so that a typing error never silently means the default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    random_share: float = Field(0.15, ge=0, le=1, description="Share of a batch that is drawn at random.")
-    clip_share: float = Field(
-        0.02, ge=0, le=0.5, description="Share of the texts, those of lowest margin, that the strategy never sees."
-    )
-    quota: float = Field(
-        0.1,
-        ge=0,
-        le=0.5,
-        description="Least share of a batch that each predicted label gets, where it has enough texts.",
-    )
-    per_source: float = Field(1.0, gt=0, le=1, description="Most that one source gets of a batch, as a share.")
-    per_day: float = Field(1.0, gt=0, le=1, description="Most that one day gets of a batch, as a share.")
-    min_letters: int = Field(10, ge=0, le=1000, description="Texts of fewer letters are not asked about.")
-    script_share: float = Field(
-        0.5, ge=0, le=1, description="Least share of a text's letters in the script of the seed data; 0 takes any."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +59,16 @@ def compose(
     *,
     aside: Iterable[str] = (),
     script: str = "",
+    sampled: npt.NDArray[np.bool_] | None = None,
 ) -> Composition:
     """A batch of `size` texts, or of fewer where the pool has no more that are fit; `facts[i]` belongs to row i.
 
     The random part is uniform over the fit texts: those with enough letters, in the `script` of the seed data (empty:
     any; see `main_script`), one of each group of copies, and not near the texts `aside`, which were asked about before
-    or belong to the audit. It is drawn before the strategy chooses, and neither caps, quotas nor the clipped share
-    touch it: so what annotators answer on it is an unbiased sample of the fit texts.
+    or belong to the audit. Where a pool holds more than a random sample of the stream, `sampled` (texts,) says which
+    texts are the sample, and the random part comes from them alone. It is drawn before the strategy chooses, and
+    neither caps, quotas nor the clipped share touch it: so what annotators answer on it is an unbiased sample of the
+    fit texts.
 
     The strategy chooses among the rest, without the `clip_share` of lowest margin, which are mostly outliers (Gonsior
     et al., To Softmax, or not to Softmax, 2022). Where a label would miss its quota, the strategy chooses among the
@@ -99,7 +79,7 @@ def compose(
     work = _Work(pool, facts, rules, size, draw, near, tuple(aside), np.ones(len(pool), dtype=bool))
     work.left_out.update(bad.values())
     work.open[list(bad)] = False
-    work.draw_at_random(round(rules.random_share * size))
+    work.draw_at_random(round(rules.random_share * size), sampled)
     work.clip()
     work.ask(strategy)
     return Composition(tuple(_mixed(work.chosen)), dict(sorted((+work.left_out).items())))
@@ -131,8 +111,8 @@ class _Work:
     def places(self) -> int:
         return self.size - len(self.chosen)
 
-    def draw_at_random(self, count: int) -> None:
-        order = self.draw.permutation(np.flatnonzero(self.open))
+    def draw_at_random(self, count: int, sampled: npt.NDArray[np.bool_] | None) -> None:
+        order = self.draw.permutation(np.flatnonzero(self.open if sampled is None else self.open & sampled))
         while len(self.chosen) < count and len(order):
             asked, order = np.split(order, [_over(count - len(self.chosen))])
             for position in self.distinct(asked):

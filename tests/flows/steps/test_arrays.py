@@ -19,7 +19,7 @@ from training.model.classifier import Classifier
 def candidates(count: int) -> Candidates:
     rows = np.random.default_rng(0).dirichlet(np.ones(len(LABELS)), size=count).astype(np.float32)
     facts = tuple(Fact(sentence(number, "rose"), "feed", None, f"{number}") for number in range(count))
-    return Candidates(tuple(f"{number:032x}" for number in range(count)), facts, rows)
+    return Candidates(tuple(f"{number:032x}" for number in range(count)), facts, rows, np.ones(count, dtype=bool))
 
 
 @pytest.fixture

@@ -33,7 +33,10 @@ def predicted(parts: Parts, count: int, version: str, *, audit: bool = False) ->
     """Texts with a prediction by a version, of rising margin; their ids in that order."""
     texts = [put_text(parts, sentence(index, f"{version} {audit}"), audit=audit) for index in range(count)]
     for index, text in enumerate(texts):
-        said = Prediction("neutral", named(0.3, 0.4, 0.3), named(0.0, 0.1, 0.0), 0.4, index / 100, version, now())
+        margin = 0.1 + index / 100
+        other = (1 - margin) / 3
+        scores = named(other, other + margin, other)
+        said = Prediction("neutral", scores, named(0.0, 0.1, 0.0), other + margin, margin, version, now())
         parts.texts.record_predictions([(text.text_id, said)])
     return [text.text_id for text in texts]
 
@@ -98,6 +101,14 @@ def test_the_least_sure_texts_of_the_champion_are_sent_once(own: Parts, reader: 
     assert all(task.purpose is Purpose.SELECT and task.state is TaskState.SENT for task in first)
 
 
+def test_a_champion_that_learnt_few_labels_of_this_stream_asks_at_random(own: Parts, reader: Reader) -> None:
+    predicted(own, 8, "1")  # the champion learnt from the seed data alone
+    asked = asking.ask_to_learn(
+        own.studio, found(own), own.texts, own.tasks, own.scheme, reader, wish(4, random_first=1)
+    )
+    assert [task.reason["kind"] for task in asked.sent if task.reason] == ["random"] * 4
+
+
 def test_repeated_selects_fill_up_to_the_size_and_say_what_is_open(own: Parts, reader: Reader) -> None:
     predicted(own, 6, "1")
     project = found(own)
@@ -117,13 +128,13 @@ def test_the_sent_tasks_say_why_and_the_annotators_page_does_not(own: Parts, rea
     for task in sent:
         data = there[task.text_id]
         assert data["worth"] == task.worth
-        assert data["reason"].startswith("margin .10, rank ") and data["reason"].endswith("of 6; predicted neutral")
+        assert data["reason"].startswith("margin .1") and data["reason"].endswith("of 6; predicted neutral")
     assert "reason" not in label_config(own.scheme)
 
 
 @pytest.mark.parametrize("strategy", ["badge", "core_set", "bald", "typical", "random"])
 def test_a_strategy_gets_what_it_reads_of_the_champion(own: Parts, reader: Reader, strategy: str) -> None:
-    predicted(own, 8, "1")
+    predicted(own, 8, "1")  # the champion learnt from the seed data alone
     where = found(own)
     asked = asking.ask_to_learn(own.studio, where, own.texts, own.tasks, own.scheme, reader, wish(3, strategy))
     assert len(asked.sent) == 3

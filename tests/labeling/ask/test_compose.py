@@ -6,15 +6,17 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from labeling.ask.compose import DAY_FULL, NEAR, OUTLIER, SOURCE_FULL, BatchRules, Composition, compose
+from labeling.ask.compose import DAY_FULL, NEAR, OUTLIER, SOURCE_FULL, Composition, compose
 from labeling.ask.facts import ANOTHER_SCRIPT, COPY, FEW_LETTERS, Fact
 from labeling.ask.pool import Pool
 from labeling.ask.reasons import Kind
+from labeling.ask.rules import BatchRules
 from labeling.ask.strategies.registry import STRATEGIES
 from labeling.ask.strategies.uncertainty import margin
 from tests.labeling.ask.pools import pool_of
@@ -42,10 +44,13 @@ def batch(
     seed: int = 0,
     aside: Iterable[str] = (),
     script: str = "",
+    sampled: npt.NDArray[np.bool_] | None = None,
 ) -> Composition:
     facts = facts or facts_of(pool)
     draw = np.random.default_rng(seed)
-    return compose(pool, facts, STRATEGIES[name], rules, size, draw, near_any, aside=aside, script=script)
+    return compose(
+        pool, facts, STRATEGIES[name], rules, size, draw, near_any, aside=aside, script=script, sampled=sampled
+    )
 
 
 def positions(made: Composition, *kinds: Kind) -> list[int]:
@@ -80,6 +85,13 @@ def test_the_random_part_does_not_depend_on_the_scores() -> None:
     pool, rules = pool_of(40), BatchRules(random_share=0.5)
     other = replace(pool, probabilities=pool.probabilities[::-1].copy())
     assert positions(batch(pool, rules), Kind.RANDOM) == positions(batch(other, rules), Kind.RANDOM)
+
+
+def test_the_random_part_comes_from_the_random_sample_of_the_stream_alone() -> None:
+    sampled = np.arange(40) % 2 == 0
+    made = batch(pool_of(40), BatchRules(random_share=0.5, clip_share=0), 20, sampled=sampled)
+    assert all(sampled[one] for one in positions(made, Kind.RANDOM))
+    assert not all(sampled[one] for one in positions(made, Kind.STRATEGY))
 
 
 def test_each_fit_text_is_drawn_equally_often() -> None:
