@@ -14,6 +14,7 @@ from flows.steps.decide import decided_before, record_decision
 from flows.steps.judge import judge
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE, unusable_noted
 from flows.steps.train import train
+from flows.steps.worth import keep, learning_curve
 from flows.wiring.cures import settings_named
 from flows.wiring.inputs import training_inputs
 from flows.wiring.parts import open_parts
@@ -24,11 +25,15 @@ NOTHING_NEW = "nothing new: every label is in a dataset whose model was judged"
 _build = task(name="build dataset", cache_policy=NO_CACHE)(build_dataset)
 _train = task(name="train", cache_policy=NO_CACHE)(train)
 _judge = task(name="judge", cache_policy=NO_CACHE)(judge)
+_measure = task(name="measure", cache_policy=NO_CACHE)(learning_curve)
 
 
 @flow(name="retrain", log_prints=True)
 def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -> State[None]:  # noqa: B008
-    """Train on seed data and labels; a candidate that the gate promotes becomes the challenger."""
+    """Train on seed data and labels; a candidate that the gate promotes becomes the challenger.
+
+    What labels brought is measured last, when a deployment has been asked for.
+    """
     with (
         open_parts() as parts,
         parts.leases.hold(RETRAIN_LEASE, RUN_LEASE, wait=2 * RUN_LEASE),
@@ -47,4 +52,6 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
             get_run_logger().warning("seed data %s: %s", parts.seed.source, note)
         deliver(parts.outbox, settings.prefect_server)
         artifacts.show_verdict(judged, dataset, parts.seed.bad_lines)
+        curve = _measure(candidate, registry, parts.labels, datasets, parts.scheme)
+        artifacts.show_worth(candidate.version, keep(candidate.version, registry, curve=curve))
     return Completed(message=judged.verdict.reason)
