@@ -29,6 +29,7 @@ from labeling.answer.reconcile import Reconciled
 from labeling.ask.send import said
 from storage.datasets.parents import in_words
 from storage.models.registry import ModelVersion
+from storage.models.worth import MORE, Evidence
 from storage.records import DatasetVersion, LabelTask, Purpose
 from storage.texts.bad_lines import BadLine, noted
 from storage.texts.store import Counts
@@ -128,6 +129,38 @@ def show_verdict(judged: Judged, dataset: DatasetVersion, left_out: Sequence[Bad
         key="verdict",
         description="What the gate said of the candidate",
     )
+
+
+def show_worth(candidate: str, evidence: Evidence) -> None:
+    """Show what labels brought and what more would bring, as far as it was measured."""
+    found = {
+        f"The next {MORE} labels": evidence.curve and evidence.curve.sentence,
+        "The same gain at random": evidence.yardstick and evidence.yardstick.sentence,
+        "Do labels still change the model?": evidence.stability and evidence.stability.sentence,
+    }
+    said = [filled("**{}**: {}.", title, sentence) for title, sentence in found.items() if sentence]
+    if not said:
+        return
+    if evidence.yardstick is None:
+        said.append(
+            filled("`finloop retrain --yardstick` trains another model, and tells what the gain costs at random.")
+        )
+    curve = evidence.curve
+    points = [
+        (one.version, f"{one.labels:,}", f"{one.macro_f1:.3f}", f"{one.gain:+.3f}", f"{one.error:.3f}")
+        for one in (curve.points if curve else ())
+    ]
+    lines = table(["version", "labels", "macro-F1", "above the first", "standard error"], points) if points else ""
+    create_markdown_artifact(
+        filled("# What labels brought until version {}\n\n", candidate) + "\n\n".join([*said, lines]),
+        key="worth",
+        description="What labels brought, and what more would bring",
+    )
+    if curve is not None and len(curve.points) > 1:
+        from training.judge.pictures import learning_curve
+
+        png = base64.b64encode(learning_curve(curve)).decode()
+        create_image_artifact(f"data:image/png;base64,{png}", key="learning-curve", description="Gain by labels")
 
 
 def described(dataset: DatasetVersion, left_out: Sequence[BadLine]) -> str:

@@ -15,6 +15,7 @@ from flows.steps.judge import judge
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE, unusable_noted
 from flows.steps.stream import unlabelled_texts
 from flows.steps.train import train
+from flows.steps.worth import keep, learning_curve
 from flows.wiring.cures import settings_named
 from flows.wiring.inputs import training_inputs
 from flows.wiring.parts import open_parts
@@ -26,11 +27,15 @@ _build = task(name="build dataset", cache_policy=NO_CACHE)(build_dataset)
 _draw = task(name="draw texts without a label", cache_policy=NO_CACHE)(unlabelled_texts)
 _train = task(name="train", cache_policy=NO_CACHE)(train)
 _judge = task(name="judge", cache_policy=NO_CACHE)(judge)
+_measure = task(name="measure", cache_policy=NO_CACHE)(learning_curve)
 
 
 @flow(name="retrain", log_prints=True)
 def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -> State[None]:  # noqa: B008
-    """Train on seed data and labels; a candidate that the gate promotes becomes the challenger."""
+    """Train on seed data and labels; a candidate that the gate promotes becomes the challenger.
+
+    What labels brought is measured last, when a deployment has been asked for.
+    """
     with (
         open_parts() as parts,
         parts.leases.hold(RETRAIN_LEASE, RUN_LEASE, wait=2 * RUN_LEASE),
@@ -50,4 +55,6 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
             get_run_logger().warning("seed data %s: %s", parts.seed.source, note)
         deliver(parts.outbox, settings.prefect_server)
         artifacts.show_verdict(judged, dataset, parts.seed.bad_lines)
+        curve = _measure(candidate, registry, parts.labels, datasets, parts.scheme)
+        artifacts.show_worth(candidate.version, keep(candidate.version, registry, curve=curve))
     return Completed(message=judged.verdict.reason)

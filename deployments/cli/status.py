@@ -8,12 +8,13 @@ from flows.prefect_api.connection import Connection, RunFailed
 from flows.prefect_api.watch import Watch
 from flows.steps.new_labels import count_new
 from flows.steps.servers import Server, Serving, State, look_at, look_at_receiver, look_at_serving
-from flows.steps.standing import Accuracy, Standing, bytes_used, count, production_accuracy
+from flows.steps.standing import Accuracy, Standing, bytes_used, count, newest_evidence, production_accuracy
 from flows.steps.troubles import Problem, ProblemKind, find_models, find_problems
 from flows.wiring.parts import Parts
 from flows.wiring.settings import Settings
 from storage.clock import now
 from storage.errors import Refused, Unreachable
+from storage.models.worth import MORE, Evidence
 from storage.records import Purpose, TaskState
 
 
@@ -34,6 +35,7 @@ def show_standing(found: Standing) -> None:
                 champion="champion" in found.models,
                 answered=f"{Purpose.AUDIT} {TaskState.ANSWERED}" in counts.tasks,
             ),
+            **_said_evidence(found.evidence),
             "models": counted(found.models),
             "served": _said_serving(found.served),
             "label studio": _said_server(found.label_studio),
@@ -67,6 +69,7 @@ def standing(parts: Parts) -> Standing:
             *find_problems(*noted, settings.label_studio_url, servers, _overdue(prefect, settings)),
             *find_models(parts.registry),
         ),
+        evidence=newest_evidence(parts.registry),
     )
 
 
@@ -147,6 +150,16 @@ def _said_scored(found: Standing) -> str:
 def _said_untouched(untouched: int) -> dict[str, str]:
     """A line for the answers that agree with a prefilled answer, which may be less than a person's own answer."""
     return {"untouched answers": f"{untouched:,}: the prefilled answer was accepted as it stood"} if untouched else {}
+
+
+def _said_evidence(evidence: Evidence) -> dict[str, str]:
+    """A line for each thing that a retrain has measured of the labels."""
+    measured = {
+        f"next {MORE} labels": evidence.curve,
+        "the gain at random": evidence.yardstick,
+        "change by labels": evidence.stability,
+    }
+    return {name: found.sentence for name, found in measured.items() if found is not None}
 
 
 def _said_new(found: Standing) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
 from storage.labels.tasks import Tasks
 from storage.models.registry import Registry
+from storage.models.worth import Evidence
 from storage.records import Purpose, TaskState
 from storage.texts.store import TextStore
 from storage.work.outbox import Outbox
@@ -51,7 +52,10 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The whole state. `production_accuracy` is None until the champion has scored a text with an audit label."""
+    """The whole state. `production_accuracy` is None until the champion has scored a text with an audit label.
+
+    `evidence` is the newest of each kind that a retrain has measured.
+    """
 
     counts: Counts
     bytes_used: dict[str, int]
@@ -62,11 +66,12 @@ class Standing:
     label_studio: Server
     prefect: Server
     problems: tuple[Problem, ...]
+    evidence: Evidence = field(default_factory=Evidence)
 
     def to_json(self) -> dict[str, Any]:
         """The values for JSON, the counts on the same level as the others."""
         found = asdict(self)
-        return {**found.pop("counts"), **found}
+        return {**found.pop("counts"), **found, "evidence": self.evidence.model_dump(mode="json")}
 
 
 def count(texts: TextStore, tasks: Tasks, inbox: Inbox, outbox: Outbox, labels: Labels, new: NewLabels) -> Counts:
@@ -111,3 +116,12 @@ def production_accuracy(texts: TextStore, labels: Labels, registry: Registry) ->
         if text.prediction is not None and text.prediction.model_version == champion
     ]
     return Accuracy(sum(right), len(right), *wilson(sum(right), len(right))) if right else None
+
+
+def newest_evidence(registry: Registry) -> Evidence:
+    """The newest evidence of each kind: a yardstick, say, is not measured at every retrain."""
+    found = Evidence()
+    for version in registry.versions():
+        measured = {name: value for name, value in version.evidence if value is not None}
+        found = found.model_copy(update=measured)
+    return found

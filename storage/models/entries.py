@@ -1,6 +1,6 @@
 """What MLflow's model versions say: those of ours have a manifest, those of other people are named."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,17 +8,19 @@ from pydantic import ValidationError
 
 from storage.models.manifest import Manifest
 from storage.models.verdict import Verdict
+from storage.models.worth import Evidence
 
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A registered model; `verdict` is None until the gate has judged the model."""
+    """A registered model. `verdict` is None until the gate has judged it; `evidence` was measured after that."""
 
     version: str
     created_at: datetime
     aliases: tuple[str, ...]
     manifest: Manifest
     verdict: Verdict | None
+    evidence: Evidence = field(default_factory=Evidence)
 
     @property
     def named(self) -> str:
@@ -65,6 +67,7 @@ def version_of(entry: Any, aliases: dict[str, str]) -> ModelVersion:
         aliases=names(aliases, number),
         manifest=_manifest(entry),
         verdict=_verdict(entry),
+        evidence=_evidence(entry),
     )
 
 
@@ -92,3 +95,11 @@ def _verdict(entry: Any) -> Verdict | None:
         return None if (said := entry.tags.get("verdict")) is None else Verdict.model_validate_json(said)
     except ValidationError:
         return None
+
+
+def _evidence(entry: Any) -> Evidence:
+    """The evidence; there is none where nothing was measured, or where it cannot be read."""
+    try:
+        return Evidence.model_validate_json(entry.tags.get("evidence", "{}"))
+    except ValidationError:
+        return Evidence()

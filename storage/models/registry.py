@@ -22,6 +22,7 @@ from storage.models.mlflow_store import connect, connect_to_read, database_file,
 from storage.models.places import PLACE_TAG, UNREGISTERED, copy_model, folder_of, kept, place_of
 from storage.models.registration import MODEL_NAME, OURS, forget, prepared, registered
 from storage.models.verdict import Verdict
+from storage.models.worth import Evidence
 from storage.sql.files import check_file, is_writable, private_file, private_folder
 
 if TYPE_CHECKING:
@@ -200,6 +201,12 @@ class Registry:
         number = self.resolve(version).version
         with self._writing() as client:
             client.set_model_version_tag(MODEL_NAME, number, "verdict", verdict.model_dump_json())
+
+    def record_evidence(self, version: str, evidence: Evidence) -> None:
+        """Store what was measured of a version; later evidence replaces earlier evidence."""
+        number = self.resolve(version).version
+        with self._writing() as client:
+            client.set_model_version_tag(MODEL_NAME, number, "evidence", evidence.model_dump_json())
 
     def _check_labels(self, manifest: Manifest, what: str) -> None:
         if set(manifest.labels) != set(self._labels):

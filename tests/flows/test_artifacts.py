@@ -18,6 +18,7 @@ from flows.prefect_api.connection import login_header
 from flows.steps.promote import Promotion
 from flows.steps.score import Scored
 from storage.clock import now
+from storage.models.worth import CurvePoint, Evidence, LearningCurve, Worth
 from storage.records import LabelTask, Prediction, Purpose, TaskState
 from storage.texts.store import Counts
 from tests.fixtures_prefect import AUTH
@@ -75,14 +76,16 @@ def test_no_words_of_others_are_markup_in_an_artifact(monkeypatch: pytest.Monkey
     shown: list[Any] = []
     for kind in ("table", "markdown"):
         monkeypatch.setattr(f"flows.artifacts.create_{kind}_artifact", lambda body, **_: shown.append(body))
-    monkeypatch.setattr("flows.artifacts.create_link_artifact", lambda *_, **__: None)
+    for kind in ("link", "image"):
+        monkeypatch.setattr(f"flows.artifacts.create_{kind}_artifact", lambda *_, **__: None)
     task = LabelTask("1", HOSTILE, HOSTILE, Purpose.AUDIT, TaskState.SENT, "b")
     artifacts.show_sent(Purpose.AUDIT, [task], "http://labels")
     asked = replace(task, purpose=Purpose.SELECT, prediction=SAID, worth=1, reason={**WHY, "strategy": HOSTILE})
     artifacts.show_sent(Purpose.SELECT, [asked], "http://labels", HOSTILE, {HOSTILE: 3})
     artifacts.show_scores(Counts(1, 0, {HOSTILE: 1}), None, Scored(1, 0))
     artifacts.show_promotion(Promotion(HOSTILE, HOSTILE), "http://serving")
-    assert len(shown) == 5
+    artifacts.show_worth(HOSTILE, Evidence(curve=a_curve(HOSTILE)))
+    assert len(shown) == 6
     for body in shown:
         words = [body] if isinstance(body, str) else [cell for row in body for pair in row.items() for cell in pair]
         assert {tag for one in words for tag in Rendered(one).tags} <= {"p", "h1", "strong", "code", *IN_TABLES}
@@ -106,6 +109,28 @@ def test_a_select_shows_why_each_text_was_sent_in_the_order_of_worth(monkeypatch
     assert Rendered(first["why"]).text.strip() == "badge, rank 3 of 50; margin .10"
     assert len(Rendered(first["text"]).text) <= 200
     assert [Rendered(cell).text.strip() for cell in shown["select-left-out"][0].values()] == ["near a text", "1,200"]
+
+
+def a_curve(version: str) -> LearningCurve:
+    points = (
+        CurvePoint(version=version, labels=0, macro_f1=0.7),
+        CurvePoint(version=version, labels=300, macro_f1=0.73, gain=0.03, error=0.01),
+    )
+    return LearningCurve(audit_rows=200, points=points, worth=Worth(points=0.6, low=0.2, high=1.0))
+
+
+def test_the_worth_of_labels_is_a_sentence_a_table_and_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, str] = {}
+    for kind in ("markdown", "image"):
+        monkeypatch.setattr(f"flows.artifacts.create_{kind}_artifact", lambda body, key, **_: shown.update({key: body}))
+    artifacts.show_worth("2", Evidence())
+    assert shown == {}
+    artifacts.show_worth("2", Evidence(curve=a_curve("2")))
+    reader = Rendered(shown["worth"])
+    assert a_curve("2").sentence in reader.text
+    assert "table" in reader.tags
+    assert "finloop retrain --yardstick" in reader.text
+    assert shown["learning-curve"].startswith("data:image/png;base64,")
 
 
 @given(st.text(st.sampled_from('ab1 .*_`<>[]()!|&#-+~:/\\"\n;=@$^{}') | st.characters(codec="utf-8")))

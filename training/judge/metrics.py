@@ -17,6 +17,8 @@ Codes = npt.NDArray[np.int64]
 """(rows,) positions in the labels of the scheme."""
 Interval = tuple[float, float]
 CONFIDENCE = 0.95
+NORMAL = 1.96
+"""Standard errors from the estimate to an end of its interval, where it is normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class Difference:
     macro_f1: float
     low: float
     high: float
+
+    @property
+    def error(self) -> float:
+        """The standard error of a normal distribution with this interval; 0 where the two models never differ."""
+        return max(self.high - self.macro_f1, self.macro_f1 - self.low) / NORMAL
 
 
 def codes(said: Sequence[str], labels: Sequence[str]) -> Codes:

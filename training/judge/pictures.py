@@ -1,4 +1,4 @@
-"""Draws confusion matrices for the artifacts of a run, so that a person sees at once which labels are mixed up."""
+"""Draws what a run shows in its artifacts: which labels are mixed up, and what labels brought."""
 
 import io
 from collections.abc import Sequence
@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from training.judge.metrics import Scores
+from storage.models.worth import MORE, LearningCurve
+from training.judge.curves import Gain, grown, growth
+from training.judge.metrics import NORMAL, Scores
 
 DOTS_PER_INCH = 110
 CELL = 0.75
@@ -56,3 +58,39 @@ def _draw(axes: Any, name: str, scores: Scores) -> None:
     axes.set_title(
         f"{name}: macro-F1 {scores.macro_f1:.3f}, accuracy {scores.accuracy:.3f}, n {scores.n:,}", fontsize=10
     )
+
+
+def learning_curve(curve: LearningCurve) -> bytes:
+    """A PNG of a curve: each version's gain in points with its 95 % interval, and the fitted growth with its band."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes: Any = figure.subplots()
+    labels = [one.labels for one in curve.points]
+    gains, halves = [100 * one.gain for one in curve.points], [100 * NORMAL * one.error for one in curve.points]
+    axes.errorbar(labels, gains, yerr=halves, fmt="o", color="black", capsize=3)
+    for one, gain in zip(curve.points, gains, strict=True):
+        axes.annotate(f"version {one.version}", (one.labels, gain), xytext=(5, 5), textcoords="offset points")
+    _band(axes, curve)
+    axes.axhline(0.0, color="grey", linewidth=0.8)
+    axes.set_xlabel("annotators' labels")
+    axes.set_ylabel("points of macro-F1 above the first version")
+    axes.set_title(f"audit slice, {curve.audit_rows:,} rows", fontsize=10)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
+    return png.getvalue()
+
+
+def _band(axes: Any, curve: LearningCurve) -> None:
+    """The fitted growth from the first version to MORE labels beyond the newest, where one was fitted."""
+    start, *rest = curve.points
+    fitted = growth([Gain(one.labels, one.gain, one.error) for one in rest], start.labels)
+    if fitted is None:
+        return
+    labels = np.linspace(start.labels, curve.points[-1].labels + MORE, 60)
+    ahead = 100 * np.array([grown(start.labels, count) for count in labels])
+    half = NORMAL * fitted.error
+    axes.plot(labels, ahead * fitted.beta, color="tab:blue")
+    axes.fill_between(labels, ahead * (fitted.beta - half), ahead * (fitted.beta + half), color="tab:blue", alpha=0.2)

@@ -8,6 +8,7 @@ from deployments.cli.status import said_accuracy, said_problem, show_standing
 from flows.steps.servers import Server, Serving, State
 from flows.steps.standing import Accuracy, Counts, Standing
 from flows.steps.troubles import Problem, ProblemKind
+from storage.models.worth import Evidence, LearningCurve
 
 KINDS = ProblemKind
 
@@ -106,3 +107,17 @@ def test_the_table_says_what_is_served(served: Serving, said: str, capsys: pytes
     assert lines["scored"].startswith("2 of 4 by the champion (version 7); 1 last by")
     assert lines["kept"] == "7 webhooks, 2 intents; finloop.db 2.5 MB"
     assert lines["problems"] == "none"
+
+
+def test_what_was_measured_of_the_labels_is_a_line_and_a_home_without_it_says_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    down = Server(State.NOT_STARTED, None)
+    counts = Counts("sqlite", {"all": 0, "audit": 0}, {}, {}, {}, 0, 0, 0, 0)
+    curve = LearningCurve(audit_rows=3, points=())
+    for evidence in (Evidence(), Evidence(curve=curve)):
+        show_standing(Standing(counts, {}, 100, None, {}, Serving(State.NOT_STARTED, None), down, down, (), evidence))
+    without, given = capsys.readouterr().out.split("next 100 labels")
+    said = " ".join(given.replace("│", " ").split())
+    assert said.startswith(curve.sentence)
+    assert "at random" not in without + given

@@ -2,9 +2,10 @@
 
 import struct
 
+from storage.models.worth import CurvePoint, LearningCurve
 from tests.schemes import LABELS
 from training.judge.metrics import score
-from training.judge.pictures import confusion_matrices
+from training.judge.pictures import confusion_matrices, learning_curve
 
 SCORES = score([*LABELS, LABELS[0]], [*LABELS, LABELS[2]], LABELS)
 
@@ -32,4 +33,17 @@ def test_drawing_leaves_no_figure_behind() -> None:
     from matplotlib import pyplot
 
     confusion_matrices([("m", SCORES)], "t")
+    learning_curve(a_curve(0.02))
     assert pyplot.get_fignums() == []
+
+
+def a_curve(gain: float) -> LearningCurve:
+    first = CurvePoint(version="1", labels=0, macro_f1=0.7)
+    last = CurvePoint(version="2", labels=300, macro_f1=0.7 + gain, gain=gain, error=0.01)
+    return LearningCurve(audit_rows=200, points=(first, last))
+
+
+def test_a_curve_shows_its_gains_also_where_no_growth_can_be_fitted() -> None:
+    assert learning_curve(a_curve(0.02)) != learning_curve(a_curve(0.03))
+    alone = a_curve(0.02).model_copy(update={"points": a_curve(0.02).points[:1]})
+    assert size(learning_curve(alone)) == size(learning_curve(a_curve(0.02)))

@@ -1,0 +1,114 @@
+"""Measures what labels brought, by running earlier versions again on the audit rows that none of them trained near.
+
+This comes after the verdict, and no deployment waits for it. A run that dies meanwhile leaves the version without
+evidence, which harms nobody; `finloop retrain` measures again with the next labels.
+"""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from flows.steps.judge import audit_slice
+from storage.datasets.parents import LABEL
+from storage.datasets.versions import Datasets
+from storage.errors import BadInput, CorruptModel, UnknownVersion
+from storage.labels.annotations import Labels
+from storage.models.registry import ModelVersion, Registry
+from storage.models.worth import LEAST_AUDIT_ROWS, CurvePoint, Evidence, LearningCurve
+from storage.records import DatasetVersion
+from storage.scheme import Scheme
+
+if TYPE_CHECKING:
+    from training.judge.evaluate import Evaluation, Examples
+
+MOST = 8
+"""Versions on a curve: each is loaded and reads every audit row."""
+
+
+def learning_curve(
+    candidate: ModelVersion, registry: Registry, labels: Labels, datasets: Datasets, scheme: Scheme
+) -> LearningCurve:
+    """The candidate and the promoted versions of its recipe on the same audit rows, and what more labels are worth.
+
+    A version whose model or dataset cannot be read is left out. With too few audit rows no model is run.
+    """
+    found = _readable(milestones(candidate, registry), registry, datasets)
+    rows = audit_slice(labels, datasets, registry, [version for version, _ in found])
+    if len(rows) < LEAST_AUDIT_ROWS:
+        return LearningCurve(audit_rows=len(rows), points=())
+    ran = [
+        (one, _labels(dataset), evaluation)
+        for one, dataset in found
+        if (evaluation := ran_on(one, rows, registry, scheme)) is not None
+    ]
+    return _curve(ran, len(rows))
+
+
+def milestones(candidate: ModelVersion, registry: Registry) -> list[ModelVersion]:
+    """The candidate and the earlier promoted versions of its recipe, oldest first: MOST, the first always among them.
+
+    Versions of another recipe or base model are no part: they differ by more than their labels.
+    """
+    found = [
+        one
+        for one in registry.versions()
+        if one.manifest.recipe_hash == candidate.manifest.recipe_hash
+        and int(one.version) < int(candidate.version)
+        and one.verdict is not None
+        and one.verdict.promoted
+    ]
+    return [*found[:1], *found[1:][-(MOST - 2) :], candidate]
+
+
+def ran_on(version: ModelVersion, rows: "Examples", registry: Registry, scheme: Scheme) -> "Evaluation | None":
+    """A version's predictions for the rows; None where its folder is gone or damaged."""
+    from training.judge.evaluate import evaluate
+    from training.model.classifier import Classifier
+
+    with suppress(CorruptModel, BadInput):
+        return evaluate(Classifier.load(registry.folder(version.version), scheme.names), rows)
+    return None
+
+
+def keep(version: str, registry: Registry, **measured: object) -> Evidence:
+    """Store what was measured beside a version, with what was stored before."""
+    evidence = registry.resolve(version).evidence.model_copy(update=measured)
+    registry.record_evidence(version, evidence)
+    return evidence
+
+
+def _readable(
+    versions: list[ModelVersion], registry: Registry, datasets: Datasets
+) -> list[tuple[ModelVersion, DatasetVersion]]:
+    found = []
+    for one in versions:
+        with suppress(UnknownVersion, CorruptModel):
+            registry.folder(one.version)  # raises where the folder is gone or damaged
+            found.append((one, datasets.load(one.manifest.dataset_version)))
+    return found
+
+
+def _labels(dataset: DatasetVersion) -> int:
+    return sum(row.origin == LABEL for row in dataset.rows)
+
+
+def _curve(ran: "list[tuple[ModelVersion, int, Evaluation]]", rows: int) -> LearningCurve:
+    """The curve of evaluations, oldest first. Where two models never differ, one row's weight is the error."""
+    from training.judge.curves import Gain, worth_of_more
+
+    points, gains = list[CurvePoint](), list[Gain]()
+    for version, labels, evaluation in ran:
+        difference = evaluation.against(ran[0][2])
+        error = max(difference.error, 1 / rows)
+        if points:
+            gains.append(Gain(labels, difference.macro_f1, error))
+        points.append(
+            CurvePoint(
+                version=version.version,
+                labels=labels,
+                macro_f1=evaluation.scores().macro_f1,
+                gain=difference.macro_f1,
+                error=error if points else 0.0,
+            )
+        )
+    worth = worth_of_more(gains, points[0].labels) if gains else None
+    return LearningCurve(audit_rows=rows, points=tuple(points), worth=worth)
