@@ -52,8 +52,14 @@ class Runs:
         self._connection.check_login()
 
     def start(self, name: str, parameters: dict[str, Any]) -> Run:
-        """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters."""
+        """Start a run of a deployment, now. Raises RunFailed where the server refuses the parameters.
+
+        What a given policy leaves open is as the deployment's own policy says.
+        """
         deployment = self._deployment(name)
+        if "policy" in parameters:
+            own = (deployment.get("parameters") or {}).get("policy") or {}
+            parameters = {**parameters, "policy": {**own, **parameters["policy"]}}
         # The server starts one run for a key, so the request is safe to send twice.
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid.uuid4())}
         return _run(name, self._connection.ask("POST", f"/deployments/{deployment['id']}/create_flow_run", body))
