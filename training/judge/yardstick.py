@@ -26,8 +26,8 @@ def cost_at_random(first: Evaluation, chosen: Evaluation, random: Evaluation, ra
     """How many random labels would have brought `chosen` its gain over `first`, as `random` had so many.
 
     The random model gives beta of gain(n) = beta * log(1 + n / 100) (training/judge/curves.py), and the gain of
-    `chosen` is looked up on this curve. The interval is of a bootstrap over the rows, which all three models share. Raises
-    BadInput where the rows differ.
+    `chosen` is looked up on this curve. The interval is of a bootstrap over the rows, which all three models share.
+    Raises BadInput where the rows differ.
     """
     if not first.truth == chosen.truth == random.truth:
         raise BadInput("models are compared on different rows")
