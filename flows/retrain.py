@@ -16,10 +16,13 @@ from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE, unusable_noted
 from flows.steps.stream import unlabelled_texts
 from flows.steps.train import train
 from flows.steps.worth import keep, learning_curve
+from flows.steps.yardstick import Trainer, yardstick
 from flows.wiring.cures import settings_named
 from flows.wiring.inputs import training_inputs
-from flows.wiring.parts import open_parts
+from flows.wiring.parts import Parts, open_parts
 from flows.wiring.policies import RetrainPolicy
+from storage.models.registry import ModelVersion
+from storage.models.worth import Yardstick
 
 NOTHING_NEW = "nothing new: every label is in a dataset whose model was judged"
 
@@ -28,6 +31,7 @@ _draw = task(name="draw texts without a label", cache_policy=NO_CACHE)(unlabelle
 _train = task(name="train", cache_policy=NO_CACHE)(train)
 _judge = task(name="judge", cache_policy=NO_CACHE)(judge)
 _measure = task(name="measure", cache_policy=NO_CACHE)(learning_curve)
+_yardstick = task(name="yardstick", cache_policy=NO_CACHE)(yardstick)
 
 
 @flow(name="retrain", log_prints=True)
@@ -45,6 +49,9 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         settings, registry, datasets = parts.settings, parts.registry, parts.datasets
         dataset = _build(parts.labels, parts.texts, datasets, parts.seed, policy.merge, parts.scheme)
         if decided_before(dataset, policy.recipe.hash_on(parts.base_model.name), registry, datasets, parts.problems):
+            known = registry.find(dataset.version, policy.recipe.hash_on(parts.base_model.name))
+            if known is not None and policy.yardstick:
+                return Completed(message=_compared(parts, policy, known).sentence)
             return Completed(message=NOTHING_NEW)
         progress = artifacts.Progress("training", "training")
         stream = _draw(parts.texts, registry, dataset, policy.recipe.self_training, policy.recipe.seed)
@@ -57,4 +64,15 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         artifacts.show_verdict(judged, dataset, parts.seed.bad_lines)
         curve = _measure(candidate, registry, parts.labels, datasets, parts.scheme)
         artifacts.show_worth(candidate.version, keep(candidate.version, registry, curve=curve))
+        if policy.yardstick:
+            _compared(parts, policy, candidate)
     return Completed(message=judged.verdict.reason)
+
+
+def _compared(parts: Parts, policy: RetrainPolicy, candidate: ModelVersion) -> Yardstick:
+    """Measure, keep and show what the candidate's gain would have cost at random."""
+    progress = artifacts.Progress("yardstick", "training on the random share of the labels")
+    trainer = Trainer(parts.base_model, policy.recipe, progress)
+    found = _yardstick(candidate, trainer, parts.registry, parts.labels, parts.tasks, parts.datasets, parts.scheme)
+    artifacts.show_worth(candidate.version, keep(candidate.version, parts.registry, yardstick=found))
+    return found

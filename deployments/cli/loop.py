@@ -99,9 +99,18 @@ def prune(wait: Wait = True, as_json: Json = False) -> None:
     _run("prune", {}, wait, as_json)
 
 
-def retrain(wait: Wait = True, as_json: Json = False) -> None:
+def retrain(
+    yardstick: Annotated[
+        bool,
+        typer.Option(
+            "--yardstick", help="Train a second model on the random labels alone: what would the gain cost at random?"
+        ),
+    ] = False,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
     """Train on seed data and labels; the gate decides whether the candidate is deployed."""
-    _run("retrain", {}, wait, as_json)
+    _run("retrain", {"policy": {"yardstick": True}} if yardstick else {}, wait, as_json)
 
 
 def deploy(

@@ -125,10 +125,11 @@ def latency(last: Round, runs: dict[str, Run]) -> dict[str, float]:
         return {}
     training, judging = last.task_seconds.get("train", 0.0), last.task_seconds.get("judge", 0.0)
     total = last.first_reply - last.last_label
+    handed = min(retrain.ended, deploy.started)  # a retrain goes on to measure when the deployment has been asked for
     parts = {
         "last label to start of retrain": (retrain.started - last.last_label_at).total_seconds(),
-        "retrain less training and evaluation": (retrain.ended - retrain.started).total_seconds() - training - judging,
-        "end of retrain to start of deploy": (deploy.started - retrain.ended).total_seconds(),
+        "retrain less training and evaluation": (handed - retrain.started).total_seconds() - training - judging,
+        "end of retrain to start of deploy": (deploy.started - handed).total_seconds(),
     }
     parts["deploy until the first answer"] = total - training - judging - sum(parts.values())
     figures = {"total": total, "training": training, "evaluation": judging, "rest": total - training - judging, **parts}

@@ -59,3 +59,8 @@ class RetrainPolicy(Policy):
     merge: MergePolicy = Field(default_factory=MergePolicy, description="How seed data and labels become rows.")
     recipe: Recipe = Field(default_factory=Recipe, description="How the model is trained.")
     gate: GatePolicy = Field(default_factory=GatePolicy, description="What a candidate must reach.")
+    yardstick: bool = Field(
+        False,
+        description="Train a second model on the random share of the labels, to tell what the gain costs at random. "
+        "It doubles the time of a retrain; a deployment does not wait for it.",
+    )
