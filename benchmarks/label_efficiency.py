@@ -57,7 +57,8 @@ def ways(names: Sequence[str], rounds: int, quick: bool) -> list[Way]:
         recipe = "new" if recipe == "new" or strategy == "default" else "before"
         policy = SelectPolicy()
         if strategy == "default":
-            made.append(Way(name, DEFAULT_STRATEGY, recipe, recipes[recipe], rounds, policy.rules))
+            steps = None if DEFAULT_STRATEGY == "random" else rounds  # chance needs no model
+            made.append(Way(name, DEFAULT_STRATEGY, recipe, recipes[recipe], steps, policy.rules))
             continue
         if strategy not in ("none", "all") and strategy.partition(":")[0] not in PEERS:
             find_strategy(strategy)
