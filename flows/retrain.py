@@ -54,7 +54,7 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
                 return Completed(message=_compared(parts, policy, known).sentence)
             return Completed(message=NOTHING_NEW)
         progress = artifacts.Progress("training", "training")
-        stream = _draw(parts.texts, registry, dataset, policy.recipe.self_training, policy.recipe.seed)
+        stream = _draw(parts.texts, dataset, policy.recipe.self_training, policy.recipe.seed)
         candidate = _train(dataset, parts.base_model, registry, policy.recipe, parts.scheme, progress, stream)
         judged = _judge(candidate, dataset, registry, parts.labels, datasets, parts.scheme, policy.gate)
         record_decision(judged.verdict, dataset, registry, datasets, parts.outbox, parts.problems)

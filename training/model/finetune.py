@@ -178,11 +178,19 @@ def _learn_from_stream(
 ) -> dict[str, float]:
     """Go on from the trained model with the annotators' labels, a part of the other rows, and texts of the stream."""
     teacher = job.output.rename(job.output.with_name("teacher"))
-    second = replace(job, start=teacher, recipe=job.recipe.model_copy(update={"epochs": EPOCHS}))
+    epochs = job.recipe.model_copy(update={"epochs": EPOCHS})
+    second = replace(job, start=teacher, recipe=epochs, progress=_of_stream(job.progress))
     soft = said_of(teacher, stream, job.labels)
     found = _train(second, rehearsal(train, job.recipe.seed), validation, soft)
     kept = ("validation_macro_f1", "validation_accuracy")
     return {name: found[name] for name in kept} | {"unlabelled_texts": float(len(stream))}
+
+
+def _of_stream(progress: Progress | None) -> Progress | None:
+    """The progress of the second training, which begins at nothing again and says so."""
+    if progress is None:
+        return None
+    return lambda share, message: progress(share, f"learning from the stream, {message}")
 
 
 def _train(job: _Job, train: Sequence[Row], validation: Sequence[Row], soft: Sequence[Soft] = ()) -> dict[str, float]:

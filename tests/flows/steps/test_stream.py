@@ -17,7 +17,7 @@ def scored_by_a_champion(parts: Parts, model: Path) -> None:
 
 
 def drawn(parts: Parts, dataset: DatasetVersion, size: int = 50) -> list[str]:
-    return unlabelled_texts(parts.texts, parts.registry, dataset, size, seed=1)
+    return unlabelled_texts(parts.texts, dataset, size, seed=1)
 
 
 def test_only_texts_that_judge_nothing_and_have_no_label_are_drawn(parts: Parts, tiny_model: Path) -> None:
@@ -43,6 +43,15 @@ def test_no_more_are_drawn_than_the_recipe_asks_for(parts: Parts, tiny_model: Pa
     assert len(drawn(parts, dataset, size=4)) == 4
     assert drawn(parts, dataset, size=4) == drawn(parts, dataset, size=4)
     assert drawn(parts, dataset, size=0) == []
+
+
+def test_texts_that_an_earlier_champion_scored_are_drawn_too(parts: Parts, tiny_model: Path) -> None:
+    dataset = build(parts)
+    put_text(parts, sentence(1, "is free to teach"))
+    scored_by_a_champion(parts, tiny_model)
+    later = register(parts, tiny_model, "later", shift=1.0)
+    parts.registry.set_alias("champion", later.version)
+    assert len(drawn(parts, dataset)) == 1
 
 
 def test_without_a_champion_nothing_is_drawn(parts: Parts) -> None:
