@@ -36,7 +36,7 @@ from flows.wiring.settings import DEFAULT_STRATEGY
 from labeling.ask.strategies.registry import find_strategy
 from storage.errors import FinloopError
 from storage.scheme import DEFAULT
-from training.model.finetune import Recipe
+from training.model.recipe import Recipe
 
 ROUNDS = 150
 """The labels of one round: with the default rules the first round is random, and the champion's doubt asks the next."""

@@ -24,7 +24,8 @@ from deployments.demo.summary import slices
 from flows.wiring.parts import Parts, open_parts
 from training.judge.evaluate import Examples, evaluate
 from training.model.classifier import Classifier
-from training.model.finetune import Recipe, finetune
+from training.model.finetune import finetune
+from training.model.recipe import Recipe
 
 Slices = list[tuple[str, str, Examples]]
 Measured = dict[str, list[dict[str, float]]]

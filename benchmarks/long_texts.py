@@ -31,8 +31,9 @@ from training.data.seed import read_seed
 from training.judge.metrics import score
 from training.model.base_model import find_base_model
 from training.model.classifier import Classifier, Probabilities
-from training.model.finetune import Recipe, finetune
+from training.model.finetune import finetune
 from training.model.reading import MAX_TOKENS, Reading
+from training.model.recipe import Recipe
 
 PLACES = ("first", "middle", "last")
 AROUND = 9

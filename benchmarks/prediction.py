@@ -32,9 +32,10 @@ from training.data.sample.writer import sample_seed
 from training.data.seed import read_seed
 from training.model.base_model import find_base_model
 from training.model.classifier import Classifier, Predicted, choose_device, label_columns, softmax
-from training.model.finetune import Recipe, finetune
+from training.model.finetune import finetune
 from training.model.precision import Precision, agreement, bf16_pays
 from training.model.reading import MAX_TOKENS, encode, reading_of, tokens_read
+from training.model.recipe import Recipe
 
 PIPELINE, EXACT, FAST, ONNX = "transformers pipeline", "finloop exact", "finloop fast", "ONNX Runtime int8"
 PEERS = (PIPELINE, EXACT, FAST, ONNX)

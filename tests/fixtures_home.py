@@ -27,7 +27,7 @@ from storage.records import Annotation, AnnotationKey, DatasetVersion, Purpose, 
 from storage.text import text_id
 from tests.schemes import LABELS
 from training.judge.gate import GatePolicy
-from training.model.finetune import Recipe
+from training.model.recipe import Recipe
 
 TOKEN = "let me in"
 NEWS = {"positive": "rose", "neutral": "meeting held", "negative": "fell"}

@@ -26,7 +26,8 @@ from storage.text import cluster_key
 from training.data.clusters import near_any
 from training.judge.evaluate import evaluate, rows_as_examples
 from training.model.classifier import Classifier
-from training.model.finetune import Recipe, finetune
+from training.model.finetune import finetune
+from training.model.recipe import Recipe
 
 ALONE = BatchRules(random_first=0, random_share=0, clip_share=0, quota=0)
 """Rules that leave a strategy alone: what is measured is the strategy."""

@@ -19,7 +19,7 @@ from storage.texts.bad_lines import BadLine
 from storage.texts.paging import batches
 
 if TYPE_CHECKING:
-    from training.model.finetune import Recipe
+    from training.model.recipe import Recipe
 
 PAGE = 1024
 

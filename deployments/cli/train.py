@@ -49,7 +49,7 @@ def train(
 ) -> None:
     """Train a model on a file or folder, with no server, and measure it on rows that it never saw."""
     from deployments.cli.offline import train_offline
-    from training.model.finetune import Recipe
+    from training.model.recipe import Recipe
 
     recipe = Recipe(epochs=epochs, learning_rate=lr, batch_size=batch_size, limit=limit)
     with bar("train") as move:

@@ -19,7 +19,7 @@ from storage.scheme import Scheme
 
 if TYPE_CHECKING:
     from training.model.base_model import BaseModel
-    from training.model.finetune import Recipe
+    from training.model.recipe import Recipe
 
 Progress = Callable[[float, str], None]
 

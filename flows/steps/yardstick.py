@@ -28,7 +28,7 @@ from storage.scheme import Scheme
 if TYPE_CHECKING:
     from training.judge.evaluate import Evaluation, Examples
     from training.model.base_model import BaseModel
-    from training.model.finetune import Recipe
+    from training.model.recipe import Recipe
 
 LEAST_RANDOM = 20
 """With fewer random labels, what they brought is luck."""

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from labeling.ask.rules import BatchRules
 from training.data.merge import MergePolicy
 from training.judge.gate import GatePolicy
-from training.model.finetune import Recipe
+from training.model.recipe import Recipe
 
 
 class Policy(BaseModel):

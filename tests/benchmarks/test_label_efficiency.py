@@ -10,7 +10,7 @@ from benchmarks.efficiency.ledger import Ledger, Result
 from benchmarks.efficiency.table import by_way, interval, paired, ratios
 from benchmarks.label_efficiency import BEFORE, ways
 from storage.errors import BadInput
-from training.model.finetune import Recipe
+from training.model.recipe import Recipe
 
 ONE = Result(
     strategy="random",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from training.model.finetune import Recipe
+    from training.model.recipe import Recipe
 
 
 def trainer_arguments(recipe: "Recipe", checkpoints: Path) -> Any:

@@ -11,7 +11,7 @@ from flows.steps.recover import UNFINISHED
 from flows.wiring.parts import Parts
 from storage.errors import UnknownVersion
 from tests.fixtures_home import POLICY, a_verdict, answer, build, decide, is_new, judged, register, registered, sentence
-from training.model.finetune import Recipe
+from training.model.recipe import Recipe
 
 
 def given_up(parts: Parts, key: str, watermark: int) -> None:

@@ -16,7 +16,7 @@ from storage.models.places import room_for
 from storage.models.registry import ModelVersion
 from storage.records import DatasetVersion
 from tests.fixtures_home import POLICY, build, recipe_hash
-from training.model.finetune import Recipe
+from training.model.recipe import Recipe
 
 
 def trained(parts: Parts, dataset: DatasetVersion, progress: Callable[[float, str], None]) -> ModelVersion:

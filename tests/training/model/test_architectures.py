@@ -11,7 +11,8 @@ from tests.schemes import LABELS
 from tests.training.model.architectures import CONFIGS, POSITIONS, write_base, write_sentencepiece
 from training.model.base_model import BaseModel, find_base_model
 from training.model.classifier import Classifier
-from training.model.finetune import Recipe, finetune
+from training.model.finetune import finetune
+from training.model.recipe import Recipe
 
 SHORT = [f"company {number} {word} in the quarter" for number in range(4) for word in ("rose", "meeting", "fell")]
 OF_PIECES = ("XLM-RoBERTa", "CamemBERT", "ALBERT", "XLNet", "T5")

@@ -19,8 +19,9 @@ from tests.fixtures_models import write_tiny_model
 from tests.schemes import LABELS
 from training.model.base_model import BaseModel
 from training.model.classifier import Classifier
-from training.model.finetune import Finetuned, Recipe, _label_weight, _training_rows, finetune
+from training.model.finetune import Finetuned, _label_weight, _training_rows, finetune
 from training.model.head import with_our_labels
+from training.model.recipe import Recipe
 
 WORDS = {"positive": "rose", "neutral": "meeting", "negative": "fell"}
 QUICK = Recipe(epochs=20, learning_rate=3e-3, batch_size=8, seed=1)

@@ -14,8 +14,9 @@ from tests.fixtures_models import WORDS, write_tiny_model
 from training.judge.evaluate import evaluate, rows_as_examples
 from training.model.base_model import BaseModel
 from training.model.classifier import Classifier, to_predictions
-from training.model.finetune import Recipe, finetune
+from training.model.finetune import finetune
 from training.model.head import with_our_labels
+from training.model.recipe import Recipe
 
 RECIPE = Recipe(epochs=5, learning_rate=3e-3, batch_size=16)
 OWN = [word for word in WORDS.split() if word.isalpha() and len(word) > 3]

@@ -18,7 +18,8 @@ from storage.text import text_id
 from tests.schemes import LABELS
 from tests.training.model.architectures import WORDS, write_base, write_tokenizer
 from training.model.base_model import find_base_model
-from training.model.finetune import Recipe, finetune
+from training.model.finetune import finetune
+from training.model.recipe import Recipe
 from training.model.soundness import load_tokenizer
 
 TEXTS = [f"company {number} {word} in the quarter" for number in range(2) for word in ("rose", "meeting", "fell")]
