@@ -13,6 +13,7 @@ from flows.steps.dataset import build_dataset
 from flows.steps.decide import decided_before, record_decision
 from flows.steps.judge import judge
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE, unusable_noted
+from flows.steps.stability import stability
 from flows.steps.stream import unlabelled_texts
 from flows.steps.train import train
 from flows.steps.worth import keep, learning_curve
@@ -31,6 +32,7 @@ _draw = task(name="draw texts without a label", cache_policy=NO_CACHE)(unlabelle
 _train = task(name="train", cache_policy=NO_CACHE)(train)
 _judge = task(name="judge", cache_policy=NO_CACHE)(judge)
 _measure = task(name="measure", cache_policy=NO_CACHE)(learning_curve)
+_compare = task(name="compare versions", cache_policy=NO_CACHE)(stability)
 _yardstick = task(name="yardstick", cache_policy=NO_CACHE)(yardstick)
 
 
@@ -63,7 +65,8 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         deliver(parts.outbox, settings.prefect_server)
         artifacts.show_verdict(judged, dataset, parts.seed.bad_lines)
         curve = _measure(candidate, registry, parts.labels, datasets, parts.scheme)
-        artifacts.show_worth(candidate.version, keep(candidate.version, registry, curve=curve))
+        stable = _compare(candidate, registry, parts.texts, parts.scheme)
+        artifacts.show_worth(candidate.version, keep(candidate.version, registry, curve=curve, stability=stable))
         if policy.yardstick:
             _compared(parts, policy, candidate)
     return Completed(message=judged.verdict.reason)

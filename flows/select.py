@@ -29,9 +29,10 @@ def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 
         with parts.leases.hold(asking.ASKING_LEASE, RUN_LEASE, wait=5 * RUN_LEASE):
             project = asking.our_project(parts.studio, parts.projects, parts.leases, parts.tasks, parts.wanted_project)
             reader = Reader(champion, parts.registry, parts.datasets, parts.embeddings)
-            wish = asking.Wish(policy.size, strategy, policy.rules, policy.seed)
+            size, fewer = asking.due(policy.size, champion if policy.fewer_when_stable else None)
+            wish = asking.Wish(size, strategy, policy.rules, policy.seed)
             asked = asking.ask_to_learn(parts.studio, project, parts.texts, parts.tasks, parts.scheme, reader, wish)
             artifacts.show_sent(Purpose.SELECT, asked.sent, project.url, strategy.name, asked.left_out)
-            if asked.sent or asked.open_before >= policy.size:
-                return Completed(message=asked.said(project.url))
+            if asked.sent or asked.open_before >= size:
+                return Completed(message=asked.said(project.url) + fewer)
             return Completed(message=asking.why_nothing(parts.texts, champion.version))

@@ -157,6 +157,7 @@ def _said_evidence(evidence: Evidence) -> dict[str, str]:
     measured = {
         f"next {MORE} labels": evidence.curve,
         "the gain at random": evidence.yardstick,
+        "change by labels": evidence.stability,
     }
     return {name: found.sentence for name, found in measured.items() if found is not None}
 

@@ -26,6 +26,7 @@ from storage.labels.annotations import Labels
 from storage.labels.inbox import Inbox
 from storage.labels.projects import Project, Projects
 from storage.labels.tasks import Tasks
+from storage.models.registry import ModelVersion
 from storage.records import LabelTask, Purpose
 from storage.scheme import Scheme
 from storage.texts.store import TextStore
@@ -78,6 +79,17 @@ class Wish:
     strategy: Strategy
     rules: BatchRules = field(default_factory=BatchRules)
     seed: int = 0
+
+
+def due(size: int, champion: ModelVersion | None) -> tuple[int, str]:
+    """How many texts shall wait for an answer, and what to say: half of them where labels no longer change the model.
+
+    Without a champion's comparison all of them are due.
+    """
+    stable = champion.evidence.stability if champion else None
+    if stable is None or not stable.stable:
+        return size, ""
+    return max(1, size // 2), f"; half of {size:,} were due: {stable.sentence}"
 
 
 def ask_to_learn(

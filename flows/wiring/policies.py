@@ -40,6 +40,9 @@ class SelectPolicy(Policy):
         description="The query strategy: the name of one, or package.module:function. Empty: FINLOOP_STRATEGY.",
     )
     rules: BatchRules = Field(default_factory=BatchRules, description="What a batch is made of.")
+    fewer_when_stable: bool = Field(
+        True, description="Ask for half as many where labels no longer change the model, by the champion's comparison."
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="The seed of all chance; each select draws anew.")
     unscored_share: float = Field(
         0.05, ge=0, le=1, description="With more texts that the champion has not scored, they are scored first."

@@ -6,6 +6,8 @@ Unknown fields are passed over, so that an older finloop reads the evidence of a
 
 from pydantic import BaseModel, ConfigDict
 
+from storage.models.stability import Stability
+
 LEAST_AUDIT_ROWS = 20
 """With fewer audit rows nothing is said of the worth of labels: the normal approximation of errors has no ground."""
 MORE = 100
@@ -108,6 +110,7 @@ class Evidence(_Value):
 
     curve: LearningCurve | None = None
     yardstick: Yardstick | None = None
+    stability: Stability | None = None
 
 
 def signed(points: float) -> str:
