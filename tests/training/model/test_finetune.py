@@ -182,7 +182,7 @@ def test_few_labels_beside_many_sentences_reach_the_full_weight() -> None:
 
 def test_a_recipe_is_named_by_everything_in_it() -> None:
     changed = {"epochs": 5, "learning_rate": 1e-4, "head_rate": 5, "batch_size": 32,
-               "weight_decay": 0.1, "warmup": 0.2, "label_weight": 2, "label_share": 0.5,
+               "weight_decay": 0.1, "warmup": 0.2, "label_weight": 2, "label_share": 0.5, "self_training": 9,
                "limit": 10, "seed": 1}  # fmt: skip
     assert set(changed) == set(Recipe.model_fields)
     hashes = {Recipe(**{name: value}).hash() for name, value in changed.items()}
