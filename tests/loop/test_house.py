@@ -98,8 +98,9 @@ def test_every_run_leaves_what_a_person_reads(house: House, answered: Answered) 
     verdict = house.parts.registry.versions()[-1].verdict
     assert verdict is not None and verdict.reason in found["verdict"]
     assert answered.selected[0].text[:20] in found["select-tasks"]
-    margins = re.findall(r'"margin": "([\d.]+)"', found["select-tasks"])
-    assert len(margins) == SELECTED and margins == sorted(margins)
+    worth = [int(number) for number in re.findall(r'"worth": "(\d+)"', found["select-tasks"])]
+    assert worth == list(range(1, SELECTED + 1))
+    assert found["select-tasks"].count("drawn at random") == SELECTED, "the champion has learnt no label yet"
     assert "had already seen PhraseBank labels" in found["verdict"]
     assert {one["base model"].partition(" ")[2] for one in house.json("models")} == {"(saw PhraseBank labels)"}
 
