@@ -39,7 +39,7 @@ from storage.scheme import DEFAULT
 from training.model.recipe import Recipe
 
 ROUNDS = 150
-"""The labels of one round: with the default rules the first round is random, and the champion's doubt asks the next."""
+"""The labels of one round of `default`; the first rounds are random by its rules (`random_first`)."""
 
 BEFORE = Recipe(epochs=4, head_rate=10, batch_size=16, label_weight=3, label_share=0.2, self_training=0)
 """The recipe before this benchmark existed, for ever: the yardstick must not move when the product's recipe does."""

@@ -159,11 +159,12 @@ class Trials:
 def ask_as_the_product(trials: Trials, way: Way, seed: int, answered: list[int], size: int) -> list[int]:
     """What `select` would ask, with the champion of this way's last round, on the texts that nobody has labelled."""
     task = trials.task
-    strategy, rules = find_strategy(way.strategy), (way.rules or ALONE).due(len(answered))
+    rules = way.rules or ALONE
+    strategy, learnt = find_strategy(way.strategy), len(answered)
     done = set(answered)
     waiting = [at for at in range(len(task.stream)) if at not in done]
     texts = [task.stream.texts[at] for at in waiting]
-    asker = trials.model(way, seed, len(answered))
+    asker = trials.model(way, seed, learnt if learnt >= rules.random_first else 0)  # chance needs no newer model
     pool = pool_of(asker, texts, strategy, [row.text for row in task.rows(answered) if row.split is Split.TRAIN], seed)
     names = task.scheme.names
     facts = [
@@ -172,7 +173,7 @@ def ask_as_the_product(trials: Trials, way: Way, seed: int, answered: list[int],
     ]
     draw = np.random.default_rng([seed, len(answered)])
     aside = [task.stream.texts[at] for at in answered]
-    batch = compose(pool, facts, strategy, rules, size, draw, near_any, aside=aside)
+    batch = compose(pool, facts, strategy, rules.due(learnt), size, draw, near_any, aside=aside)
     return [waiting[one.position] for one in batch.chosen]
 
 

@@ -11,7 +11,7 @@ class BatchRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     random_first: int = Field(
-        150, ge=0, le=100_000, description="All texts are drawn at random until the champion has learnt so many labels."
+        300, ge=0, le=100_000, description="All texts are drawn at random until the champion has learnt so many labels."
     )
     random_share: float = Field(0.15, ge=0, le=1, description="Share of a batch that is drawn at random.")
     clip_share: float = Field(
