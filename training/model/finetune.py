@@ -61,9 +61,11 @@ def finetune(
     """Train on the train rows, keep the epoch with the best macro-F1 on the validation rows, write it to `output`.
 
     `labels` are all labels of the scheme: a label without a row gets an output too. `output` appears only when it is
-    complete; checkpoints lie beside it during the training. The order of `rows` does not matter. Where annotators'
-    labels are among the rows, the model then learns from the first `recipe.self_training` of the `unlabelled` texts
-    what it says of them itself; the caller sees to it that none of them judges (audit, test rows).
+    complete; checkpoints lie beside it during the training. The order of `rows` does not matter.
+
+    Where annotators' labels are among the rows, the model then learns from the first `recipe.self_training` of the
+    `unlabelled` texts what it says of them itself, but never from more texts than rows, which bounds the time. The
+    caller sees to it that none of the texts judges (audit, test rows).
     Raises BadInput where `output` is not empty, or where there is no train row or no validation row.
     """
     started = time.monotonic()
@@ -82,7 +84,7 @@ def finetune(
             job = _Job(base.folder, base.name, recipe, workplace / "model", tuple(labels), progress, reading)
             metrics = _train(job, train, validation)
             asked = any(row.origin == "label" for row in train)
-            stream = tuple(unlabelled)[: recipe.self_training] if asked else ()
+            stream = tuple(unlabelled)[: min(recipe.self_training, len(train))] if asked else ()
             if stream:
                 metrics |= _learn_from_stream(job, train, validation, stream)
         job.output.replace(output)

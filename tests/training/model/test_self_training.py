@@ -80,6 +80,12 @@ def test_a_model_learns_from_the_stream_after_its_labels(tiny_base: BaseModel, t
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_no_more_texts_than_rows_are_learnt_from(tiny_base: BaseModel, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"self_training": 1000, "epochs": 1})
+    made = finetune(asked(), tiny_base, recipe, tmp_path / "model", LABELS, unlabelled=STREAM * 3)
+    assert len(made.unlabelled) == made.metrics["train_rows"] < len(STREAM * 3)
+
+
 def test_without_annotators_labels_the_stream_teaches_nothing(tiny_base: BaseModel, tmp_path: Path) -> None:
     made = trained(tiny_base, tmp_path, rows(each=8), STREAM)
     assert made.unlabelled == ()
