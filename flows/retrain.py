@@ -50,8 +50,9 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
     ):
         settings, registry, datasets = parts.settings, parts.registry, parts.datasets
         dataset = _build(parts.labels, parts.texts, datasets, parts.seed, policy.merge, parts.scheme)
-        if decided_before(dataset, policy.recipe.hash_on(parts.base_model.name), registry, datasets, parts.problems):
-            known = registry.find(dataset.version, policy.recipe.hash_on(parts.base_model.name))
+        recipe_hash = policy.recipe.hash_on(parts.base_model.name)
+        if decided_before(dataset, recipe_hash, registry, datasets, parts.problems):
+            known = registry.find(dataset.version, recipe_hash)
             if known is not None and policy.yardstick:
                 return Completed(message=_compared(parts, policy, known).sentence)
             return Completed(message=NOTHING_NEW)

@@ -11,6 +11,7 @@ import numpy as np
 
 from labeling.ask.candidates import Candidates
 from labeling.ask.pool import Need, Pool
+from labeling.ask.strategies.uncertainty import margin
 from storage.datasets.versions import Datasets
 from storage.errors import UnknownVersion
 from storage.models.registry import ModelVersion, Registry
@@ -45,8 +46,7 @@ def within_reach(candidates: Candidates, needs: frozenset[Need]) -> Candidates:
     """The candidates that can be read as often as the strategy needs: with dropout, those of lowest margin."""
     if Need.DROPOUT not in needs or len(candidates) <= DROPOUT_TEXTS:
         return candidates
-    two = np.partition(candidates.probabilities, -2, axis=1)[:, -2:]
-    return candidates.at(np.argsort(two[:, 1] - two[:, 0], kind="stable")[:DROPOUT_TEXTS])
+    return candidates.at(np.argsort(-margin(candidates.probabilities), kind="stable")[:DROPOUT_TEXTS])
 
 
 def arrays(candidates: Candidates, needs: frozenset[Need], labels: Sequence[str], reader: Reader, seed: int) -> Pool:
