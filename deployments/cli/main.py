@@ -12,6 +12,7 @@ import typer
 
 from deployments.cli import datasets, loop, models, processes, train
 from deployments.cli.terminal import exit_codes
+from deployments.supervisor.cores import share_cores
 from storage.errors import BadInput
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ def main() -> None:
     """The entry point: named errors become a message and an exit code."""
     _ask_loopback_directly()
     _show_what_can_be_shown()
+    share_cores()
     with exit_codes():
         _check_folder()
         app()

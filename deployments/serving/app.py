@@ -24,7 +24,7 @@ from deployments.serving.prediction_log import PredictionLog
 from deployments.serving.service import Service, TheService
 from deployments.serving.swap import Load, LoadFailed, NotPrepared, load_classifier
 from deployments.serving.wire import BODY, FORM, PredictRequest, TextPrediction, TextPredictions, documented, to_wire
-from deployments.supervisor.cores import limit_threads
+from deployments.supervisor.cores import limit_threads, share_cores
 from deployments.web import server
 from deployments.web.json_route import JsonRoute, aside
 from storage.errors import BadInput, CorruptModel, FinloopError, UnknownVersion
@@ -169,6 +169,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     arguments = parser.parse_args()
     limit_threads()
+    share_cores()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         with open_parts() as made:

@@ -26,6 +26,15 @@ def limit_threads() -> None:
     os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS") or str(cores())
 
 
+def share_cores() -> None:
+    """Have threads of those libraries, here and in child processes, sleep while they wait for each other.
+
+    By default a waiting thread keeps its core busy. Beside other work the thread that it waits for then gets no core.
+    The user's own OMP_WAIT_POLICY is kept.
+    """
+    os.environ["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY") or "PASSIVE"
+
+
 def _affinity() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -1,10 +1,11 @@
 """A process uses the cores that its control groups give it, not those of the machine."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from deployments.supervisor.cores import cores, limit_threads
+from deployments.supervisor.cores import cores, limit_threads, share_cores
 
 V1 = "4:memory:/a/b\n3:cpu,cpuacct:/a/b\n0::/\n"
 CASES = {
@@ -74,11 +75,18 @@ def test_the_least_of_affinity_and_quotas_counts(case: str, tmp_path: Path) -> N
 
 
 def test_libraries_get_the_cores_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     monkeypatch.setenv("OMP_NUM_THREADS", "")
     limit_threads()
     assert os.environ["OMP_NUM_THREADS"] == str(cores())
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     limit_threads()
     assert os.environ["OMP_NUM_THREADS"] == "3"
+
+
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")
+    share_cores()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    share_cores()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
