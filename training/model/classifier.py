@@ -67,6 +67,10 @@ class Predicted:
         return cls(pieces[0].labels, *(np.concatenate([getattr(piece, name) for piece in pieces]) for name in columns))
 
 
+class NoEmbeddings(BadInput):
+    """The architecture of a model gives no hidden states."""
+
+
 class Classifier:
     """A loaded model in evaluation mode. Safe to use from several threads."""
 
@@ -121,7 +125,7 @@ class Classifier:
     def look(
         self, texts: Sequence[str], batch_size: int = BATCH, precision: Precision = Precision.EXACT
     ) -> tuple[Predicted, Embeddings]:
-        """The predictions and the embeddings of `texts`, in one pass. Raises BadInput where a model has no states."""
+        """The predictions and the embeddings of `texts`, in one pass. Raises NoEmbeddings without hidden states."""
         encoded = self._encode(texts)
         logits = np.zeros((len(texts), len(self._labels)), dtype=np.float32)
         embeddings: Embeddings | None = None
@@ -202,7 +206,7 @@ class Classifier:
         """The mean state of each text's tokens. Of an encoder with a decoder (T5, BART), the encoder's states count."""
         layers = getattr(output, "encoder_hidden_states", None) or getattr(output, "hidden_states", None)
         if not layers:
-            raise BadInput(
+            raise NoEmbeddings(
                 f"the model {self._model.config.model_type} gives no hidden states: texts have no embeddings"
             )
         weights = mask.unsqueeze(-1).float()

@@ -16,22 +16,20 @@ from storage.errors import BadInput
 from storage.records import Row, Split
 from training.model.arguments import trainer_arguments
 from training.model.base_model import BaseModel
-from training.model.head import output_labels, with_our_labels
+from training.model.head import output_labels
 from training.model.optimizer import parameter_groups
 from training.model.progress import Progress, reporter, silence
-from training.model.reading import FIELD, Encoded, Reading, encode, tokens_read
+from training.model.reading import Encoded, Reading, encode, tokens_read
 from training.model.recipe import Recipe
 from training.model.self_training import EPOCHS, Soft, cross_entropy, rehearsal, said_of, target
-from training.model.soundness import check_tokens, load_tokenizer, rehearse
+from training.model.soundness import check_tokens, rehearse
+from training.model.untrained import READING, open_untrained
 from training.model.vocabulary import UsedTokens
 
 SMALL = 50_000_000
 """A model with fewer parameters gets the larger rate, which it needs when rows are few: MiniLM (23 million) on 945
 sentences reached a macro-F1 of .77, .76 and .69 with the larger rate (three seeds), .63 and .70 with the smaller."""
 SMALL_RATE, LARGE_RATE = 1e-4, 5e-5
-
-READING = Reading.HEAD_AND_TAIL
-"""How new models read a long text (benchmarks/long_texts.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +154,7 @@ def _train(job: _Job, train: Sequence[Row], validation: Sequence[Row], soft: Seq
     recipe, labels = job.recipe, job.labels
     set_seed(recipe.seed)  # before the model is made: its head is random
     arguments = trainer_arguments(recipe, job.output.with_name("checkpoints"))
-    model, new = with_our_labels(job.start, labels, job.name)
-    tokenizer = load_tokenizer(job.start, job.name)
-    setattr(model.config, FIELD, str(job.reading))
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
+    model, tokenizer, new = open_untrained(job.start, labels, job.name, job.reading)
     parts: tuple[Sequence[Row | Soft], ...] = ([*train, *soft], validation)
     encoded = [_encode(part, tokenizer, model, job.reading) for part in parts]
     check_tokens(tokenizer, encoded[0], job.name)

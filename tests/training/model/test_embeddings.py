@@ -7,10 +7,9 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from storage.errors import BadInput
 from tests.schemes import LABELS
 from tests.training.model.architectures import CONFIGS, write_base
-from training.model.classifier import Classifier
+from training.model.classifier import Classifier, NoEmbeddings
 
 TEXTS = ["profit rose", "the company said that net sales fell sharply in the quarter", "loss"]
 
@@ -73,5 +72,5 @@ def test_a_model_without_hidden_states_is_named(tiny_model: Path) -> None:
     whole = AutoModelForSequenceClassification.from_pretrained(tiny_model)
     classifier = Classifier(Stateless(whole), AutoTokenizer.from_pretrained(tiny_model), LABELS, "cpu")
     assert len(classifier.predict(TEXTS).logits) == len(TEXTS)
-    with pytest.raises(BadInput, match="bert gives no hidden states"):
+    with pytest.raises(NoEmbeddings, match="bert gives no hidden states"):
         classifier.embed(TEXTS)
