@@ -193,14 +193,14 @@ def show_sync(found: Reconciled, restarted: Sequence[str]) -> None:
 
 
 def _task_line(task: LabelTask) -> dict[str, object]:
-    if task.prediction is None or task.purpose is Purpose.AUDIT:
+    if task.purpose is Purpose.AUDIT:
         return {"source": task.source, "text": task.text}
     # The text comes last: it is wide, and would push the other columns out of sight.
     return {
         "worth": task.worth,
         "why": said(task),
-        "prediction": task.prediction.label,
-        "confidence": f"{task.prediction.confidence:.3f}",
+        "prediction": task.prediction.label if task.prediction else "none",
+        "confidence": f"{task.prediction.confidence:.3f}" if task.prediction else "",
         "source": task.source,
         "text": shorten(task.text, START, placeholder=" …"),
     }

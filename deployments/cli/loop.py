@@ -79,7 +79,10 @@ def select(
     wait: Wait = True,
     as_json: Json = False,
 ) -> None:
-    """Send the texts that are worth a label to annotators, with the model's answer beside each."""
+    """Send the texts that are worth a label to annotators, with the model's answer beside each.
+
+    Before there is a champion, typical texts are sent without an answer.
+    """
     if strategy is not None and ":" not in strategy:  # a user's own function may lie on the workers' machine alone
         from labeling.ask.strategies.registry import find_strategy
 

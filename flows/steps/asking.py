@@ -1,22 +1,16 @@
 """Asks annotators: finds our Label Studio project, sends texts, reads what webhooks missed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from functools import partial
 
-import numpy as np
-
-from flows.steps.arrays import Reader, arrays, within_reach
+from flows.steps.arrays import Reader
+from flows.steps.base_reader import CHANCE, TYPICAL, BaseReader
+from flows.steps.choice import Wish, by_base_model, by_champion
 from labeling.answer.forget import forget_failed
 from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.ask.again import reserve_lost
-from labeling.ask.batch import Batch, choose, choose_audit
-from labeling.ask.candidates import gather
-from labeling.ask.compose import Composition, compose
-from labeling.ask.compose import rows as rows_of
-from labeling.ask.facts import main_script
-from labeling.ask.pool import Positions, Strategy
-from labeling.ask.rules import BatchRules
+from labeling.ask.batch import Batch, choose_audit
 from labeling.ask.send import recover_batches, send_batch
 from labeling.studio.client import Studio
 from labeling.studio.marker import Owner
@@ -34,6 +28,10 @@ from storage.work.leases import Leases
 
 ASKING_LEASE = "asking"
 """One run at a time counts the open tasks and adds to them."""
+
+NOTHING_LEFT = "no text sent: every text that may be asked about was sent before, or is a near copy of a text that was"
+FIRST_MODEL = "`finloop retrain` makes the first model"
+NOTHING_YET = f"there are no texts and no champion yet: `finloop ingest` stores texts, and {FIRST_MODEL}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +68,11 @@ class Asked:
         before = f"; {self.open_before} are still open" if self.open_before else ""
         return f"{len(self.sent)} texts sent to {url}{before}"
 
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """How many texts shall wait for an answer, and how they are chosen; `seed` fixes all chance."""
-
-    size: int
-    strategy: Strategy
-    rules: BatchRules = field(default_factory=BatchRules)
-    seed: int = 0
+    @property
+    def strategy(self) -> str:
+        """The strategy that chose the sent texts, beside the part that was drawn at random."""
+        names = {str(one.reason["strategy"]) for one in self.sent if one.reason}
+        return next(iter(names - {CHANCE.name}), CHANCE.name)
 
 
 def due(size: int, champion: ModelVersion | None) -> tuple[int, str]:
@@ -99,45 +93,26 @@ def ask_to_learn(
 
     Lost tasks and batches of killed senders come first. The caller holds ASKING_LEASE, or two runs exceed the size.
     """
+    chosen = partial(by_champion, texts, tasks, scheme, reader, wish)
+    return _filled(studio, where, tasks, scheme, wish.size, chosen)
+
+
+def ask_first(
+    studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, reader: BaseReader, wish: Wish
+) -> Asked:
+    """Fill the open tasks of select without a champion, as `ask_to_learn` does with one."""
+    return _filled(studio, where, tasks, scheme, wish.size, partial(by_base_model, texts, tasks, reader, wish))
+
+
+def _filled(
+    studio: Studio, where: Project, tasks: Tasks, scheme: Scheme, size: int, choose: Callable[[int], Batch]
+) -> Asked:
     _send_rest(studio, where, tasks, scheme)
     before = tasks.unanswered(where.server, where.id, Purpose.SELECT)
-    if before >= wish.size:
+    if before >= size:
         return Asked([], before)
-    batch = _chosen(texts, tasks, scheme, reader, wish, wish.size - before)
+    batch = choose(size - before)
     return Asked(_send(studio, where, tasks, scheme, batch), before, batch.left_out)
-
-
-def _chosen(texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader, wish: Wish, size: int) -> Batch:
-    """Reserve a batch. Each select draws anew: the number of texts that were asked about is part of its seed."""
-    from training.data.clusters import near_any
-
-    draw = np.random.default_rng([wish.seed, len(tasks.asked())])
-    seed = int(draw.integers(2**31))
-    found = gather(texts, tasks, scheme.names, reader.champion.version, seed)
-    candidates = within_reach(found, wish.strategy.needs)
-    pool = arrays(candidates, wish.strategy.needs, scheme.names, reader, seed)
-    trained_on = reader.trained_on()
-    script = main_script(row.text for row in trained_on)
-    rules = wish.rules.due(sum(row.origin == "label" for row in trained_on))
-
-    def composed(rows: Positions, count: int) -> Composition:
-        facts = [candidates.facts[row] for row in rows.tolist()]
-        aside = chain(tasks.asked().values(), (text.text for text in texts.random_audit(seed=0)))
-        part = rows_of(pool, rows)
-        return compose(
-            part,
-            facts,
-            wish.strategy,
-            rules,
-            count,
-            draw,
-            near_any,
-            aside=aside,
-            script=script,
-            sampled=candidates.sampled[rows],
-        )
-
-    return choose(texts, tasks, candidates, composed, size)
 
 
 def ask_audit(
@@ -154,7 +129,18 @@ def why_nothing(texts: TextStore, champion: str) -> str:
     """The reason why a select found no text to send. Texts of the audit share are never asked about here."""
     if next(iter(texts.lowest_margin(champion)), None) is None:
         return f"no text sent: version {champion} has scored none outside the audit share; run `finloop score` first"
-    return "no text sent: every text that may be asked about was sent before, or is a near copy of a text that was"
+    return NOTHING_LEFT
+
+
+def said_first(asked: Asked, url: str) -> str:
+    """What a select without a champion says: how the texts were chosen, and how the first model is made."""
+    yet = "there is no champion yet"
+    if not (asked.sent or asked.open_before):
+        return f"{NOTHING_LEFT}; {yet}: {FIRST_MODEL}"
+    if not asked.sent:
+        return f"{asked.said(url)}; {yet}: {FIRST_MODEL}"
+    how = "by how typical they are" if asked.strategy == TYPICAL.name else "at random"
+    return f"{asked.said(url)}; {yet}, so they were chosen {how}: {FIRST_MODEL}"
 
 
 def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels, inbox: Inbox, scheme: Scheme) -> Reconciled:

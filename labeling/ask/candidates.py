@@ -1,6 +1,7 @@
 """The texts among which a batch is chosen: those that the champion doubts most, and a random sample of all others.
 
-The doubtful texts alone would hide what the model is wrongly sure of, and all texts would not fit into memory.
+The doubtful texts alone would hide what the model is wrongly sure of, and all texts would not fit into memory. Before
+there is a champion, a random sample is all.
 """
 
 from collections import Counter
@@ -25,11 +26,15 @@ PAGE = 500
 
 ASKED = "asked about before"
 
+NO_VERSION = ""
+"""No model version has this name, so that every text is unscored by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Texts outside the audit share without a task, each with the champion's prediction; row i belongs to text i.
 
+    Where no model has scored them, `probabilities` has no columns.
     `sampled` (texts,) says which of them are a random sample of all such texts: the others are there because the
     champion doubts them. `left_out` maps a reason to the number of texts that were read and left out for that reason.
     """
@@ -76,6 +81,17 @@ def gather(
     return reader.candidates(sampled)
 
 
+def gather_unscored(store: TextStore, tasks: Tasks, most: int = RANDOM) -> Candidates:
+    """The texts without a task that no model has scored: the first by text id, which are a random sample.
+
+    Of copies the first is taken, as `gather` does.
+    """
+    reader = _Reader(tasks, labels=())
+    new = (text for text in store.unscored(NO_VERSION) if text.prediction is None and not text.audit)
+    reader.take(new, most)
+    return reader.candidates(sampled=reader.count)
+
+
 class _Reader:
     def __init__(self, tasks: Tasks, labels: Sequence[str]) -> None:
         self._tasks, self._labels = tasks, labels
@@ -89,9 +105,9 @@ class _Reader:
         """Take at most so many texts. A text that was read before is passed over."""
         found = islice(self._fresh(texts), most)
         for text, fact in found:
-            assert text.prediction is not None
+            scores = text.prediction.scores if text.prediction else {}
             self._facts[text.text_id] = fact
-            self._rows.append([text.prediction.scores[label] for label in self._labels])
+            self._rows.append([scores[label] for label in self._labels])
 
     @property
     def count(self) -> int:
@@ -108,7 +124,7 @@ class _Reader:
         for page in batches(texts, PAGE):
             known = self._tasks.known([text.text_id for text in page])
             for text in page:
-                if text.text_id in self._seen or text.prediction is None:
+                if text.text_id in self._seen:
                     continue
                 self._seen.add(text.text_id)
                 fact = Fact.of(text)

@@ -72,8 +72,9 @@ def compose(
 
     The strategy chooses among the rest, without the `clip_share` of lowest margin, which are mostly outliers (Gonsior
     et al., To Softmax, or not to Softmax, 2022). Where a label would miss its quota, the strategy chooses among the
-    texts with that prediction. The order mixes the parts evenly: an annotator who stops early has answered the right
-    share of each. Raises BadInput for a strategy that does not return a choice.
+    texts with that prediction. Where no model has scored the texts, none is clipped and no label has a quota. The order
+    mixes the parts evenly: an annotator who stops early has answered the right share of each. Raises BadInput for a
+    strategy that does not return a choice.
     """
     bad = unfit(facts, rules.min_letters, script, rules.script_share)
     work = _Work(pool, facts, rules, size, draw, near, tuple(aside), np.ones(len(pool), dtype=bool))
@@ -104,7 +105,8 @@ class _Work:
 
     def __post_init__(self) -> None:
         several = self.pool.probabilities.shape[1] > 1
-        self.predicted = self.pool.probabilities.argmax(axis=1)
+        scored = self.pool.is_scored
+        self.predicted = self.pool.probabilities.argmax(axis=1) if scored else np.zeros(len(self.pool), dtype=np.intp)
         self.gaps = 1 - margin(self.pool.probabilities) if several else np.ones(len(self.pool))
 
     @property
@@ -122,6 +124,8 @@ class _Work:
 
     def clip(self) -> None:
         """Close the share of the open texts that the model doubts most."""
+        if not self.pool.is_scored:
+            return
         waiting = np.flatnonzero(self.open)
         order = np.argsort(self.gaps[waiting], kind="stable")
         self.close(waiting[order[: int(self.rules.clip_share * len(waiting))]], OUTLIER)
@@ -173,6 +177,8 @@ class _Work:
 
     def lacking(self) -> Counter[int]:
         """How many texts each predicted label still needs for its quota, never more than there are places."""
+        if not self.pool.is_scored:
+            return Counter()
         labels = self.pool.probabilities.shape[1]
         least = min(int(self.rules.quota * self.size), self.size // labels)
         have = Counter(int(self.predicted[one.position]) for one in self.chosen)
@@ -196,7 +202,7 @@ class _Work:
 
     def take(self, position: int, name: str, kind: Kind, rank: int | None = None, of: int | None = None) -> None:
         self.open[position] = False
-        gap = min(max(float(self.gaps[position]), 0.0), 1.0)
+        gap = min(max(float(self.gaps[position]), 0.0), 1.0) if self.pool.is_scored else None
         predicted = self.facts[position].label
         reason = Reason(strategy=name, kind=kind, margin=gap, predicted=predicted, rank=rank, of=of)
         self.chosen.append(Chosen(position, reason))

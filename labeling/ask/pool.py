@@ -36,7 +36,8 @@ class Pool:
     """Row i of each array belongs to text i. An array that the strategy does not need is empty.
 
     `labelled` and `labelled_probabilities` belong to the rows that the model was trained on. `dropout` has the shape
-    (passes, texts, labels): the probabilities of several passes with dropout left on.
+    (passes, texts, labels): the probabilities of several passes with dropout left on. Where no model has scored the
+    texts, `probabilities` has no columns.
     """
 
     probabilities: Probabilities
@@ -47,6 +48,11 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.probabilities)
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether a model has scored the texts."""
+        return self.probabilities.shape[1] > 0
 
 
 Choice = Callable[[Pool, int, np.random.Generator], Positions]

@@ -17,14 +17,15 @@ class Reason(BaseModel):
     """Why a text was chosen. Unknown fields are passed over, so that an older version can read a newer one's.
 
     `rank` is the text's place in the strategy's order of `of` texts, from 1; a random text has none. `margin` is the
-    gap between the two likeliest labels, `predicted` the likeliest label's name, empty where it is not known.
+    gap between the two likeliest labels, `predicted` the likeliest label's name, empty where it is not known. A
+    text that no model had scored has neither.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     strategy: str
     kind: Kind
-    margin: float = Field(ge=0, le=1)
+    margin: float | None = Field(default=None, ge=0, le=1)
     predicted: str = ""
     rank: int | None = Field(default=None, ge=1)
     of: int | None = Field(default=None, ge=1)
@@ -32,14 +33,15 @@ class Reason(BaseModel):
     @property
     def sentence(self) -> str:
         """What a person reads, such as "margin .04, rank 3 of 50,000; predicted X"."""
-        predicted = f"; predicted {self.predicted}" if self.predicted else ""
-        said = f"margin {_short(self.margin)}{predicted}"
+        margin = "" if self.margin is None else f"margin {_short(self.margin)}"
+        predicted = f"predicted {self.predicted}" if self.predicted else ""
         if self.kind is Kind.RANDOM:
-            return f"drawn at random; {said}"
+            return _joined("drawn at random", margin, predicted)
         why = "for its predicted label: " if self.kind is Kind.QUOTA else ""
+        rank = f"rank {self.rank or 0:,} of {self.of or 0:,}"
         if self.strategy == "margin":  # the margin is the score itself
-            return f"{why}margin {_short(self.margin)}, rank {self.rank or 0:,} of {self.of or 0:,}{predicted}"
-        return f"{why}{self.strategy}, rank {self.rank or 0:,} of {self.of or 0:,}; {said}"
+            return _joined(f"{why}{margin}, {rank}", predicted)
+        return _joined(f"{why}{self.strategy}, {rank}", margin, predicted)
 
     def to_json(self) -> str:
         """The reason as one line of JSON."""
@@ -49,6 +51,10 @@ class Reason(BaseModel):
     def from_json(cls, written: str) -> "Reason":
         """The reason that `to_json` wrote. Raises ValueError (pydantic's ValidationError) for anything else."""
         return cls.model_validate_json(written)
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _short(share: float) -> str:

@@ -43,7 +43,10 @@ class TextStore(Protocol):
         """Text id -> text for these ids; unknown ids are left out."""
 
     def unscored(self, model_version: str) -> Iterator[Text]:
-        """Every text whose newest prediction is not by this version, each once."""
+        """Every text whose newest prediction is not by this version, each once, by ascending text id.
+
+        Text ids are hashes, so any first n are a random sample.
+        """
 
     def lowest_margin(self, model_version: str) -> Iterator[Text]:
         """Texts outside the audit share, predicted by this version, by ascending margin, ties by text id."""

@@ -138,3 +138,15 @@ def test_a_reader_sees_the_words_themselves(words: str) -> None:
     rendered = Rendered(markup.plain(words))
     assert set(rendered.tags) <= {"p"}
     assert rendered.text.replace("\u2060", "").split() == words.replace("\u2060", "").replace("\0", "\ufffd").split()
+
+
+def test_a_text_that_no_model_has_scored_is_shown_with_why_it_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, Any] = {}
+    table = lambda body, key, **_: shown.update({key: body})  # noqa: E731
+    monkeypatch.setattr("flows.artifacts.create_table_artifact", table)
+    monkeypatch.setattr("flows.artifacts.create_link_artifact", lambda *_, **__: None)
+    why = {"strategy": "typical", "kind": "strategy", "rank": 1, "of": 9}
+    task = LabelTask("1", "A plant opens", "feed", Purpose.SELECT, TaskState.SENT, "b", reason=why, worth=1)
+    artifacts.show_sent(Purpose.SELECT, [task], "http://labels", "typical")
+    (line,) = shown["select-tasks"]
+    assert [Rendered(line[name]).text.strip() for name in ("why", "prediction")] == ["typical, rank 1 of 9", "none"]

@@ -12,7 +12,9 @@ from sqlalchemy import update
 
 from flows.steps import asking
 from flows.steps.arrays import Reader
-from flows.steps.asking import why_nothing
+from flows.steps.asking import said_first, why_nothing
+from flows.steps.base_reader import BaseReader
+from flows.steps.choice import Wish
 from flows.steps.score import is_behind
 from flows.wiring.parts import Parts
 from labeling.ask.batch import choose_audit
@@ -78,9 +80,9 @@ def reader(own: Parts, tiny_model: Path) -> Reader:
     return Reader(register(own, tiny_model), own.registry, own.datasets, own.embeddings)
 
 
-def wish(size: int, strategy: str = "margin", **rules: float) -> asking.Wish:
+def wish(size: int, strategy: str = "margin", **rules: float) -> Wish:
     """A batch of nothing but what its strategy chooses, or by other rules."""
-    return asking.Wish(size, find_strategy(strategy), PLAIN.model_copy(update=rules))
+    return Wish(size, find_strategy(strategy), PLAIN.model_copy(update=rules))
 
 
 def found(own: Parts) -> Project:
@@ -140,6 +142,40 @@ def test_a_strategy_gets_what_it_reads_of_the_champion(own: Parts, reader: Reade
     assert len(asked.sent) == 3
     assert {task.reason["strategy"] for task in asked.sent if task.reason} == {strategy}
     assert reader.cache.is_dir() == (strategy in ("badge", "core_set", "typical"))
+
+
+def first_asked(own: Parts, wanted: Wish) -> asking.Asked:
+    """What a select sends before there is a champion."""
+    reader = BaseReader(own.base_model, own.scheme.names, [row.text for row in own.seed.rows], own.embeddings)
+    return asking.ask_first(own.studio, found(own), own.texts, own.tasks, own.scheme, reader, wanted)
+
+
+@pytest.mark.parametrize(
+    ("wished", "used", "how"), [("margin", "typical", "by how typical they are"), ("random", "random", "at random")]
+)
+def test_before_there_is_a_champion_annotators_are_asked_and_shown_no_answer(
+    own: Parts, wished: str, used: str, how: str
+) -> None:
+    waiting = {put_text(own, sentence(number, "waits in the stream")).text_id for number in range(8)}
+    put_text(own, sentence(9, "is set aside"), audit=True)
+    asked = first_asked(own, wish(3, wished))
+    assert len(asked.sent) == 3
+    assert {task.text_id for task in asked.sent} < waiting
+    assert all(task.prediction is None and task.state is TaskState.SENT for task in asked.sent)
+    assert {(task.reason["strategy"], task.reason["kind"]) for task in asked.sent if task.reason} == {
+        (used, "strategy")
+    }
+    said = said_first(asked, "http://labels")
+    assert f"no champion yet, so they were chosen {how}: `finloop retrain` makes the first model" in said
+
+
+def test_a_select_without_a_champion_fills_up_and_then_says_that_nothing_is_left(own: Parts) -> None:
+    for number in range(4):
+        put_text(own, sentence(number, "waits in the stream"))
+    asked = [first_asked(own, wish(size)) for size in (3, 3, 9, 9)]
+    assert [(len(one.sent), one.open_before) for one in asked] == [(3, 0), (0, 3), (1, 3), (0, 4)]
+    assert "4 are still open; there is no champion yet: `finloop" in said_first(asked[3], "http://labels")
+    assert said_first(asking.Asked([], 0), "http://labels").startswith("no text sent: every text that may be asked")
 
 
 def test_an_audit_is_drawn_from_the_audit_share_without_the_models_answer(own: Parts) -> None:

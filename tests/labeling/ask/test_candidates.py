@@ -1,8 +1,14 @@
 """The candidates are a random sample of the stream and the texts that the champion doubts."""
 
+from datetime import timedelta
+
 import numpy as np
 
-from labeling.ask.candidates import Candidates, gather
+from labeling.ask.candidates import ASKED, Candidates, gather, gather_unscored
+from labeling.ask.facts import COPY
+from storage.clock import now
+from storage.records import Purpose, Text
+from storage.text import text_id
 from tests.fixtures_labeling import VERSION, LabelStore
 
 
@@ -26,3 +32,28 @@ def test_some_of_the_candidates_keep_what_is_known_of_them(label_store: LabelSto
     assert some.text_ids == (found.text_ids[5], found.text_ids[0])
     assert some.sampled.tolist() == [False, True]
     assert len(some) == 2
+
+
+def unscored(label_store: LabelStore, *words: str, audit: bool = False) -> list[Text]:
+    """New texts that no model has scored."""
+    texts = [Text(text_id(one), one, "feed", audit, now()) for one in words]
+    label_store.texts.add(texts)
+    return texts
+
+
+def test_before_there_is_a_champion_texts_that_no_model_scored_are_a_random_sample(label_store: LabelStore) -> None:
+    label_store.ingest(3)
+    unscored(label_store, "A bank was set aside", audit=True)
+    texts = unscored(label_store, *(f"Plant {chr(97 + number)} opens" for number in range(9)))
+    found = gather_unscored(label_store.texts, label_store.tasks, most=5)
+    assert list(found.text_ids) == sorted(text.text_id for text in texts)[:5]
+    assert found.probabilities.shape == (5, 0)
+    assert found.sampled.all()
+
+
+def test_unscored_texts_with_a_task_and_copies_are_left_out_and_counted(label_store: LabelStore) -> None:
+    asked, *_ = unscored(label_store, "A plant opens", "Sales rose 5 %", "Sales rose 7 %", "Sales rose 9 %")
+    label_store.tasks.reserve([asked], Purpose.SELECT, "batch", "owner", timedelta(minutes=1))
+    found = gather_unscored(label_store.texts, label_store.tasks)
+    assert len(found) == 1
+    assert found.left_out == {ASKED: 1, COPY: 2}

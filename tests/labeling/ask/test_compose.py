@@ -187,6 +187,13 @@ def test_texts_of_few_letters_or_of_another_script_are_not_asked() -> None:
     assert made.left_out == {FEW_LETTERS: 1, ANOTHER_SCRIPT: 1}
 
 
+def test_texts_that_no_model_scored_are_neither_clipped_nor_given_quotas() -> None:
+    pool = replace(pool_of(40), probabilities=np.empty((40, 0)))
+    made = batch(pool, BatchRules(random_share=0.25, clip_share=0.5, quota=0.3), 40, name="typical")
+    assert Counter(one.reason.kind for one in made.chosen) == {Kind.RANDOM: 10, Kind.STRATEGY: 30}
+    assert {one.reason.margin for one in made.chosen} == {None}
+
+
 def test_the_reason_of_a_choice_is_its_rank_and_its_margin() -> None:
     pool = pool_of(100)
     facts = [replace(fact, label="fine") for fact in facts_of(pool)]

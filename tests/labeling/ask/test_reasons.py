@@ -13,6 +13,8 @@ REASONS = {
         strategy="badge", kind=Kind.QUOTA, margin=0.5, predicted="up", rank=1, of=2
     ),
     "badge, rank 1 of 2; margin .50": Reason(strategy="badge", kind=Kind.STRATEGY, margin=0.5, rank=1, of=2),
+    "typical, rank 1 of 2": Reason(strategy="typical", kind=Kind.STRATEGY, rank=1, of=2),
+    "drawn at random": Reason(strategy="random", kind=Kind.RANDOM),
 }
 
 
