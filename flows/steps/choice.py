@@ -11,7 +11,6 @@ from flows.steps.base_reader import BaseReader, strategy_and_arrays
 from labeling.ask.batch import Batch, choose
 from labeling.ask.candidates import Candidates, gather, gather_unscored
 from labeling.ask.compose import Composition, compose
-from labeling.ask.compose import rows as rows_of
 from labeling.ask.facts import main_script
 from labeling.ask.pool import Pool, Positions, Strategy
 from labeling.ask.rules import BatchRules
@@ -83,7 +82,7 @@ class _Choice:
         from training.data.clusters import near_any
 
         return compose(
-            rows_of(self.pool, rows),
+            self.pool.at(rows),
             [self.candidates.facts[row] for row in rows.tolist()],
             self.strategy,
             self.rules,

@@ -4,7 +4,7 @@ A strategy takes arrays and knows neither model nor store: any classifier can us
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -53,6 +53,15 @@ class Pool:
     def is_scored(self) -> bool:
         """Whether a model has scored the texts."""
         return self.probabilities.shape[1] > 0
+
+    def at(self, positions: Positions) -> "Pool":
+        """The pool of these texts alone, in this order. What was labelled stays."""
+        return replace(
+            self,
+            probabilities=self.probabilities[positions],
+            embeddings=self.embeddings[positions] if len(self.embeddings) else self.embeddings,
+            dropout=self.dropout[:, positions] if self.dropout.size else self.dropout,
+        )
 
 
 Choice = Callable[[Pool, int, np.random.Generator], Positions]

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from labeling.ask.compose import DAY_FULL, NEAR, OUTLIER, SOURCE_FULL, Composition, compose
+from labeling.ask.compose import Composition, compose
+from labeling.ask.draft import DAY_FULL, NEAR, OUTLIER, SOURCE_FULL
 from labeling.ask.facts import ANOTHER_SCRIPT, COPY, FEW_LETTERS, Fact
 from labeling.ask.pool import Pool
 from labeling.ask.reasons import Kind

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.ask.compose import rows
 from labeling.ask.pool import Positions
 from labeling.ask.strategies import coverage
 from labeling.ask.strategies.contrast import NEIGHBOURS, contrastive
@@ -41,7 +40,7 @@ def test_one_seed_gives_one_choice(name: str) -> None:
 def test_the_order_of_the_pool_does_not_matter(name: str) -> None:
     pool, order = pool_of(80), np.random.default_rng(3).permutation(80)
     straight = checked_choice(STRATEGIES[name], pool, 20, np.random.default_rng(0))
-    shuffled = checked_choice(STRATEGIES[name], rows(pool, order), 20, np.random.default_rng(1))
+    shuffled = checked_choice(STRATEGIES[name], pool.at(order), 20, np.random.default_rng(1))
     assert order[shuffled].tolist() == straight.tolist()
 
 
