@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain
+from functools import partial
 
 import numpy as np
 
 from flows.steps.arrays import Reader, arrays, within_reach
+from flows.steps.aside import open_aside
 from flows.steps.base_reader import BaseReader, strategy_and_arrays
 from labeling.ask.batch import Batch, choose
 from labeling.ask.candidates import Candidates, gather, gather_unscored
@@ -72,13 +73,11 @@ class _Choice:
     def reserved(self, texts: TextStore, tasks: Tasks, size: int) -> Batch:
         """Compose a batch of at most `size` texts and reserve it."""
 
-        def composed(rows: Positions, count: int) -> Composition:
-            aside = chain(tasks.asked().values(), (text.text for text in texts.random_audit(seed=0)))
-            return self.composed(rows, count, aside)
+        with open_aside(texts, tasks) as aside:
+            return choose(texts, tasks, self.candidates, partial(self.composed, aside), size)
 
-        return choose(texts, tasks, self.candidates, composed, size)
-
-    def composed(self, rows: Positions, count: int, aside: Iterable[str]) -> Composition:
+    def composed(self, aside: Iterable[str], rows: Positions, count: int) -> Composition:
+        """A batch of at most `count` of these candidates, none of them near a text aside."""
         from training.data.clusters import near_any
 
         return compose(

@@ -47,10 +47,10 @@ def compose(
 
     The random part is uniform over the fit texts: those with enough letters, in the `script` of the seed data (empty:
     any; see `main_script`), one of each group of copies, and not near the texts `aside`, which were asked about before
-    or belong to the audit. Where a pool holds more than a random sample of the stream, `sampled` (texts,) says which
-    texts are the sample, and the random part comes from them alone. It is drawn before the strategy chooses, and
-    neither caps, quotas nor the clipped share touch it: so what annotators answer on it is an unbiased sample of the
-    fit texts.
+    or belong to the audit. `aside` is read again at every look for near texts, and never kept. Where a pool holds more
+    than a random sample of the stream, `sampled` (texts,) says which texts are the sample, and the random part comes
+    from them alone. It is drawn before the strategy chooses, and neither caps, quotas nor the clipped share touch it:
+    so what annotators answer on it is an unbiased sample of the fit texts.
 
     The strategy chooses among the rest, without the `clip_share` of lowest margin, which are mostly outliers (Gonsior
     et al., To Softmax, or not to Softmax, 2022). Where a label would miss its quota, the strategy chooses among the
@@ -59,7 +59,7 @@ def compose(
     strategy that does not return a choice.
     """
     bad = unfit(facts, rules.min_letters, script, rules.script_share)
-    draft = Draft(pool, facts, rules, size, draw, near, tuple(aside), np.ones(len(pool), dtype=bool))
+    draft = Draft(pool, facts, rules, size, draw, near, aside, np.ones(len(pool), dtype=bool))
     draft.left_out.update(bad.values())
     draft.open[list(bad)] = False
     draft.draw_at_random(round(rules.random_share * size), sampled)

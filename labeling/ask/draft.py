@@ -1,7 +1,7 @@
 """A batch in the making: which texts are chosen, which may still be chosen, and why the others may not."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -40,7 +40,7 @@ class Draft:
     size: int
     draw: np.random.Generator
     near: Near
-    aside: Sequence[str]
+    aside: Iterable[str]
     open: npt.NDArray[np.bool_]
     chosen: list[Chosen] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)

@@ -9,7 +9,7 @@ on a split by row measures memory.
 import math
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 GRAM = 5
 """Characters in a gram."""
@@ -45,6 +45,8 @@ def near_any(texts: Sequence[str], others: Iterable[str], threshold: float = THR
     vocabulary = {gram for text in texts for gram in grams(text)}
     alike = []
     for other in others:
+        if not _may_share(other, vocabulary, threshold):
+            continue
         theirs = grams(other)
         if len(vocabulary & theirs) >= threshold * len(theirs) - _ROUNDING:
             alike.append(other)
@@ -71,6 +73,19 @@ def grams(text: str) -> set[str]:
     """The character 5-grams of the normalised lower-cased text; a shorter text is its own single gram."""
     folded = _folded(text)
     return {folded[start : start + GRAM] for start in range(max(1, len(folded) - GRAM + 1))}
+
+
+def _may_share(text: str, vocabulary: Set[str], threshold: float) -> bool:
+    """Whether a text may have so large a share of its grams in the vocabulary. It reads a few grams of most texts."""
+    folded = _folded(text)
+    count = max(1, len(folded) - GRAM + 1)
+    absent: set[str] = set()
+    for start in range(count):
+        if (gram := folded[start : start + GRAM]) not in vocabulary:
+            absent.add(gram)
+            if len(absent) > (1 - threshold) * count + _ROUNDING:  # the distinct grams are at most as many
+                return False
+    return True
 
 
 def _folded(text: str) -> str:

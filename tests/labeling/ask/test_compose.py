@@ -171,7 +171,7 @@ def test_one_of_the_near_texts_is_asked_and_none_near_what_was_asked_before(rand
         for one, fact in enumerate(facts_of(pool))
     ]
     rules = PLAIN.model_copy(update={"random_share": random_share})
-    made = batch(pool, rules, 60, facts=facts, aside=(words(number) + "x" for number in range(50, 60)))
+    made = batch(pool, rules, 60, facts=facts, aside=[words(number) + "x" for number in range(50, 60)])
     assert sum(one < 26 for one in positions(made)) == 1
     assert sorted(one for one in positions(made) if one >= 26) == list(range(26, 50))
     assert made.left_out == {NEAR: 35}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.data.clusters import components, grams, near_duplicates
+from training.data.clusters import components, grams, near_any, near_duplicates
 
 SHORT_TEXTS = st.text(alphabet="ab c", max_size=14)
 THRESHOLDS = st.sampled_from([0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
@@ -39,6 +39,19 @@ def test_pairs_between_two_lists_are_those_that_brute_force_finds(
     assert near_duplicates(texts, others, threshold) == expected
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.lists(SHORT_TEXTS, max_size=10), st.lists(SHORT_TEXTS, max_size=10), THRESHOLDS)
+def test_a_text_is_near_any_that_brute_force_finds_among_the_others_and_the_earlier_ones(
+    texts: list[str], others: list[str], threshold: float
+) -> None:
+    expected: set[int] = set()
+    for place, text in enumerate(texts):
+        earlier = [texts[one] for one in range(place) if one not in expected]
+        if any(similarity(text, other) >= threshold for other in [*others, *earlier]):
+            expected.add(place)
+    assert near_any(texts, iter(others), threshold) == expected
+
+
 def test_pairs_of_longer_texts_are_those_that_brute_force_finds() -> None:
     draw = random.Random(5)
     words = ["profit", "loss", "rose", "fell", "Oyj", "2009", "EUR", "quarter", "the", "of", "market", "share"]
@@ -57,6 +70,7 @@ def test_texts_of_unlike_words_are_no_pair() -> None:
     assert near_duplicates(["Profit rose to EUR 5 mn", "The meeting is on Monday"]) == []
 
 
+@settings(deadline=None)  # the first example imports scipy
 @given(
     st.integers(1, 12).flatmap(
         lambda count: st.tuples(
