@@ -1,8 +1,9 @@
 """Compares the newest versions on texts that stay the same, to tell whether labels still change the model."""
 
-from itertools import chain, islice, pairwise
+from itertools import islice, pairwise
 
-from flows.steps.worth import milestones, ran_on
+from flows.steps.stream import scored_texts
+from flows.steps.worth import answers_of, milestones
 from storage.models.registry import ModelVersion, Registry
 from storage.models.stability import Stability
 from storage.scheme import Scheme
@@ -17,20 +18,17 @@ def stability(candidate: ModelVersion, registry: Registry, texts: TextStore, sch
 
     All versions read the same texts, in the order of ids from one fixed point on, outside the audit share.
     """
-    from training.judge.evaluate import Examples
     from training.judge.stopping import COMPARISONS, is_stable, kappa
 
-    stream = chain.from_iterable(texts.random_texts(version, 0) for version in sorted(texts.counts().predicted))
-    words = tuple(text.text for text in islice(stream, STOP_SET))
+    words = [text.text for text in islice(scored_texts(texts, seed=0), STOP_SET)]
     versions = milestones(candidate, registry)[-COMPARISONS - 1 :]
     if not words or len(versions) < 2:
         return None
-    rows = Examples(words, (scheme.names[0],) * len(words))  # no truth is needed: the models are compared
-    ran = [(one.version, ran_on(one, rows, registry, scheme)) for one in versions]
-    found = [(version, evaluation) for version, evaluation in ran if evaluation is not None]
+    ran = [(one.version, answers_of(one, words, registry, scheme)) for one in versions]
+    found = [(version, predicted) for version, predicted in ran if predicted is not None]
     if len(found) < 2:
         return None
-    said = [evaluation.predicted for _, evaluation in found]
+    said = [predicted.answers for _, predicted in found]
     kappas = [kappa(one, other) for one, other in pairwise(said)]
     agreed = [sum(map(str.__eq__, one, other)) / len(words) for one, other in pairwise(said)]
     return Stability(
@@ -38,7 +36,7 @@ def stability(candidate: ModelVersion, registry: Registry, texts: TextStore, sch
         versions=tuple(version for version, _ in found),
         agreements=tuple(agreed),
         kappas=tuple(kappas),
-        uncertainties=tuple(_doubt(evaluation.probabilities.tolist()) for _, evaluation in found),
+        uncertainties=tuple(_doubt(predicted.probabilities.tolist()) for _, predicted in found),
         stable=is_stable(kappas),
     )
 

@@ -1,12 +1,22 @@
-"""Draws the texts without a label from which a retrained model learns once more."""
+"""Draws texts of the stream that need no label: those from which a retrained model learns once more, among others."""
 
+from collections.abc import Iterator
 from itertools import chain, islice
 
-from storage.records import DatasetVersion, Split
+from storage.records import DatasetVersion, Split, Text
 from storage.texts.paging import batches
 from storage.texts.store import TextStore
 
 PAGE = 500
+
+
+def scored_texts(texts: TextStore, seed: int) -> Iterator[Text]:
+    """The texts outside the audit share that any version scored, each version's in the seed's random order.
+
+    The version that scored most of them comes first.
+    """
+    parts = sorted(texts.counts().predicted.items(), key=lambda one: (-one[1], one[0]))
+    return chain.from_iterable(texts.random_texts(version, seed) for version, _ in parts)
 
 
 def unlabelled_texts(texts: TextStore, dataset: DatasetVersion, size: int, seed: int) -> list[str]:
@@ -21,9 +31,7 @@ def unlabelled_texts(texts: TextStore, dataset: DatasetVersion, size: int, seed:
 
     rows = {row.text_id for row in dataset.rows}
     test = [row.text for row in dataset.rows if row.split is Split.TEST]
-    scored = sorted(texts.counts().predicted.items(), key=lambda one: (-one[1], one[0]))  # the largest part first
-    stream = chain.from_iterable(texts.random_texts(version, seed) for version, _ in scored)
-    drawn = (text.text for text in stream if text.text_id not in rows)
+    drawn = (text.text for text in scored_texts(texts, seed) if text.text_id not in rows)
     found: list[str] = []
     for page in batches(islice(drawn, 3 * size), max(PAGE, size)):
         aside = chain(test, (text.text for text in texts.random_audit(seed=0)))

@@ -4,6 +4,7 @@ This comes after the verdict, and no deployment waits for it. A run that dies me
 evidence, which harms nobody; `finloop retrain` measures again with the next labels.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from storage.scheme import Scheme
 
 if TYPE_CHECKING:
     from training.judge.evaluate import Evaluation, Examples
+    from training.model.classifier import Predicted
 
 MOST = 8
 """Versions on a curve: each is loaded and reads every audit row."""
@@ -60,12 +62,21 @@ def milestones(candidate: ModelVersion, registry: Registry) -> list[ModelVersion
 
 
 def ran_on(version: ModelVersion, rows: "Examples", registry: Registry, scheme: Scheme) -> "Evaluation | None":
-    """A version's predictions for the rows; None where its folder is gone or damaged."""
+    """A version's predictions for rows with their labels; None where its folder is gone or damaged."""
     from training.judge.evaluate import evaluate
     from training.model.classifier import Classifier
 
     with suppress(CorruptModel, BadInput):
         return evaluate(Classifier.load(registry.folder(version.version), scheme.names), rows)
+    return None
+
+
+def answers_of(version: ModelVersion, texts: Sequence[str], registry: Registry, scheme: Scheme) -> "Predicted | None":
+    """A version's predictions for texts whose labels nobody knows; None where its folder is gone or damaged."""
+    from training.model.classifier import Classifier
+
+    with suppress(CorruptModel, BadInput):
+        return Classifier.load(registry.folder(version.version), scheme.names).predict(texts)
     return None
 
 

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from storage.errors import BadInput
 from storage.records import Row
 from training.judge.metrics import Difference, Scores, paired_difference, score
@@ -82,5 +80,4 @@ def rows_as_examples(rows: Iterable[Row]) -> Examples:
 def evaluate(model: Model, given: Examples) -> Evaluation:
     """Run the model on the examples."""
     said = model.predict(given.texts)
-    predicted = tuple(said.labels[index] for index in np.argmax(said.probabilities, axis=1))
-    return Evaluation(given.texts, given.truth, predicted, said.labels, said.probabilities)
+    return Evaluation(given.texts, given.truth, said.answers, said.labels, said.probabilities)

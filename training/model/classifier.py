@@ -58,6 +58,11 @@ class Predicted:
             self, logits=self.logits[part], probabilities=self.probabilities[part], truncated=self.truncated[part]
         )
 
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The likeliest label of each text."""
+        return tuple(self.labels[column] for column in self.probabilities.argmax(axis=1).tolist())
+
     @classmethod
     def joined(cls, pieces: Sequence[Self]) -> Self:
         """The predictions of one model in several pieces (at least one), as one."""
