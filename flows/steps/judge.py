@@ -86,12 +86,14 @@ def near_trained(
 ) -> set[int]:
     """The positions of the texts that are near a text that trained any of these versions.
 
-    Such texts are the train and validation rows, and the texts from which a version learnt without a label.
+    Such texts are the train and validation rows, and the texts from which a version learnt without a label. Raises
+    CorruptModel where the file of these is damaged; the weights are not looked at.
     """
     from training.data.clusters import near_duplicates
 
     names = {version.manifest.dataset_version for version in versions}
     known = {name for name in names if not name.startswith(ADOPTED)}
     trained = {row.text for name in known for row in datasets.load(name).rows if row.split is not Split.TEST}
-    trained |= {text for version in versions for text in read_unlabelled(registry.folder(version.version))}
+    for version in versions:
+        trained.update(read_unlabelled(registry.source(version.version), version.manifest))
     return {mine for mine, _ in near_duplicates(texts, list(trained))}

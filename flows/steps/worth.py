@@ -14,6 +14,7 @@ from storage.datasets.versions import Datasets
 from storage.errors import BadInput, CorruptModel, UnknownVersion
 from storage.labels.annotations import Labels
 from storage.models.registry import ModelVersion, Registry
+from storage.models.unlabelled import read_unlabelled
 from storage.models.worth import LEAST_AUDIT_ROWS, CurvePoint, Evidence, LearningCurve
 from storage.records import DatasetVersion
 from storage.scheme import Scheme
@@ -93,7 +94,7 @@ def _readable(
     found = []
     for one in versions:
         with suppress(UnknownVersion, CorruptModel):
-            registry.folder(one.version)  # raises where the folder is gone or damaged
+            read_unlabelled(registry.source(one.version), one.manifest)  # raises where the file is damaged
             found.append((one, datasets.load(one.manifest.dataset_version)))
     return found
 

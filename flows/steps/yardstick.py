@@ -67,7 +67,7 @@ def yardstick(
     before, after = (None, None) if fault else (ran_on(one, audit, registry, scheme) for one in (first, candidate))
     if before is None or after is None:
         return found.model_copy(update={"fault": fault or f"version {first.version} or its own cannot be loaded"})
-    stream = read_unlabelled(registry.folder(candidate.version))
+    stream = read_unlabelled(registry.source(candidate.version), candidate.manifest)
     return _measured(found, before, after, _trained(kept, stream, trainer, registry, scheme, audit))
 
 

@@ -94,11 +94,16 @@ def check_manifest(folder: Path) -> Manifest:
             raise CorruptModel(f"{folder / name} is missing; the manifest names it")
         if name not in manifest.files:
             raise CorruptModel(f"{folder / name} is not in the manifest")
-        if (folder / name).is_symlink():
-            raise CorruptModel(f"{folder / name} is a link; a model folder holds its own files")
-        if _sum(folder / name) != manifest.files[name]:
-            raise CorruptModel(f"{folder / name} does not match its SHA-256 sum in the manifest")
+        check_named(folder, name, manifest)
     return manifest
+
+
+def check_named(folder: Path, name: str, manifest: Manifest) -> None:
+    """Compare one file with the manifest that names it. Raises CorruptModel where it is missing, changed or a link."""
+    if (folder / name).is_symlink():
+        raise CorruptModel(f"{folder / name} is a link; a model folder holds its own files")
+    if _sum(folder / name) != manifest.files[name]:
+        raise CorruptModel(f"{folder / name} does not match its SHA-256 sum in the manifest")
 
 
 def _names(folder: Path) -> set[str]:

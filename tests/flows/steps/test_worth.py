@@ -1,6 +1,7 @@
 """The learning curve is of versions of one recipe, run on the same audit rows, which none of them trained near."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from deployments.cli.status import standing
 from flows.steps.worth import MOST, keep, learning_curve, milestones
 from flows.wiring.parts import Parts
 from storage.models.registry import ModelVersion
+from storage.models.unlabelled import UNLABELLED, write_unlabelled
 from storage.models.worth import LEAST_AUDIT_ROWS, Evidence, LearningCurve
 from storage.records import Purpose, Split
+from tests.deployments.serving.models import flip_a_bit
 from tests.fixtures_home import NEWS, a_verdict, answer, build, decide, recipe_hash, register, sentence
 
 
@@ -29,6 +32,14 @@ def audited(parts: Parts, count: int = LEAST_AUDIT_ROWS) -> None:
     for index in range(count):
         label = list(NEWS)[index % 3]
         answer(parts, sentence(1000 + index, f"audited {NEWS[label]}"), label, Purpose.AUDIT)
+
+
+def damage_weights(folder: Path) -> None:
+    flip_a_bit(folder / "model.safetensors")
+
+
+def damage_texts(folder: Path) -> None:
+    flip_a_bit(folder / UNLABELLED)
 
 
 def curve(parts: Parts, candidate: ModelVersion) -> LearningCurve:
@@ -95,10 +106,15 @@ def test_the_first_and_the_newest_versions_are_run_where_there_are_many(parts: P
     assert [one.version for one in milestones(made[0], parts.registry)] == [made[0].version]
 
 
-def test_a_version_whose_folder_is_gone_is_left_out(parts: Parts, tiny_model: Path) -> None:
+@pytest.mark.parametrize("harm", [shutil.rmtree, damage_weights, damage_texts])
+def test_a_version_whose_folder_is_gone_or_damaged_is_left_out(
+    parts: Parts, tiny_model: Path, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
     audited(parts)
-    first, gone, last = (version(parts, tiny_model, labels=2, shift=shift) for shift in (0, 1, 2))
-    shutil.rmtree(parts.registry.folder(gone.version))
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    write_unlabelled(model, ["learnt without a label"])
+    first, gone, last = (version(parts, model, labels=2, shift=shift) for shift in (0, 1, 2))
+    harm(parts.registry.source(gone.version))
     assert [one.version for one in curve(parts, last).points] == [first.version, last.version]
 
 
