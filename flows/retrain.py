@@ -12,6 +12,7 @@ from flows.prefect_api.events import deliver
 from flows.steps.dataset import build_dataset
 from flows.steps.decide import decided_before, record_decision
 from flows.steps.judge import judge
+from flows.steps.random_share import is_due, last_yardstick, random_share, told_by_curve
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE, unusable_noted
 from flows.steps.stability import stability
 from flows.steps.stream import unlabelled_texts
@@ -53,8 +54,9 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         recipe_hash = policy.recipe.hash_on(parts.base_model.name)
         if decided_before(dataset, recipe_hash, registry, datasets, parts.problems):
             known = registry.find(dataset.version, recipe_hash)
-            if known is not None and policy.yardstick:
-                return Completed(message=_compared(parts, policy, known).sentence)
+            if known is not None and policy.yardstick == "always":
+                found = _measured(parts, policy, known)
+                return Completed(message=found.sentence if found else NOTHING_NEW)
             return Completed(message=NOTHING_NEW)
         progress = artifacts.Progress("training", "training")
         stream = _draw(parts.texts, dataset, policy.recipe.self_training, policy.recipe.seed)
@@ -65,18 +67,26 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
             get_run_logger().warning("seed data %s: %s", parts.seed.source, note)
         deliver(parts.outbox, settings.prefect_server)
         artifacts.show_verdict(judged, dataset, parts.seed.bad_lines)
-        curve = _measure(candidate, registry, parts.labels, datasets, parts.scheme)
-        stable = _compare(candidate, registry, parts.texts, parts.scheme)
-        artifacts.show_worth(candidate.version, keep(candidate.version, registry, curve=curve, stability=stable))
-        if policy.yardstick:
-            _compared(parts, policy, candidate)
+        _measured(parts, policy, candidate)
     return Completed(message=judged.verdict.reason)
 
 
-def _compared(parts: Parts, policy: RetrainPolicy, candidate: ModelVersion) -> Yardstick:
-    """Measure, keep and show what the candidate's gain would have cost at random."""
-    progress = artifacts.Progress("yardstick", "training on the random share of the labels")
-    trainer = Trainer(parts.base_model, policy.recipe, progress)
-    found = _yardstick(candidate, trainer, parts.registry, parts.labels, parts.tasks, parts.datasets, parts.scheme)
-    artifacts.show_worth(candidate.version, keep(candidate.version, parts.registry, yardstick=found))
-    return found
+def _measured(parts: Parts, policy: RetrainPolicy, candidate: ModelVersion) -> Yardstick | None:
+    """Measure, keep and show what labels brought. What takes seconds is shown before what takes another training.
+
+    Returns what the gain costs at random: for the candidate, else for the last version of which it is known.
+    """
+    registry, version = parts.registry, candidate.version
+    curve = _measure(candidate, registry, parts.labels, parts.datasets, parts.scheme)
+    stable = _compare(candidate, registry, parts.texts, parts.scheme)
+    share = random_share(candidate, registry, parts.tasks, parts.datasets)
+    told = told_by_curve(share, curve)
+    kept = keep(version, registry, curve=curve, stability=stable, yardstick=told)
+    shown = told or last_yardstick(registry)
+    artifacts.show_worth(version, kept.model_copy(update={"yardstick": shown}))
+    if told is None and is_due(policy.yardstick, share, registry):
+        progress = artifacts.Progress("yardstick", "training on the random share of the labels")
+        trainer = Trainer(parts.base_model, policy.recipe, progress)
+        shown = _yardstick(share, trainer, registry, parts.labels, parts.datasets, parts.scheme)
+        artifacts.show_worth(version, keep(version, registry, yardstick=shown))
+    return shown

@@ -106,14 +106,16 @@ def retrain(
     yardstick: Annotated[
         bool,
         typer.Option(
-            "--yardstick", help="Train a second model on the random labels alone: what would the gain cost at random?"
+            "--yardstick",
+            help="Measure now what the gain would cost at random, by a second training. A retrain does so by itself "
+            "each time that the labels have doubled.",
         ),
     ] = False,
     wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Train on seed data and labels; the gate decides whether the candidate is deployed."""
-    _run("retrain", {"policy": {"yardstick": True}} if yardstick else {}, wait, as_json)
+    _run("retrain", {"policy": {"yardstick": "always"}} if yardstick else {}, wait, as_json)
 
 
 def deploy(

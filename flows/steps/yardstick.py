@@ -6,22 +6,19 @@ the next retrain could take for a candidate.
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flows.steps.judge import audit_slice
-from flows.steps.worth import milestones, ran_on
-from labeling.ask.reasons import Kind
-from storage.datasets.parents import LABEL
+from flows.steps.random_share import RandomShare
+from flows.steps.worth import ran_on
 from storage.datasets.versions import Datasets
-from storage.errors import CorruptModel
 from storage.labels.annotations import Labels
-from storage.labels.tasks import Tasks
 from storage.models.places import UNREGISTERED
-from storage.models.registry import ModelVersion, Registry
+from storage.models.registry import Registry
 from storage.models.unlabelled import read_unlabelled
-from storage.models.worth import LEAST_AUDIT_ROWS, Yardstick
+from storage.models.worth import Yardstick
 from storage.records import Row
 from storage.scheme import Scheme
 
@@ -29,9 +26,6 @@ if TYPE_CHECKING:
     from training.judge.evaluate import Evaluation, Examples
     from training.model.base_model import BaseModel
     from training.model.recipe import Recipe
-
-LEAST_RANDOM = 20
-"""With fewer random labels, what they brought is luck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,54 +38,25 @@ class Trainer:
 
 
 def yardstick(
-    candidate: ModelVersion,
-    trainer: Trainer,
-    registry: Registry,
-    labels: Labels,
-    tasks: Tasks,
-    datasets: Datasets,
-    scheme: Scheme,
+    share: RandomShare, trainer: Trainer, registry: Registry, labels: Labels, datasets: Datasets, scheme: Scheme
 ) -> Yardstick:
-    """What the candidate's gain over its recipe's first version would have cost at random. The caller holds the lease.
-
-    The random model trains on the candidate's own rows, less the labels that were not drawn at random.
-    """
-    first, rows = milestones(candidate, registry)[0], datasets.load(candidate.manifest.dataset_version).rows
-    drawn = {one.text_id for one in tasks.sent() if one.reason is not None and one.reason.get("kind") == Kind.RANDOM}
-    kept = [row for row in rows if row.origin != LABEL or row.text_id in drawn]
-    asked, random = (sum(row.origin == LABEL for row in some) for some in (rows, kept))
-    damaged = _damaged([first, candidate], registry)
-    audit = audit_slice(labels, datasets, registry, [] if damaged else [first, candidate])
-    found = Yardstick(version=candidate.version, audit_rows=len(audit), labels=asked, gain=0.0, random_labels=random)
-    fault = damaged or _fault(first, candidate, random, len(audit))
-    before, after = (None, None) if fault else (ran_on(one, audit, registry, scheme) for one in (first, candidate))
+    """What the candidate's gain would have cost at random, by a model of the share. The caller holds the lease."""
+    candidate, pair = share.candidate, [share.first, share.candidate]
+    audit = audit_slice(labels, datasets, registry, pair)
+    before, after = (ran_on(one, audit, registry, scheme) for one in pair)
     if before is None or after is None:
-        return found.model_copy(update={"fault": fault or f"version {first.version} or its own cannot be loaded"})
+        return share.found(len(audit), fault=f"version {share.first.version} or its own cannot be loaded")
     stream = read_unlabelled(registry.source(candidate.version), candidate.manifest)
-    return _measured(found, before, after, _trained(kept, stream, trainer, registry, scheme, audit))
-
-
-def _damaged(versions: list[ModelVersion], registry: Registry) -> str | None:
-    for one in versions:
-        try:
-            registry.folder(one.version)
-        except CorruptModel:
-            return f"version {one.version} cannot be loaded"
-    return None
-
-
-def _fault(first: ModelVersion, candidate: ModelVersion, random: int, audit: int) -> str | None:
-    if first.version == candidate.version:
-        return "there is no earlier version of its recipe"
-    if audit < LEAST_AUDIT_ROWS:
-        return f"{audit} answered audit rows of at least {LEAST_AUDIT_ROWS}; run `finloop audit` and answer its tasks"
-    if random < LEAST_RANDOM:
-        return f"{random} of its labels were drawn at random, of at least {LEAST_RANDOM}"
-    return None
+    return _measured(share, before, after, _trained(share.rows, stream, trainer, registry, scheme, audit))
 
 
 def _trained(
-    rows: list[Row], stream: list[str], trainer: Trainer, registry: Registry, scheme: Scheme, audit: "Examples"
+    rows: Sequence[Row],
+    stream: Sequence[str],
+    trainer: Trainer,
+    registry: Registry,
+    scheme: Scheme,
+    audit: "Examples",
 ) -> "Evaluation":
     """A model of these rows, and of the same texts without a label as the candidate, on the audit rows."""
     from training.judge.evaluate import evaluate
@@ -107,14 +72,13 @@ def _trained(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measured(found: Yardstick, first: "Evaluation", chosen: "Evaluation", random: "Evaluation") -> Yardstick:
+def _measured(share: RandomShare, first: "Evaluation", chosen: "Evaluation", random: "Evaluation") -> Yardstick:
     from training.judge.yardstick import cost_at_random
 
-    cost = cost_at_random(first, chosen, random, found.random_labels)
+    cost = cost_at_random(first, chosen, random, share.random)
     bounds = {"cost": cost.labels, "low": cost.low, "high": cost.high}
-    return found.model_copy(
+    return share.found(len(chosen.truth), chosen.against(first).macro_f1).model_copy(
         update={
-            "gain": chosen.against(first).macro_f1,
             "random_gain": random.against(first).macro_f1,
             **{name: value if math.isfinite(value) else None for name, value in bounds.items()},
         }

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from labeling.ask.rules import BatchRules
+from storage.models.worth import WhenTrained
 from training.data.merge import MergePolicy
 from training.judge.gate import GatePolicy
 from training.model.recipe import Recipe
@@ -62,8 +63,9 @@ class RetrainPolicy(Policy):
     merge: MergePolicy = Field(default_factory=MergePolicy, description="How seed data and labels become rows.")
     recipe: Recipe = Field(default_factory=Recipe, description="How the model is trained.")
     gate: GatePolicy = Field(default_factory=GatePolicy, description="What a candidate must reach.")
-    yardstick: bool = Field(
-        False,
-        description="Train a second model on the random share of the labels, to tell what the gain costs at random. "
-        "It doubles the time of a retrain; a deployment does not wait for it.",
+    yardstick: WhenTrained = Field(
+        "doubled",
+        description="When to train a second model on the random share of the labels, to tell what the gain costs at "
+        "random: doubled is with twice the labels of the last one. It doubles the time of a retrain; a deployment does "
+        "not wait for it.",
     )

@@ -4,6 +4,8 @@ Scores are macro-F1 from 0 to 1, as everywhere; only `Worth` and the sentences c
 Unknown fields are passed over, so that an older finloop reads the evidence of a newer one.
 """
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from storage.models.stability import Stability
@@ -14,6 +16,9 @@ MORE = 100
 """The number of further labels whose worth is told."""
 FURTHEST = 10
 """A number of random labels beyond this many times the labels that were asked for is only said to be larger."""
+
+WhenTrained = Literal["never", "doubled", "always"]
+"""When a retrain trains a second model for its yardstick: doubled is with twice the labels of the last one."""
 
 
 class _Value(BaseModel):
@@ -71,6 +76,7 @@ class Yardstick(_Value):
 
     `gain` and `random_gain` are macro-F1 above the first version's on the same audit rows. `cost` is a number of random
     labels, `low` to `high` its 95 % interval; None is a number without a bound. `fault` says why there is no number.
+    Where all labels were random no other model was trained: the cost is the number of the labels.
     """
 
     version: str
@@ -85,11 +91,20 @@ class Yardstick(_Value):
     fault: str | None = None
 
     @property
+    def trained(self) -> bool:
+        """Whether a model of the random share was trained for it."""
+        return self.fault is None and self.random_labels < self.labels
+
+    @property
     def sentence(self) -> str:
-        """What the labels brought, and what the same gain would have cost at random."""
+        """What the labels of which version brought, and what the same gain would have cost at random."""
         if self.fault is not None:
             return f"unknown for version {self.version}: {self.fault}"
-        brought = f"{self.labels:,} labels brought {signed(100 * self.gain)} points on {self.audit_rows:,} audit rows"
+        gain = f"{signed(100 * self.gain)} points on {self.audit_rows:,} audit rows"
+        brought = f"the {self.labels:,} labels of version {self.version} brought {gain}"
+        if not self.trained:
+            cost = f"the gain cost {self.labels:,} random labels" if self.gain > 0 else "there is no gain to compare"
+            return f"{brought}, and all of them were drawn at random: {cost}"
         alone = f"{self.random_labels:,} random labels alone brought {signed(100 * self.random_gain)} points"
         if self.gain <= 0:
             return f"{brought}: there is no gain to compare; {alone}"

@@ -10,9 +10,9 @@ from tests.fixtures_prefect import AUTH
 def test_a_policy_that_is_given_in_part_leaves_the_rest_as_the_deployment_says(
     deployed_server: str, prefect_api: httpx.Client
 ) -> None:
-    run = Runs(PrefectServer(deployed_server, AUTH)).start("retrain", {"policy": {"yardstick": True}})
+    run = Runs(PrefectServer(deployed_server, AUTH)).start("retrain", {"policy": {"yardstick": "always"}})
     try:
         found = prefect_api.get(f"/flow_runs/{run.id}").raise_for_status().json()["parameters"]["policy"]
-        assert found == {"yardstick": True, "recipe": {"epochs": 4, "batch_size": 16, "seed": 0}}
+        assert found == {"yardstick": "always", "recipe": {"epochs": 4, "batch_size": 16, "seed": 0}}
     finally:
         prefect_api.delete(f"/flow_runs/{run.id}")

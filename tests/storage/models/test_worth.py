@@ -55,6 +55,15 @@ def yardstick(cost: float | None, low: float | None, high: float | None, gain: f
         (yardstick(None, 4000, None), "would have cost more than 3,000 labels: 45"),
         (yardstick(0, 0, 100, -0.003), "brought -.3 points on 395 audit rows: there is no gain to compare; 45 random"),
         (
+            yardstick(300, 300, 300).model_copy(update={"random_labels": 300}),
+            "the 300 labels of version 4 brought +3.9 points on 395 audit rows, and all of them were drawn at random: "
+            "the gain cost 300 random labels",
+        ),
+        (
+            yardstick(300, 300, 300, -0.003).model_copy(update={"random_labels": 300}),
+            "all of them were drawn at random: there is no gain to compare",
+        ),
+        (
             yardstick(None, None, None).model_copy(update={"fault": "too few"}),
             "unknown for version 4: too few",
         ),
