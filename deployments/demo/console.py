@@ -19,6 +19,7 @@ class Step:
     def __init__(self, number: int, name: str) -> None:
         self.name, self.note, self._number = name, "", number
         self._began = time.monotonic()
+        self._took: float | None = None
         self._spinner = Spinner("dots")
 
     def say(self, note: str) -> None:
@@ -29,10 +30,14 @@ class Step:
         """Show the share of the step's work that is done, 0 to 1."""
         self.note = f"{fraction:4.0%} {message}"
 
+    def took(self, seconds: float | None) -> None:
+        """Set the seconds of work that was done before the step looked for it; None leaves those since it began."""
+        self._took = seconds
+
     @property
     def seconds(self) -> float:
-        """Seconds since the step began."""
-        return time.monotonic() - self._began
+        """Seconds since the step began, or those that its work took by its own account."""
+        return time.monotonic() - self._began if self._took is None else self._took
 
     def line(self, mark: RenderableType = " ") -> Table:
         """The line as it is now; a long note is wrapped within its column."""

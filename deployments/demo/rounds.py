@@ -119,10 +119,12 @@ class Rounds:
         )
         if promoted:
             with self.steps.step("deploy") as step:
-                done.runs["deploy"] = started_by_event(self.runs, self.stack, "deploy", last_label_at, step)
+                deploy = started_by_event(self.runs, self.stack, "deploy", last_label_at, step)
+                done.runs["deploy"] = deploy
                 self._until(lambda: client.traffic.first_reply_of(candidate.version) is not None, LABELS_DEADLINE)
                 done.first_reply = client.traffic.first_reply_of(candidate.version)
                 step.say(f"version {candidate.version} is served")
+                step.took(deploy.seconds)  # the deploy ran while the retrain still measured
         return done
 
     def _await_person(self, step: Step) -> None:

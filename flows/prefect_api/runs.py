@@ -36,6 +36,11 @@ class Run:
         """Whether its state is final."""
         return self.state in TERMINAL
 
+    @property
+    def seconds(self) -> float | None:
+        """Seconds from its start to its end; None where it has not begun or not ended."""
+        return (self.ended - self.started).total_seconds() if self.started and self.ended else None
+
 
 class Runs:
     """The runs of this home's deployments on a Prefect server; a deployment is named by its flow."""

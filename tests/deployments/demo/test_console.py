@@ -53,3 +53,12 @@ def test_a_step_within_a_step_is_booked_once() -> None:
     assert steps.seconds["select"] >= 0.3
     assert sum(steps.seconds.values()) <= time.monotonic() - began + 0.1  # each is rounded to a tenth
     assert steps.seconds["annotate"] < 0.3
+
+
+def test_work_that_was_done_before_a_step_looked_for_it_has_its_own_seconds() -> None:
+    steps, out = recorded()
+    for took in (4.2, None):
+        with steps.step("deploy") as step:
+            step.took(took)
+    assert "4.2 s" in out.getvalue().splitlines()[0]
+    assert 4.2 <= steps.seconds["deploy"] < 5
