@@ -11,6 +11,9 @@ from typing import Any
 
 from storage.errors import BadInput
 
+NONE = "none"
+"""The name of a training without labels: it is the same, whatever would be asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -62,6 +65,12 @@ class Ledger:
     def find(self, key: tuple[Any, ...]) -> Result | None:
         """The finished training of that key."""
         return self.results.get(key)
+
+    def champion(self, task: str, recipe_hash: str, seed: int) -> Result | None:
+        """The finished training without labels, whoever needed it first."""
+        wanted = (task, recipe_hash, seed, 0)
+        same = (one for one in self.results.values() if (one.task, one.recipe_hash, one.seed, one.labels) == wanted)
+        return next(same, None)
 
     def add(self, result: Result) -> None:
         """Append a finished training."""

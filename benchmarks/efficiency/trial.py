@@ -6,15 +6,14 @@ one ended.
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from benchmarks.efficiency.ledger import Ledger, Result
+from benchmarks.efficiency.ledger import NONE, Ledger, Result
 from benchmarks.efficiency.task import Task
 from labeling.ask.compose import compose
 from labeling.ask.facts import Fact
@@ -26,7 +25,7 @@ from storage.text import cluster_key
 from training.data.clusters import near_any
 from training.judge.evaluate import evaluate, rows_as_examples
 from training.model.classifier import Classifier
-from training.model.finetune import finetune
+from training.model.finetune import Finetuned, finetune
 from training.model.recipe import Recipe
 
 ALONE = BatchRules(random_first=0, random_share=0, clip_share=0, quota=0)
@@ -63,16 +62,19 @@ class Trials:
 
     def result(self, way: Way, seed: int, labels: int) -> Result:
         """The finished training of this way with so many labels; it is done now where it is missing."""
-        steps = self._steps(way, labels)
-        key = (self.task.key, way.name, way.seeded(seed, labels).hash(), seed, labels, steps)
-        known = self.ledger.find(key)
-        return known or self._measured(way, seed, labels, steps)
+        found = self._known(way, seed, labels) or self._measured(way, seed, labels)
+        return found if labels else replace(found, strategy=way.name)
 
     def model(self, way: Way, seed: int, labels: int) -> Classifier:
-        """The trained model, for the next question; it is trained again where its folder is gone."""
-        if not (self._place(way, seed, labels) / "model").exists():
-            self._measured(way, seed, labels, self._steps(way, labels))
-        return Classifier.load(self._place(way, seed, labels) / "model", self.task.scheme.names)
+        """The trained model, for the next question; it is trained again where its folder is gone.
+
+        A training of which the ledger has the result only restores the model: it is no other result.
+        """
+        folder = self._place(way, seed, labels) / "model"
+        if not folder.exists():
+            restore = self._trained if self._known(way, seed, labels) else self._measured
+            restore(way, seed, labels)
+        return Classifier.load(folder, self.task.scheme.names)
 
     def chosen(self, way: Way, seed: int, labels: int) -> list[int]:
         """The positions of the stream that this way asks about, in the order of asking."""
@@ -111,21 +113,30 @@ class Trials:
             labels = before
         return tuple(steps)
 
-    def _measured(self, way: Way, seed: int, labels: int, steps: tuple[int, ...]) -> Result:
-        task, recipe, place = self.task, way.seeded(seed, labels), self._place(way, seed, labels)
+    def _known(self, way: Way, seed: int, labels: int) -> Result | None:
+        recipe = way.seeded(seed, labels).hash()
+        if not labels:  # a champion is the same, whatever will be asked for
+            return self.ledger.champion(self.task.key, recipe, seed)
+        return self.ledger.find((self.task.key, way.name, recipe, seed, labels, self._steps(way, labels)))
+
+    def _trained(self, way: Way, seed: int, labels: int) -> Finetuned:
+        task, recipe, folder = self.task, way.seeded(seed, labels), self._place(way, seed, labels) / "model"
         answered = self.chosen(way, seed, labels)
         self.console.log(f"{way.name}, seed {seed}, {len(answered)} labels: training")
         rows = task.rows(answered)
+        shutil.rmtree(folder, ignore_errors=True)
         stream = unlabelled(task, answered, rows, recipe)
-        shutil.rmtree(place / "model", ignore_errors=True)
-        begun = time.monotonic()
-        made = finetune(rows, task.base, recipe, place / "model", task.scheme.names, unlabelled=stream)
-        seconds = time.monotonic() - begun
+        return finetune(rows, task.base, recipe, folder, task.scheme.names, unlabelled=stream)
+
+    def _measured(self, way: Way, seed: int, labels: int) -> Result:
+        task, answered = self.task, self.chosen(way, seed, labels)
+        made = self._trained(way, seed, labels)
         model = Classifier.load(made.folder, task.scheme.names)
         judged = evaluate(model, task.judge).scores()
+        rows = task.rows(answered)
         kept = evaluate(model, rows_as_examples(row for row in rows if row.split is Split.TEST)).scores()
         result = Result(
-            strategy=way.name,
+            strategy=way.name if labels else NONE,
             recipe=way.recipe_name,
             seed=seed,
             labels=labels,
@@ -133,10 +144,10 @@ class Trials:
             accuracy=judged.accuracy,
             recall=judged.recall,
             seed_test_macro_f1=kept.macro_f1,
-            seconds=seconds,
-            rounds=steps,
+            seconds=made.seconds,
+            rounds=self._steps(way, labels),
             task=task.key,
-            recipe_hash=recipe.hash(),
+            recipe_hash=way.seeded(seed, labels).hash(),
             base_model=task.base.name,
             exposed=task.base.exposed,
             note={
