@@ -87,16 +87,24 @@ class Watch:
         )
 
     def _begun(self, deployment: str) -> list[dict[str, Any]]:
-        """The newest runs that began, or that a person ended before they began, newest first."""
+        """The newest runs that began, or that a person ended before they began, newest first.
+
+        Prefect gives a start to a run that was cancelled before it ran too, so the start does not tell.
+        """
         found = self._runs(
             {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": list(BEGUN)}}},
             "EXPECTED_START_TIME_DESC",
         )
-        return [one for one in found if one.get("start_time") or not one.get("auto_scheduled")]
+        return [one for one in found if not _is_dropped(one)]
 
     def _runs(self, which: dict[str, Any], sort: str) -> list[dict[str, Any]]:
         found = self._connection.ask("POST", "/flow_runs/filter", {"flow_runs": which, "sort": sort, "limit": LAST})
         return [dict(one) for one in found]
+
+
+def _is_dropped(run: dict[str, Any]) -> bool:
+    """Whether a schedule planned the run, and it was cancelled before it ever ran."""
+    return bool(run["auto_scheduled"] and run["state"]["type"] == "CANCELLED" and not run["run_count"])
 
 
 def _clock(moment: str) -> str:
