@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+from transformers import AutoConfig
 
 from storage.scheme import Scheme, find_scheme
 from storage.texts.csv import read_texts
@@ -34,7 +35,7 @@ from training.model.base_model import find_base_model
 from training.model.classifier import Classifier, Predicted, choose_device, label_columns, softmax
 from training.model.finetune import finetune
 from training.model.precision import Precision, agreement, bf16_pays
-from training.model.reading import MAX_TOKENS, encode, reading_of, tokens_read
+from training.model.reading import MAX_TOKENS, encode, prepared, reading_of, tokens_read
 from training.model.recipe import Recipe
 
 PIPELINE, EXACT, FAST, ONNX = "transformers pipeline", "finloop exact", "finloop fast", "ONNX Runtime int8"
@@ -103,7 +104,7 @@ def onnx_session(folder: Path, place: Path) -> Any:
 
 def ways(folder: Path, place: Path, labels: Sequence[str], wanted: Sequence[str]) -> dict[str, Way | None]:
     """peer -> how it predicts; None where it is not installed."""
-    from transformers import AutoConfig, AutoTokenizer, pipeline
+    from transformers import AutoTokenizer, pipeline
 
     model = Classifier.load(folder, labels)
     found: dict[str, Way | None] = {
@@ -218,8 +219,9 @@ def main() -> None:
         place = Path(name)
         folder = given.model or quick_model(place, given.base, scheme)
         found = ways(folder, place, scheme.names, given.peers.split(","))
+        reading = reading_of(AutoConfig.from_pretrained(folder))  # links are a word to all peers, or to none
         for size in map(int, given.sizes.split(",")):
-            some = grown(texts, size)
+            some = prepared(grown(texts, size), reading)
             peers = measure(found, some, given.rounds)
             sizes.append({"texts": size, "peers": peers, "seconds": where_time_goes(folder, scheme.names, some)})
     report = {

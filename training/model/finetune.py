@@ -23,13 +23,16 @@ from training.model.reading import Encoded, Reading, encode, tokens_read
 from training.model.recipe import Recipe
 from training.model.self_training import EPOCHS, Soft, cross_entropy, rehearsal, said_of, target
 from training.model.soundness import check_tokens, rehearse
-from training.model.untrained import READING, open_untrained
+from training.model.untrained import open_untrained
 from training.model.vocabulary import UsedTokens
 
 SMALL = 50_000_000
 """A model with fewer parameters gets the larger rate, which it needs when rows are few: MiniLM (23 million) on 945
 sentences reached a macro-F1 of .77, .76 and .69 with the larger rate (three seeds), .63 and .70 with the smaller."""
 SMALL_RATE, LARGE_RATE = 1e-4, 5e-5
+
+READINGS = {"read": Reading.HEAD_AND_TAIL, "word": Reading.LINKS_AS_WORD}
+"""How new models read, by the recipe's `links`. All read both ends of a long text (benchmarks/long_texts.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def finetune(
     output: Path,
     labels: Sequence[str],
     progress: Progress | None = None,
-    reading: Reading = READING,
+    reading: Reading | None = None,
     unlabelled: Sequence[str] = (),
 ) -> Finetuned:
     """Train on the train rows, keep the epoch with the best macro-F1 on the validation rows, write it to `output`.
@@ -75,11 +78,12 @@ def finetune(
     if output.exists() and any(output.iterdir()):
         raise BadInput(f"{output} is not empty; name another folder for the model")
     output.parent.mkdir(parents=True, exist_ok=True)
+    read_as = reading or READINGS[recipe.links]
     workplace = output.parent / f".{output.name}.training"  # a fixed name, so that the next try clears a killed one
     shutil.rmtree(workplace, ignore_errors=True)
     try:
         with silence():
-            job = _Job(base.folder, base.name, recipe, workplace / "model", tuple(labels), progress, reading)
+            job = _Job(base.folder, base.name, recipe, workplace / "model", tuple(labels), progress, read_as)
             metrics = _train(job, train, validation)
             asked = any(row.origin == "label" for row in train)
             stream = tuple(unlabelled)[: min(recipe.self_training, len(train))] if asked else ()

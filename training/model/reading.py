@@ -1,10 +1,12 @@
 """Decides what a model reads of a text: training and prediction turn texts into tokens here, and nowhere else.
 
-A text of more tokens than the model reads is cut, and the cut is reported. How it is cut is written into the trained
-model's configuration, so that a model reads in service as it read in training, whatever later versions of finloop do.
+A text of more tokens than the model reads is cut, and the cut is reported. The letters of a link say nothing of what a
+post means, and they are a quarter of a post's tokens. How a model reads is written into its configuration, so that a
+model reads in service as it read in training, whatever later versions of finloop do.
 """
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,15 +14,18 @@ from typing import Any
 
 MAX_TOKENS = 128
 """Longer texts are cut: a headline or a post has about 30 tokens, and attention costs the square of the length."""
+LINK, LINK_WORD = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE), "http"
+"""A link, and the word that stands for all links."""
 FIELD = "finloop_reading"
 """The field of a trained model's configuration that names its reading. Without the field, a model reads heads."""
 
 
 class Reading(StrEnum):
-    """The part of a long text that a model reads."""
+    """The part of a long text that a model reads, and whether it reads the letters of links."""
 
     HEAD = "head"
     HEAD_AND_TAIL = "head and tail"
+    LINKS_AS_WORD = "head and tail, links as a word"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Encoded:
 
 
 def reading_of(config: Any) -> Reading:
-    """How a trained model reads long texts."""
+    """How a trained model reads texts."""
     return Reading(getattr(config, FIELD, Reading.HEAD))
 
 
@@ -55,6 +60,11 @@ def tokens_read(model: Any) -> int:
     return min(limits)
 
 
+def prepared(texts: Sequence[str], reading: Reading) -> list[str]:
+    """The texts as the tokenizer gets them."""
+    return [LINK.sub(LINK_WORD, text) for text in texts] if reading is Reading.LINKS_AS_WORD else list(texts)
+
+
 def encode(tokenizer: Any, texts: Sequence[str], limit: int, reading: Reading) -> Encoded:
     """The tokens of `texts`, at most `limit` a text, without padding. The tokens at both ends of a text are kept.
 
@@ -62,7 +72,8 @@ def encode(tokenizer: Any, texts: Sequence[str], limit: int, reading: Reading) -
     """
     if not texts:
         return Encoded({"input_ids": []}, [])
-    columns = _tokens(tokenizer, list(texts), verbose=False)
+    texts = prepared(texts, reading)
+    columns = _tokens(tokenizer, texts, verbose=False)
     truncated = [len(row) > limit for row in columns["input_ids"]]
     long = [index for index, cut in enumerate(truncated) if cut]
     if not long:

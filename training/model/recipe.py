@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+LATER = {"links": "read"}
+"""Fields that came after models were trained, with the value that those models had: the hash leaves this value out."""
 
 
 class Recipe(BaseModel):
@@ -36,12 +40,16 @@ class Recipe(BaseModel):
         le=100_000,
         description="Texts without a label that the trained model learns from in a second training; 0: none.",
     )
+    links: Literal["read", "word"] = Field(
+        default="word", description="Whether the model reads links as they are, or one word in place of any link."
+    )
     limit: int | None = Field(default=None, ge=3, description="Train on this many rows at most: a quick trial.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Fixes every random choice of the training.")
 
     def hash(self) -> str:
-        """SHA-256 of the fields as canonical JSON."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """SHA-256 of the fields as canonical JSON. Recipes of earlier models keep their hashes."""
+        fields = dict(field for field in self.model_dump(mode="json").items() if field not in LATER.items())
+        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def hash_on(self, base_model: str) -> str:

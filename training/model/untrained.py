@@ -17,9 +17,6 @@ from training.model.soundness import load_tokenizer
 if TYPE_CHECKING:  # it imports torch
     from training.model.classifier import Classifier
 
-READING = Reading.HEAD_AND_TAIL
-"""How new models read a long text (benchmarks/long_texts.py)."""
-
 
 class Untrained(NamedTuple):
     """A model with its tokenizer, and the names of the parameters that start from random values."""
@@ -29,7 +26,7 @@ class Untrained(NamedTuple):
     new: frozenset[str]
 
 
-def open_untrained(folder: Path, labels: Sequence[str], name: str, reading: Reading = READING) -> Untrained:
+def open_untrained(folder: Path, labels: Sequence[str], name: str, reading: Reading) -> Untrained:
     """The model in a folder, which messages call `name`. Raises BadInput where it cannot be loaded whole."""
     model, new = with_our_labels(folder, labels, name)
     tokenizer = load_tokenizer(folder, name)
@@ -44,5 +41,5 @@ def untrained_classifier(base: BaseModel, labels: Sequence[str]) -> "Classifier"
     from training.model.classifier import Classifier, choose_device
 
     with silence():
-        opened = open_untrained(base.folder, labels, base.name)
+        opened = open_untrained(base.folder, labels, base.name, Reading.LINKS_AS_WORD)
     return Classifier(opened.model, opened.tokenizer, labels, choose_device())

@@ -1,7 +1,9 @@
 """What training promises, on a model small enough to learn three words in two seconds."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -19,8 +21,9 @@ from tests.fixtures_models import write_tiny_model
 from tests.schemes import LABELS
 from training.model.base_model import BaseModel
 from training.model.classifier import Classifier
-from training.model.finetune import Finetuned, _label_weight, _training_rows, finetune
+from training.model.finetune import READINGS, Finetuned, _label_weight, _training_rows, finetune
 from training.model.head import with_our_labels
+from training.model.reading import FIELD
 from training.model.recipe import Recipe
 
 WORDS = {"positive": "rose", "neutral": "meeting", "negative": "fell"}
@@ -183,11 +186,26 @@ def test_few_labels_beside_many_sentences_reach_the_full_weight() -> None:
 def test_a_recipe_is_named_by_everything_in_it() -> None:
     changed = {"epochs": 5, "learning_rate": 1e-4, "head_rate": 5, "batch_size": 32,
                "weight_decay": 0.1, "warmup": 0.2, "label_weight": 2, "label_share": 0.5, "self_training": 9,
-               "limit": 10, "seed": 1}  # fmt: skip
+               "links": "read", "limit": 10, "seed": 1}  # fmt: skip
     assert set(changed) == set(Recipe.model_fields)
     hashes = {Recipe(**{name: value}).hash() for name, value in changed.items()}
     assert len(hashes | {Recipe().hash()}) == len(changed) + 1
     assert Recipe(epochs=4).hash() == Recipe().hash()
+
+
+def test_a_recipe_of_earlier_models_keeps_its_hash() -> None:
+    before = Recipe(self_training=0, links="read")
+    assert before.hash() == "1df95451e41c9f907b89c23b0c536dc699e2dd1f5977987c77f4cdd8a4ff97bc"
+
+
+@pytest.mark.parametrize("links", ["read", "word"])
+def test_a_model_reads_links_as_its_recipe_says(
+    tiny_base: BaseModel, tmp_path: Path, links: Literal["read", "word"]
+) -> None:
+    recipe = QUICK.model_copy(update={"links": links, "epochs": 1})
+    made = finetune(rows(), tiny_base, recipe, tmp_path / "model", LABELS)
+    config = json.loads((made.folder / "config.json").read_text())
+    assert config[FIELD] == str(READINGS[links])
 
 
 @pytest.mark.parametrize("field", [{"epochs": 0}, {"epochs": 21}, {"learning_rate": 1.0}, {"batch": 3}])

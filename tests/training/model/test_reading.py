@@ -91,6 +91,14 @@ def test_a_model_reads_as_it_was_trained_and_an_older_one_reads_heads(tmp_path: 
     assert (heads.logits[2] == ends.logits[2]).all()
 
 
+@pytest.mark.parametrize("link", ["https://t.co/9xKq", "HTTP://example.org/a?b=c", "www.example.org/fell"])
+def test_the_letters_of_a_link_change_nothing_where_links_are_a_word(tokenizer: Any, link: str) -> None:
+    texts = [f"profit rose {link} fell", "profit rose http fell"]
+    word, read = (encode(tokenizer, texts, 128, reading) for reading in (Reading.LINKS_AS_WORD, Reading.HEAD_AND_TAIL))
+    assert word.columns["input_ids"][0] == word.columns["input_ids"][1]
+    assert read.columns["input_ids"][0] != read.columns["input_ids"][1]
+
+
 def test_predictions_in_pieces_are_the_predictions_as_one(tmp_path: Path) -> None:
     model = Classifier.load(write_tiny_model(tmp_path / "model"), LABELS, device="cpu")
     whole = model.predict(["profit rose", "loss " * 300, "meeting"])
