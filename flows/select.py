@@ -1,6 +1,6 @@
 """Asks annotators about the texts that a query strategy finds worth a label, and shows them the champion's answers.
 
-Before there is a champion, annotators are asked about typical texts and are shown no answer.
+Before there is a champion, annotators are asked only where the wished strategy needs none, and are shown no answer.
 """
 
 from prefect import State, flow
@@ -9,7 +9,7 @@ from prefect.states import Completed
 from flows import artifacts
 from flows.steps import asking
 from flows.steps.arrays import Reader
-from flows.steps.base_reader import BaseReader
+from flows.steps.base_reader import FIRST, BaseReader
 from flows.steps.choice import Wish
 from flows.steps.recover import RUN_LEASE
 from flows.steps.score import is_behind, score_texts
@@ -45,7 +45,9 @@ def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 
 
 
 def _without_champion(parts: Parts, policy: SelectPolicy, strategy: Strategy) -> State[None]:
-    """Send typical texts to annotators, who may be asked before the first training. A new home has none."""
+    """Send typical or random texts to annotators, where that is wished. A schedule never fails in a new home."""
+    if strategy.name not in FIRST:
+        return Completed(message=asking.NO_DOUBTS)
     if not parts.texts.counts().texts:
         return Completed(message=asking.NOTHING_YET)
     with parts.leases.hold(asking.ASKING_LEASE, RUN_LEASE, wait=5 * RUN_LEASE):

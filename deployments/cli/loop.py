@@ -81,7 +81,7 @@ def select(
 ) -> None:
     """Send the texts that are worth a label to annotators, with the model's answer beside each.
 
-    Before there is a champion, typical texts are sent without an answer.
+    Before there is a champion, --strategy typical or random sends texts without an answer.
     """
     if strategy is not None and ":" not in strategy:  # a user's own function may lie on the workers' machine alone
         from labeling.ask.strategies.registry import find_strategy

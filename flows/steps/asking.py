@@ -7,6 +7,7 @@ from functools import partial
 from flows.steps.arrays import Reader
 from flows.steps.base_reader import CHANCE, TYPICAL, BaseReader
 from flows.steps.choice import Wish, by_base_model, by_champion
+from flows.steps.score import NO_CHAMPION
 from labeling.answer.forget import forget_failed
 from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.ask.again import reserve_lost
@@ -31,6 +32,7 @@ ASKING_LEASE = "asking"
 
 NOTHING_LEFT = "no text sent: every text that may be asked about was sent before, or is a near copy of a text that was"
 FIRST_MODEL = "`finloop retrain` makes the first model"
+NO_DOUBTS = f"{NO_CHAMPION}; `finloop select --strategy typical` asks about typical texts before that"
 NOTHING_YET = f"there are no texts and no champion yet: `finloop ingest` stores texts, and {FIRST_MODEL}"
 
 

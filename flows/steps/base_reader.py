@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from training.model.base_model import BaseModel
 
 TYPICAL, CHANCE = STRATEGIES["typical"], STRATEGIES["random"]
+FIRST = (TYPICAL.name, CHANCE.name)
+"""The strategies that can choose without a champion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,9 @@ class BaseReader:
 def strategy_and_arrays(
     candidates: Candidates, wished: Strategy, asked: Mapping[str, str], reader: BaseReader
 ) -> tuple[Strategy, Pool]:
-    """The strategy that can choose without a champion, and the arrays that it reads.
+    """The wished one of the strategies FIRST, and the arrays that it reads; `random` where the base embeds no text.
 
-    It is `random` where that is wished, or where the base model gives no embeddings; else `typical`. The texts that
-    were asked about (text id -> text) and those of the seed data count as labelled.
+    The texts that were asked about (text id -> text) and those of the seed data count as labelled.
     """
     pool = Pool(candidates.probabilities)
     if wished.name == CHANCE.name:

@@ -6,7 +6,7 @@ import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows.select import select
-from flows.steps.asking import NOTHING_YET
+from flows.steps.asking import NO_DOUBTS, NOTHING_YET
 from flows.wiring.parts import Parts
 from flows.wiring.policies import SelectPolicy
 from storage.records import TaskState
@@ -26,7 +26,8 @@ def test_a_select_in_a_new_home_needs_no_server_and_says_what_to_do(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_environment(monkeypatch, parts)
-    assert select.fn().message == NOTHING_YET
+    assert select.fn().message == NO_DOUBTS
+    assert select.fn(SelectPolicy(strategy="typical")).message == NOTHING_YET
 
 
 def test_a_select_without_a_champion_sends_typical_texts(
@@ -42,9 +43,10 @@ def test_a_select_without_a_champion_sends_typical_texts(
         RECEIVER_URL="http://127.0.0.1:9",
         WEBHOOK_SECRET="secret",
     )
+    assert select.fn().message == NO_DOUBTS
     api = {PREFECT_API_URL: f"{prefect_server}/api", PREFECT_API_AUTH_STRING: AUTH.get_secret_value()}
     with temporary_settings(api):
-        said = str(select.fn(SelectPolicy(size=4)).message)
+        said = str(select.fn(SelectPolicy(size=4, strategy="typical")).message)
     sent = [task for text in texts if (task := parts.tasks.get(text)) is not None]
     assert [task.state for task in sent] == [TaskState.SENT] * 4
     assert said.startswith("4 texts sent to ")
