@@ -84,7 +84,9 @@ def test_the_report_has_everything_else(demo: Demo) -> None:
     assert difference["low"] <= difference["macro_f1"] <= difference["high"]
     assert set(report["seconds"]) >= STEPS
     assert all(spent >= 0 for spent in report["seconds"].values())
-    assert sum(report["seconds"].values()) <= demo.seconds
+    one_by_one = [spent for step, spent in report["seconds"].items() if step != "deploy"]
+    assert sum(one_by_one) <= demo.seconds  # the deploy runs while the retrain still measures
+    assert report["seconds"].get("deploy", 0) <= demo.seconds
     assert set(report["runs"]) >= {"score", "audit", "select", "retrain"}
     assert (report["text_store"], report["base_model"]) == ("sqlite", "minilm")
     assert report["device"]
