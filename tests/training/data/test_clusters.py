@@ -2,7 +2,6 @@
 
 import os
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -90,16 +89,15 @@ def test_components_are_the_closure_of_the_pairs(drawn: tuple[int, list[tuple[in
     assert all((numbers[i] == numbers[j]) == (j in reached[i]) for i in range(count) for j in range(count))
 
 
-def test_real_files_are_joined_within_seconds() -> None:
+@pytest.mark.timeout(120)  # the join takes seconds; to compare all pairs takes many minutes
+def test_real_files_are_joined_without_comparing_all_pairs() -> None:
     folder, tweets = os.environ.get("FINLOOP_TEST_PHRASEBANK"), os.environ.get("FINLOOP_TEST_TEXTS")
     if not folder or not tweets:
         pytest.skip("FINLOOP_TEST_PHRASEBANK or FINLOOP_TEST_TEXTS is not set: no real texts to measure on")
     lines = (Path(folder) / "Sentences_50Agree.txt").read_text("latin-1").splitlines()
     sentences = [line.rpartition("@")[0] for line in lines]
     production = Path(tweets).read_text("utf-8").splitlines()
-    started = time.perf_counter()
     inside, between = near_duplicates(sentences), near_duplicates(sentences, production)
-    assert time.perf_counter() - started < 20
     assert between == []
     rows = {position for pair in inside for position in pair}
     assert len(rows) == 110
