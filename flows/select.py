@@ -38,7 +38,7 @@ def select(policy: SelectPolicy = SelectPolicy()) -> State[None]:  # noqa: B008 
             size, fewer = asking.due(policy.size, champion if policy.fewer_when_stable else None)
             wish = Wish(size, strategy, policy.rules, policy.seed)
             asked = asking.ask_to_learn(parts.studio, project, parts.texts, parts.tasks, parts.scheme, reader, wish)
-            artifacts.show_sent(Purpose.SELECT, asked.sent, project.url, strategy.name, asked.left_out)
+            artifacts.show_sent(Purpose.SELECT, asked.sent, project.url, asked.strategy, asked.left_out)
             if asked.sent or asked.open_before >= size:
                 return Completed(message=asked.said(project.url) + fewer)
             return Completed(message=asking.why_nothing(parts.texts, champion.version))

@@ -10,6 +10,17 @@ from labeling.studio.client import Studio
 
 TITLE = "By worth"
 ORDERING = "tasks:data.worth"
+HIDDEN = [
+    f"tasks:{name}"
+    for name in (
+        *("inner_id", "completed_at", "total_predictions", "annotators", "annotations_results", "annotations_ids"),
+        *("predictions_score", "predictions_model_versions", "predictions_results", "file_upload", "storage_filename"),
+        *("created_at", "updated_at", "updated_by", "avg_lead_time", "draft_exists"),
+        *("data.suggestion", "data.text_id", "data.batch_id", "data.purpose", "data.model_version"),
+    )
+]
+"""The columns beside the text, its source, worth and reason, and the numbers of answers and skips. With them the text
+would stand far out of sight."""
 
 
 def ensure_tab(studio: Studio, project_id: int) -> None:
@@ -24,5 +35,6 @@ def ensure_tab(studio: Studio, project_id: int) -> None:
         "target": "tasks",
         "ordering": [ORDERING],
         "columnsDisplayType": {ORDERING: "Number"},
+        "hiddenColumns": {"explore": HIDDEN, "labeling": [*HIDDEN, ORDERING, "tasks:data.reason"]},
     }
     studio.api.views.create(project=project_id, data=data)

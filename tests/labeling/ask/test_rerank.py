@@ -98,3 +98,17 @@ def test_the_tab_and_its_queue_go_by_worth_as_a_number(loop: Loop, count: int) -
     (tab,) = [view for view in views if view["data"].get("title") == TITLE]
     listed = loop.studio.get("/api/tasks", {"project": project.id, "view": tab["id"], "fields": "task_only"})
     assert [task["data"]["worth"] for task in listed["tasks"]] == list(range(1, count + 1))
+
+
+def test_the_tab_shows_the_text_and_hides_only_columns_that_there_are(loop: Loop) -> None:
+    project = loop.project()
+    loop.sent(project, 1)
+    ensure_tab(loop.studio, project.id)
+    (tab,) = loop.studio.get("/api/dm/views", {"project": project.id})
+    columns = loop.studio.get("/api/dm/columns", {"project": project.id})["columns"]
+    there = {f"tasks:{'data.' if one.get('parent') else ''}{one['id']}" for one in columns}
+    shown = there - set(tab["data"]["hiddenColumns"]["explore"])
+    assert shown - {"tasks:data"} == {
+        *("tasks:id", "tasks:total_annotations", "tasks:cancelled_annotations"),
+        *("tasks:data.text", "tasks:data.feed", "tasks:data.worth", "tasks:data.reason"),
+    }
