@@ -90,7 +90,8 @@ def control_characters(text: str) -> list[str]:
     return [one for one in text if unicodedata.category(one) == "Cc" and (one == "\x85" or not one.isspace())]
 
 
-_VARIABLE = re.compile(r"(?:https?://|www\.)\S+|[$@]\w+(?:[.:_-]\w+)*", re.IGNORECASE)
+LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_VARIABLE = re.compile(rf"{LINK.pattern}|[$@]\w+(?:[.:_-]\w+)*", re.IGNORECASE)
 """Links, cashtags and mentions: the same news is repeated with others."""
 
 

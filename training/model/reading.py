@@ -6,16 +6,17 @@ model reads in service as it read in training, whatever later versions of finloo
 """
 
 import inspect
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from storage.text import LINK
+
 MAX_TOKENS = 128
 """Longer texts are cut: a headline or a post has about 30 tokens, and attention costs the square of the length."""
-LINK, LINK_WORD = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE), "http"
-"""A link, and the word that stands for all links."""
+LINK_WORD = "http"
+"""The word that stands for all links."""
 FIELD = "finloop_reading"
 """The field of a trained model's configuration that names its reading. Without the field, a model reads heads."""
 
