@@ -137,10 +137,8 @@ def why_nothing(texts: TextStore, champion: str) -> str:
 def said_first(asked: Asked, url: str) -> str:
     """What a select without a champion says: how the texts were chosen, and how the first model is made."""
     yet = "there is no champion yet"
-    if not (asked.sent or asked.open_before):
-        return f"{NOTHING_LEFT}; {yet}: {FIRST_MODEL}"
     if not asked.sent:
-        return f"{asked.said(url)}; {yet}: {FIRST_MODEL}"
+        return f"{asked.said(url) if asked.open_before else NOTHING_LEFT}; {yet}: {FIRST_MODEL}"
     how = "by how typical they are" if asked.strategy == TYPICAL.name else "at random"
     return f"{asked.said(url)}; {yet}, so they were chosen {how}: {FIRST_MODEL}"
 
