@@ -24,16 +24,17 @@ def score(policy: ScorePolicy = ScorePolicy(), event: str | None = None) -> Stat
         names, size = parts.scheme.names, policy.batch_size
         scored = score_texts(parts.texts, parts.registry, champion, names, size, progress, fast=policy.fast)
         artifacts.show_scores(parts.texts.counts(), champion, scored)
-        ranked = _rerank(parts, champion.version)
+        ranked = _rerank(parts, champion.version, policy.withdraw_above)
     return Completed(message=f"{scored.texts:,} texts scored by version {champion.version}{ranked}")
 
 
-def _rerank(parts: Parts, version: str) -> str:
+def _rerank(parts: Parts, version: str, withdraw_above: float | None) -> str:
     """Rank the open tasks, where there is a Label Studio; a run that asks meanwhile leaves this to the next score."""
     if not (parts.settings.label_studio_url and parts.settings.label_studio_token):
         return ""
     try:
         with parts.leases.hold(ASKING_LEASE, RUN_LEASE, wait=RUN_LEASE):
-            return rerank_open(parts.studio, parts.projects, parts.tasks, parts.texts, parts.scheme, version)
+            stores = (parts.projects, parts.tasks, parts.texts)
+            return rerank_open(parts.studio, *stores, parts.scheme, version, withdraw_above)
     except Busy as error:
         return f"; the open tasks keep their order until the next score: {error}"

@@ -18,12 +18,16 @@ class Purpose(StrEnum):
 
 
 class TaskState(StrEnum):
-    """The state of a label task; a text has at most one task."""
+    """The state of a label task; a text has at most one task.
+
+    A withdrawn task is not worth a label any more: Label Studio does not have the task, or is about to lose it.
+    """
 
     RESERVED = "reserved"
     SENT = "sent"
     ANSWERED = "answered"
     SKIPPED = "skipped"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)

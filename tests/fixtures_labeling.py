@@ -126,7 +126,7 @@ class Loop(LabelStore):
         return dict(response.raise_for_status().json())
 
     def delete(self, path: str) -> None:
-        """What a person may delete there; finloop itself never does."""
+        """What a person may delete there; finloop itself deletes only tasks that it withdraws."""
         headers = {"Authorization": f"Token {self.token}"}
         httpx.delete(self.studio.url + path, headers=headers, trust_env=False, timeout=30).raise_for_status()
 

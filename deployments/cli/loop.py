@@ -16,7 +16,7 @@ Size = Annotated[int | None, typer.Option(min=1, max=5000, help="Texts to send; 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
     app.command(epilog="Example:  finloop ingest posts.csv")(ingest)
-    app.command(epilog="Example:  finloop score")(score)
+    app.command(epilog="Example:  finloop score --withdraw-above 0.9")(score)
     app.command(epilog="Example:  finloop audit --size 200")(audit)
     app.command(epilog="Example:  finloop select --size 50 --strategy power_margin")(select)
     app.command(epilog="Example:  finloop annotate --limit 50")(annotate)
@@ -58,9 +58,21 @@ def ingest(
     )
 
 
-def score(wait: Wait = True, as_json: Json = False) -> None:
-    """Give every text its prediction by the champion."""
-    _run("score", {}, wait, as_json)
+def score(
+    withdraw_above: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Also take back open tasks that nobody has touched, where the champion's margin is above this now; "
+            "unset: as the deployment's policy says, which takes none back by default.",
+        ),
+    ] = None,
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Give every text its prediction by the champion, and rank the open tasks by its doubts."""
+    _run("score", {} if withdraw_above is None else {"policy": {"withdraw_above": withdraw_above}}, wait, as_json)
 
 
 def audit(size: Size = None, wait: Wait = True, as_json: Json = False) -> None:

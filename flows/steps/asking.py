@@ -13,6 +13,7 @@ from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.ask.again import reserve_lost
 from labeling.ask.batch import Batch, choose_audit
 from labeling.ask.send import recover_batches, send_batch
+from labeling.ask.withdraw import withdraw_marked
 from labeling.studio.client import Studio
 from labeling.studio.marker import Owner
 from labeling.studio.project import WEBHOOK_PATH, ensure_project
@@ -154,7 +155,8 @@ def catch_up(studio: Studio, where: Project, tasks: Tasks, labels: Labels, inbox
 
 
 def _send_rest(studio: Studio, where: Project, tasks: Tasks, scheme: Scheme) -> None:
-    """Send again what left Label Studio unanswered, and what a killed sender did not send."""
+    """Send again what left Label Studio unanswered, and what a killed sender did not send; complete withdrawals."""
+    withdraw_marked(studio, where, tasks)
     reserve_lost(studio, where, tasks)
     recover_batches(studio, where, tasks, scheme)
 

@@ -22,6 +22,13 @@ class ScorePolicy(Policy):
     fast: bool = Field(
         True, description="Compute in bf16 where the hardware has it and a sample of the texts gets the same answers."
     )
+    withdraw_above: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Take back open tasks that nobody has touched and that a strategy chose, where the champion's "
+        "margin is above this now (.9, say). Their texts are not asked about again. Empty: no task is taken back.",
+    )
 
 
 class AuditPolicy(Policy):

@@ -16,7 +16,7 @@ from storage.records import LabelTask, TaskState
 
 @dataclass(slots=True)
 class Settled:
-    """How many tasks we sent to the project, and how many of them are gone."""
+    """How many tasks we sent to the project and did not withdraw, and how many of them are gone."""
 
     tasks: int = 0
     missing: int = 0
@@ -25,7 +25,7 @@ class Settled:
 @dataclass(slots=True)
 class _Changes:
     found: dict[str, int] = field(default_factory=dict)
-    missing: list[int] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 def texts_there(studio: Studio, project: Project, asked: Mapping[str, str]) -> dict[int, str]:
@@ -46,16 +46,17 @@ def settle_addresses(
     at = {there[task_id]: task_id for task_id in sorted(there, reverse=True)}
     for task in tasks.sent():
         ours = (task.server, task.project_id, task.epoch) == (project.server, project.id, project.epoch)
-        settled.tasks += ours
+        wanted = ours and task.state is not TaskState.WITHDRAWN
+        settled.tasks += wanted
         number = _number_of(task, ours, there, at)
         if number is None and ours and not _known_to_be_gone(task) and _is_there(studio, project, task, asked):
             number = task.task_id
         if number is None:
-            settled.missing += ours
-            changes.missing += [task.task_id] if ours and task.task_id is not None and not task.missing else []
+            settled.missing += wanted
+            changes.missing += [task.text_id] if ours and not task.missing else []
         elif not ours or task.missing or number != task.task_id:
             changes.found[task.text_id] = number
-    tasks.mark_missing(project, changes.missing)
+    tasks.mark_gone(changes.missing)  # by text: the number may be another text's by now
     tasks.mark_found(project, changes.found)
     return settled
 

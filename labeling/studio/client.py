@@ -104,6 +104,10 @@ class Studio:
         """Replace the data of a task. Raises NotThere where the task is gone."""
         self.api.tasks.update(str(task_id), data=dict(data))
 
+    def delete_task(self, task_id: int) -> None:
+        """Delete a task with all that was answered there. The caller looks first. Raises NotThere where it is gone."""
+        self.api.tasks.delete(str(task_id))
+
     def task(self, project_id: int, task_id: int) -> dict[str, Any] | None:
         """One task with all its annotations, or None where the project has none of that id."""
         try:

@@ -27,7 +27,7 @@ NO_TEXT = ""
 """The text of a tombstone that came before its annotation. It is for the first annotation of its number."""
 
 _TRAINABLE = and_(TaskRow.purpose == Purpose.SELECT, LabelRow.label.is_not(None))
-_IS_OUT = TaskRow.state != TaskState.RESERVED
+_IS_OUT = TaskRow.state.not_in([TaskState.RESERVED, TaskState.WITHDRAWN])
 _AUDIT = and_(TaskRow.purpose == Purpose.AUDIT, LabelRow.label.is_not(None))
 
 
@@ -179,7 +179,7 @@ class Labels:
                 changed_at=now(),
             )
         )
-        # A task that is about to be sent again stays so, whatever is deleted elsewhere.
+        # A task that is about to be sent again, or was withdrawn, stays so, whatever is deleted elsewhere.
         asked = (TaskRow.text_id == text_id,) if annotations else (TaskRow.text_id == text_id, _IS_OUT)
         connection.execute(update(TaskRow).where(*asked).values(state=_state(annotations)))
         return changed

@@ -24,6 +24,7 @@ CHUNK = 500
 """Ids in one IN list: SQLite and PostgreSQL both bound the parameters of a statement."""
 
 _LOST = (TaskRow.state == TaskState.SENT) & TaskRow.missing_since.is_not(None)
+_WITHDRAWN = TaskRow.state == TaskState.WITHDRAWN
 
 
 class Tasks:
@@ -140,6 +141,18 @@ class Tasks:
             with self._engine.begin() as connection:
                 connection.execute(statement, some)
 
+    def withdraw(self, text_ids: Collection[str]) -> None:
+        """Mark tasks as withdrawn. A task that is not waiting for an answer any more stays as it is."""
+        self._set_state(text_ids, TaskState.SENT, TaskState.WITHDRAWN)
+
+    def keep(self, text_ids: Collection[str]) -> None:
+        """Let withdrawn tasks wait for an answer again. A task that was answered meanwhile stays answered."""
+        self._set_state(text_ids, TaskState.WITHDRAWN, TaskState.SENT)
+
+    def withdrawn(self, project: Project) -> list[LabelTask]:
+        """The withdrawn tasks that a project still has, as far as is known."""
+        return self._tasks(_at(project) & _WITHDRAWN & TaskRow.missing_since.is_(None))
+
     def get(self, text_id: str) -> LabelTask | None:
         """The task of a text, or None."""
         return next(iter(self._tasks(TaskRow.text_id == text_id)), None)
@@ -174,15 +187,23 @@ class Tasks:
         for some in batches(sorted(task_ids), CHUNK):
             self._mark_missing(_at(project) & TaskRow.task_id.in_(some))
 
+    def mark_gone(self, text_ids: Collection[str]) -> None:
+        """Mark the tasks of these texts as missing. Another text's task that has the same number now stays."""
+        for some in batches(sorted(text_ids), CHUNK):
+            self._mark_missing(TaskRow.text_id.in_(some))
+
     def mark_left_behind(self, project: Project) -> None:
         """Mark the tasks of earlier projects on this server as missing; `project` is the current one."""
         self._mark_missing((TaskRow.server == project.server) & ~_at(project))
 
     def missing(self, since: datetime | None = None) -> int:
-        """The number of tasks that are missing from Label Studio: all, or those that went after a moment."""
+        """The number of tasks that are missing from Label Studio: all, or those that went after a moment.
+
+        Withdrawn tasks are left out: finloop itself deleted them.
+        """
         gone = TaskRow.missing_since.is_not(None) if since is None else TaskRow.missing_since > since
         with self._reader.connect() as connection:
-            query = select(func.count()).select_from(TaskRow).where(gone)
+            query = select(func.count()).select_from(TaskRow).where(gone, ~_WITHDRAWN)
             return connection.scalar(query) or 0
 
     def counts(self) -> dict[Purpose, dict[TaskState, int]]:
@@ -206,6 +227,13 @@ class Tasks:
         with self._reader.connect() as connection:
             query = select(func.count()).select_from(TaskRow).where(waiting, TaskRow.purpose == purpose)
             return connection.scalar(query) or 0
+
+    def _set_state(self, text_ids: Collection[str], before: TaskState, after: TaskState) -> None:
+        for some in batches(sorted(text_ids), CHUNK):
+            which = (TaskRow.state == before) & TaskRow.text_id.in_(some)
+            with self._engine.begin() as connection:
+                _locked_batches(connection, which)
+                connection.execute(update(TaskRow).where(which).values(state=after))
 
     def _mark_missing(self, condition: ColumnElement[bool]) -> None:
         there = condition & TaskRow.missing_since.is_(None)

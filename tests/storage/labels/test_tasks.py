@@ -25,6 +25,10 @@ def reserve(
     return [task.text_id for task in tasks.reserve(texts, Purpose.SELECT, batch, owner, lasts)]
 
 
+def counted(tasks: Tasks, state: TaskState) -> int:
+    return tasks.counts().get(Purpose.SELECT, {}).get(state, 0)
+
+
 def test_a_text_is_reserved_once_whoever_asks_again(tasks: Tasks) -> None:
     first, second, third = a_text(), a_text(), a_text()
     assert set(reserve(tasks, [first, second], "one")) == {first.text_id, second.text_id}
@@ -193,6 +197,50 @@ def test_only_a_missing_task_without_an_answer_is_reserved_again_and_once(
     (again,) = tasks.batch("first")
     assert (again.text_id, again.state, again.task_id, again.missing) == (lost, TaskState.RESERVED, None, False)
     assert (tasks.batch("second"), tasks.lost(SERVER), tasks.missing()) == ([], [], 2)
+
+
+def test_only_a_task_that_waits_is_withdrawn_and_a_kept_one_waits_again(
+    tasks: Tasks, labels: Labels, sent: Callable[..., str]
+) -> None:
+    waiting, answered, unsent = sent(), sent(), reserve(tasks, [a_text()])[0]
+    labels.record(an_annotation(answered))
+    tasks.withdraw([waiting, answered, unsent])
+    assert [task.text_id for task in tasks.withdrawn(HERE)] == [waiting]
+    assert (tasks.open(SERVER, PROJECT), tasks.lost(SERVER)) == ([], [])
+    assert tasks.unanswered(SERVER, PROJECT, Purpose.SELECT) == 1  # the reserved one
+    tasks.keep([waiting, answered])
+    assert [task.text_id for task in tasks.open(SERVER, PROJECT)] == [waiting]
+    assert counted(tasks, TaskState.ANSWERED) == counted(tasks, TaskState.RESERVED) == 1
+
+
+def test_a_withdrawn_task_that_is_gone_is_not_missing_and_not_asked_again(
+    tasks: Tasks, sent: Callable[..., str]
+) -> None:
+    text_id = sent()
+    tasks.withdraw([text_id])
+    tasks.mark_gone([text_id])
+    assert (tasks.withdrawn(HERE), tasks.lost(SERVER), tasks.missing()) == ([], [], 0)
+    tasks.reserve_again([text_id], "c", "me", MINUTE)
+    assert counted(tasks, TaskState.WITHDRAWN) == 1
+
+
+@pytest.mark.parametrize("label", ["positive", None])
+def test_an_answer_makes_a_withdrawn_task_answered_and_an_empty_one_does_not(
+    tasks: Tasks, labels: Labels, sent: Callable[..., str], label: str | None
+) -> None:
+    text_id = sent()
+    tasks.withdraw([text_id])
+    labels.record(replace(an_annotation(text_id, None, number=1), open=True))
+    assert counted(tasks, TaskState.WITHDRAWN) == 1
+    labels.record(an_annotation(text_id, label, number=2))
+    assert counted(tasks, TaskState.ANSWERED if label else TaskState.SKIPPED) == 1
+
+
+def test_a_text_that_is_gone_leaves_the_text_that_has_its_number_now(tasks: Tasks, sent: Callable[..., str]) -> None:
+    gone, there = sent(), sent()
+    tasks.mark_found(HERE, {there: task_of(gone)})
+    tasks.mark_gone([gone])
+    assert [task.text_id for task in tasks.open(SERVER, PROJECT)] == [there]
 
 
 def test_a_task_of_an_earlier_project_or_epoch_is_left_behind(tasks: Tasks, sent: Callable[..., str]) -> None:
