@@ -91,7 +91,7 @@ def control_characters(text: str) -> list[str]:
 
 
 LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
-_VARIABLE = re.compile(rf"{LINK.pattern}|[$@]\w+(?:[.:_-]\w+)*", re.IGNORECASE)
+LINKS_AND_TAGS = re.compile(rf"{LINK.pattern}|[$@]\w+(?:[.:_-]\w+)*", re.IGNORECASE)
 """Links, cashtags and mentions: the same news is repeated with others."""
 
 
@@ -100,7 +100,7 @@ def cluster_key(text: str) -> str:
 
     Copies of one news that differ in these have one key. A text of which no letter is left has its own key.
     """
-    folded = unicodedata.normalize("NFKC", _VARIABLE.sub(" ", unicodedata.normalize("NFKC", text))).casefold()
+    folded = unicodedata.normalize("NFKC", LINKS_AND_TAGS.sub(" ", unicodedata.normalize("NFKC", text))).casefold()
     words = "".join(character for character in folded if unicodedata.category(character)[0] in "LM")
     return hashlib.sha256(words.encode()).hexdigest()[:32] if words else text_id(text)
 

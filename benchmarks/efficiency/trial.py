@@ -17,6 +17,7 @@ from benchmarks.efficiency.ledger import NONE, Ledger, Result
 from benchmarks.efficiency.task import Task
 from labeling.ask.compose import compose
 from labeling.ask.facts import Fact
+from labeling.ask.language import Written
 from labeling.ask.pool import Need, Pool, Strategy
 from labeling.ask.rules import BatchRules
 from labeling.ask.strategies.registry import find_strategy
@@ -176,7 +177,8 @@ def ask_as_the_product(trials: Trials, way: Way, seed: int, answered: list[int],
     waiting = [at for at in range(len(task.stream)) if at not in done]
     texts = [task.stream.texts[at] for at in waiting]
     asker = trials.model(way, seed, learnt if learnt >= rules.random_first else 0)  # chance needs no newer model
-    pool = pool_of(asker, texts, strategy, [row.text for row in task.rows(answered) if row.split is Split.TRAIN], seed)
+    learnt_from = [row.text for row in task.rows(answered) if row.split is Split.TRAIN]
+    pool = pool_of(asker, texts, strategy, learnt_from, seed)
     names = task.scheme.names
     facts = [
         Fact(text, "", None, cluster_key(text), names[at])
@@ -184,7 +186,8 @@ def ask_as_the_product(trials: Trials, way: Way, seed: int, answered: list[int],
     ]
     draw = np.random.default_rng([seed, len(answered)])
     aside = [task.stream.texts[at] for at in answered]
-    batch = compose(pool, facts, strategy, rules.due(learnt), size, draw, near_any, aside=aside)
+    due, written = rules.due(learnt), Written.of(learnt_from)
+    batch = compose(pool, facts, strategy, due, size, draw, near_any, aside=aside, written=written)
     return [waiting[one.position] for one in batch.chosen]
 
 

@@ -12,7 +12,7 @@ from flows.steps.base_reader import BaseReader, strategy_and_arrays
 from labeling.ask.batch import Batch, choose
 from labeling.ask.candidates import Candidates, gather, gather_unscored
 from labeling.ask.compose import Composition, compose
-from labeling.ask.facts import main_script
+from labeling.ask.language import Written
 from labeling.ask.pool import Pool, Positions, Strategy
 from labeling.ask.rules import BatchRules
 from storage.labels.tasks import Tasks
@@ -43,7 +43,8 @@ def by_champion(texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader, 
     pool = arrays(candidates, wish.strategy.needs, scheme.names, reader, seed)
     trained_on = reader.trained_on()
     rules = wish.rules.due(sum(row.origin == "label" for row in trained_on))
-    choice = _Choice(candidates, pool, wish.strategy, rules, main_script(row.text for row in trained_on), draw)
+    written = Written.of([row.text for row in trained_on])
+    choice = _Choice(candidates, pool, wish.strategy, rules, draw, written)
     return choice.reserved(texts, tasks, size)
 
 
@@ -55,7 +56,7 @@ def by_base_model(texts: TextStore, tasks: Tasks, reader: BaseReader, wish: Wish
     asked = tasks.asked()
     candidates = gather_unscored(texts, tasks)
     strategy, pool = strategy_and_arrays(candidates, wish.strategy, asked, reader)
-    choice = _Choice(candidates, pool, strategy, wish.rules, main_script(reader.seed), wish.draw(len(asked)))
+    choice = _Choice(candidates, pool, strategy, wish.rules, wish.draw(len(asked)), Written.of(reader.seed))
     return choice.reserved(texts, tasks, size)
 
 
@@ -67,8 +68,8 @@ class _Choice:
     pool: Pool
     strategy: Strategy
     rules: BatchRules
-    script: str
     draw: np.random.Generator
+    written: Written
 
     def reserved(self, texts: TextStore, tasks: Tasks, size: int) -> Batch:
         """Compose a batch of at most `size` texts and reserve it."""
@@ -89,6 +90,6 @@ class _Choice:
             self.draw,
             near_any,
             aside=aside,
-            script=self.script,
+            written=self.written,
             sampled=self.candidates.sampled[rows],
         )

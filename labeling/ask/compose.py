@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from labeling.ask.draft import Chosen, Draft
 from labeling.ask.facts import Fact, Near, unfit
+from labeling.ask.language import Written
 from labeling.ask.pool import Pool, Strategy
 from labeling.ask.reasons import Kind
 from labeling.ask.rules import BatchRules
@@ -23,7 +24,7 @@ from labeling.ask.rules import BatchRules
 class Composition:
     """A batch in the order in which it is asked, and how many texts were left out, by reason.
 
-    Texts that are near others are counted only where the batch came to them.
+    Texts that are near others or in another language are counted only where the batch came to them.
     """
 
     chosen: tuple[Chosen, ...]
@@ -40,17 +41,17 @@ def compose(
     near: Near,
     *,
     aside: Iterable[str] = (),
-    script: str = "",
+    written: Written = Written(),  # noqa: B008 (frozen)
     sampled: npt.NDArray[np.bool_] | None = None,
 ) -> Composition:
     """A batch of `size` texts, or of fewer where the pool has no more that are fit; `facts[i]` belongs to row i.
 
-    The random part is uniform over the fit texts: those with enough letters, in the `script` of the seed data (empty:
-    any; see `main_script`), one of each group of copies, and not near the texts `aside`, which were asked about before
-    or belong to the audit. `aside` is read again at every look for near texts, and never kept. Where a pool holds more
-    than a random sample of the stream, `sampled` (texts,) says which texts are the sample, and the random part comes
-    from them alone. It is drawn before the strategy chooses, and neither caps, quotas nor the clipped share touch it:
-    so what annotators answer on it is an unbiased sample of the fit texts.
+    The random part is uniform over the fit texts: those with enough letters, `written` as the texts are that the model
+    learnt from, one of each group of copies, and not near the texts `aside`, which were asked about before or belong to
+    the audit. `aside` is read again at every look for near texts, and never kept. Where a pool holds more than a random
+    sample of the stream, `sampled` (texts,) says which texts are the sample, and the random part comes from them alone.
+    It is drawn before the strategy chooses, and neither caps, quotas nor the clipped share touch it: so what annotators
+    answer on it is an unbiased sample of the fit texts.
 
     The strategy chooses among the rest, without the `clip_share` of lowest margin, which are mostly outliers (Gonsior
     et al., To Softmax, or not to Softmax, 2022). Where a label would miss its quota, the strategy chooses among the
@@ -58,8 +59,8 @@ def compose(
     mixes the parts evenly: an annotator who stops early has answered the right share of each. Raises BadInput for a
     strategy that does not return a choice.
     """
-    bad = unfit(facts, rules.min_letters, script, rules.script_share)
-    draft = Draft(pool, facts, rules, size, draw, near, aside, np.ones(len(pool), dtype=bool))
+    bad = unfit(facts, rules.min_letters, written.script, rules.script_share)
+    draft = Draft(pool, facts, rules, size, draw, near, aside, np.ones(len(pool), dtype=bool), written.languages)
     draft.left_out.update(bad.values())
     draft.open[list(bad)] = False
     draft.draw_at_random(round(rules.random_share * size), sampled)

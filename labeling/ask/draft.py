@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.ask.facts import Fact, Near
+from labeling.ask.language import foreign
 from labeling.ask.order import Order, over
 from labeling.ask.pool import Pool, Positions, Strategy
 from labeling.ask.reasons import Kind, Reason
@@ -16,6 +17,7 @@ from labeling.ask.rules import BatchRules
 from labeling.ask.strategies.registry import checked_choice
 from labeling.ask.strategies.uncertainty import margin
 
+ANOTHER_LANGUAGE = "another language"
 NEAR = "near a text of this batch or an earlier one"
 OUTLIER = "among the most uncertain"
 SOURCE_FULL = "the source has its share of the batch"
@@ -42,6 +44,7 @@ class Draft:
     near: Near
     aside: Iterable[str]
     open: npt.NDArray[np.bool_]
+    known: frozenset[str] = frozenset()
     chosen: list[Chosen] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     predicted: npt.NDArray[np.integer] = field(init=False)
@@ -135,7 +138,8 @@ class Draft:
         return found
 
     def _distinct(self, asked: Positions) -> Iterator[int]:
-        """The open texts among those asked for that are near none before, one by one; the near ones are closed."""
+        """The open texts among those asked for that are fit and near none before, one by one; the others are closed."""
+        self._close_foreign(asked)
         waiting = [position for position in asked.tolist() if self.open[position]]
         earlier = [self.facts[one.position].text for one in self.chosen]
         near = self.near([self.facts[position].text for position in waiting], chain(earlier, self.aside))
@@ -155,6 +159,12 @@ class Draft:
     def _close(self, positions: Positions, reason: str) -> None:
         self.left_out[reason] += int(self.open[positions].sum())
         self.open[positions] = False
+
+    def _close_foreign(self, asked: Positions) -> None:
+        waiting = asked[self.open[asked]]
+        texts = [self.facts[position].text for position in waiting.tolist()]
+        strange = foreign(texts, self.known, self.rules.language_certainty)
+        self._close(waiting[sorted(strange)], ANOTHER_LANGUAGE)
 
     def _close_full(self, position: int) -> None:
         """Close the source and the day of a chosen text where they have their share of the batch."""

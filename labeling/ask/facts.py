@@ -63,7 +63,8 @@ def unfit(facts: Sequence[Fact], min_letters: int, script: str, script_share: fl
 def main_script(texts: Iterable[str]) -> str:
     """The script that most letters of the texts have, such as LATIN; empty where there is no letter.
 
-    A script is no language: English and French share one. It is a rule that needs no model and is seldom wrong.
+    A script is no language: English and French share one, and `labeling/ask/language.py` tells them apart. The script
+    needs no model, so every text of a pool is looked at.
     """
     found: Counter[str] = Counter()
     for text in texts:

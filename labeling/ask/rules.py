@@ -29,6 +29,13 @@ class BatchRules(BaseModel):
     script_share: float = Field(
         0.5, ge=0, le=1, description="Least share of a text's letters in the script of the seed data; 0 takes any."
     )
+    language_certainty: float = Field(
+        0.9,
+        ge=0.5,
+        le=1,
+        description="Texts that are by more than this sure to be in none of the seed data's languages are not asked "
+        "about; 1 takes any.",
+    )
 
     def due(self, learnt: int) -> Self:
         """The rules for a champion that learnt from so many annotators' labels.

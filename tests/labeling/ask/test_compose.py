@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from labeling.ask.compose import Composition, compose
-from labeling.ask.draft import DAY_FULL, NEAR, OUTLIER, SOURCE_FULL
+from labeling.ask.draft import ANOTHER_LANGUAGE, DAY_FULL, NEAR, OUTLIER, SOURCE_FULL
 from labeling.ask.facts import ANOTHER_SCRIPT, COPY, FEW_LETTERS, Fact
+from labeling.ask.language import Written
 from labeling.ask.pool import Pool
 from labeling.ask.reasons import Kind
 from labeling.ask.rules import BatchRules
@@ -23,6 +24,7 @@ from labeling.ask.strategies.uncertainty import margin
 from tests.labeling.ask.pools import pool_of
 from training.data.clusters import near_any
 
+ENGLISH = Written("LATIN", frozenset({"en"}))
 PLAIN = BatchRules(random_share=0, clip_share=0, quota=0)
 
 
@@ -44,13 +46,13 @@ def batch(
     name: str = "margin",
     seed: int = 0,
     aside: Iterable[str] = (),
-    script: str = "",
+    written: Written = Written(),  # noqa: B008 (frozen)
     sampled: npt.NDArray[np.bool_] | None = None,
 ) -> Composition:
     facts = facts or facts_of(pool)
     draw = np.random.default_rng(seed)
     return compose(
-        pool, facts, STRATEGIES[name], rules, size, draw, near_any, aside=aside, script=script, sampled=sampled
+        pool, facts, STRATEGIES[name], rules, size, draw, near_any, aside=aside, written=written, sampled=sampled
     )
 
 
@@ -183,9 +185,29 @@ def test_texts_of_few_letters_or_of_another_script_are_not_asked() -> None:
     facts[1] = replace(facts[1], text="$ABC 12.5% +++ 1234567890")
     facts[2] = replace(facts[2], text="Прибыль компании выросла на треть, Ltd")
     facts[4] = replace(facts[4], text="Ølgigant hæver årets forventninger")
-    made = batch(pool, facts=facts, script="LATIN")
+    made = batch(pool, facts=facts, written=Written("LATIN"))
     assert sorted(positions(made)) == [0, 3, 4, 5]
     assert made.left_out == {FEW_LETTERS: 1, ANOTHER_SCRIPT: 1}
+
+
+@pytest.mark.parametrize("random_share", [0.0, 0.5, 1.0])
+def test_a_text_of_another_language_is_not_asked_and_another_takes_its_place(
+    random_share: float,
+) -> None:
+    english = (
+        "Operating profit rose to 13 million euros in the third quarter",
+        "The company will cut two hundred jobs at its plant in Finland",
+        "Shares of the airline fall after weak bookings for the summer",
+        "Analysts expect the bank to raise its dividend next spring",
+    )
+    pool = pool_of(5)
+    german = "Der Umsatz stieg im dritten Quartal um 5 Prozent auf 3,2 Millionen Euro."
+    facts = [replace(fact, text=text) for fact, text in zip(facts_of(pool), (*english, german), strict=True)]
+    rules = BatchRules(random_share=random_share, clip_share=0, quota=0)
+    made = batch(pool, rules, 4, facts=facts, written=ENGLISH)
+    assert sorted(positions(made)) == [0, 1, 2, 3]
+    assert batch(pool, rules, 5, facts=facts, written=ENGLISH).left_out == {ANOTHER_LANGUAGE: 1}
+    assert len(batch(pool, rules, 5, facts=facts).chosen) == 5
 
 
 def test_texts_that_no_model_scored_are_neither_clipped_nor_given_quotas() -> None:
