@@ -4,7 +4,7 @@
 
 The source package of vaderSentiment (MIT; Hutto and Gilbert, VADER, 2014) carries texts with the mean rating of twenty
 people, from -4 to 4. The model starts from the tweets; sentences of editorials of the New York Times are the stream and
-the judging texts. A rating of at least .5 is positive, one of at most -.5 negative. pip downloads the package.
+the judging texts. A mean between -.5 and .5 is neither good nor bad. pip downloads the package.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from storage.errors import BadInput, FinloopError
+from storage.scheme import DEFAULT, find_scheme
 from storage.text import drawn
 from training.data.clusters import components, near_duplicates
 
@@ -33,10 +34,11 @@ Labelled = tuple[str, str]
 
 
 def label_of(rating: float) -> str:
-    """The label of a mean rating."""
+    """The label of a mean rating, by the order of the packaged sentiment scheme: good, neither, bad."""
+    good, neither, bad = find_scheme(DEFAULT).names
     if abs(rating) < STRONG:
-        return "neutral"
-    return "positive" if rating > 0 else "negative"
+        return neither
+    return good if rating > 0 else bad
 
 
 def read_rated(content: str) -> list[Labelled]:
