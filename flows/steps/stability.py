@@ -3,7 +3,7 @@
 from itertools import islice, pairwise
 
 from flows.steps.stream import scored_texts
-from flows.steps.worth import answers_of, milestones
+from flows.steps.worth import made_by, milestones
 from storage.models.registry import ModelVersion, Registry
 from storage.models.stability import Stability
 from storage.scheme import Scheme
@@ -24,7 +24,7 @@ def stability(candidate: ModelVersion, registry: Registry, texts: TextStore, sch
     versions = milestones(candidate, registry)[-COMPARISONS - 1 :]
     if not words or len(versions) < 2:
         return None
-    ran = [(one.version, answers_of(one, words, registry, scheme)) for one in versions]
+    ran = [(one.version, made_by(one, registry, scheme, lambda model: model.predict(words))) for one in versions]
     found = [(version, predicted) for version, predicted in ran if predicted is not None]
     if len(found) < 2:
         return None

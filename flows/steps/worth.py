@@ -4,9 +4,10 @@ This comes after the verdict, and no deployment waits for it. A run that dies me
 evidence, which harms nobody; `finloop retrain` measures again with the next labels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from flows.steps.judge import audit_slice
 from storage.datasets.parents import LABEL
@@ -20,8 +21,10 @@ from storage.records import DatasetVersion
 from storage.scheme import Scheme
 
 if TYPE_CHECKING:
-    from training.judge.evaluate import Evaluation, Examples
-    from training.model.classifier import Predicted
+    from training.judge.evaluate import Evaluation
+    from training.model.classifier import Classifier
+
+Made = TypeVar("Made")
 
 MOST = 8
 """Versions on a curve: each is loaded and reads every audit row."""
@@ -34,6 +37,8 @@ def learning_curve(
 
     A version whose model or dataset cannot be read is left out. With too few audit rows no model is run.
     """
+    from training.judge.evaluate import evaluate
+
     found = _readable(milestones(candidate, registry), registry, datasets)
     rows = audit_slice(labels, datasets, registry, [version for version, _ in found])
     if len(rows) < LEAST_AUDIT_ROWS:
@@ -41,7 +46,7 @@ def learning_curve(
     ran = [
         (one, _labels(dataset), evaluation)
         for one, dataset in found
-        if (evaluation := ran_on(one, rows, registry, scheme)) is not None
+        if (evaluation := made_by(one, registry, scheme, partial(evaluate, given=rows))) is not None
     ]
     return _curve(ran, len(rows))
 
@@ -62,22 +67,14 @@ def milestones(candidate: ModelVersion, registry: Registry) -> list[ModelVersion
     return [*found[:1], *found[1:][-(MOST - 2) :], candidate]
 
 
-def ran_on(version: ModelVersion, rows: "Examples", registry: Registry, scheme: Scheme) -> "Evaluation | None":
-    """A version's predictions for rows with their labels; None where its folder is gone or damaged."""
-    from training.judge.evaluate import evaluate
+def made_by(
+    version: ModelVersion, registry: Registry, scheme: Scheme, use: "Callable[[Classifier], Made]"
+) -> Made | None:
+    """What `use` makes with a version's model; None where its folder is gone or damaged."""
     from training.model.classifier import Classifier
 
     with suppress(CorruptModel, BadInput):
-        return evaluate(Classifier.load(registry.folder(version.version), scheme.names), rows)
-    return None
-
-
-def answers_of(version: ModelVersion, texts: Sequence[str], registry: Registry, scheme: Scheme) -> "Predicted | None":
-    """A version's predictions for texts whose labels nobody knows; None where its folder is gone or damaged."""
-    from training.model.classifier import Classifier
-
-    with suppress(CorruptModel, BadInput):
-        return Classifier.load(registry.folder(version.version), scheme.names).predict(texts)
+        return use(Classifier.load(registry.folder(version.version), scheme.names))
     return None
 
 

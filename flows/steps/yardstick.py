@@ -8,11 +8,12 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flows.steps.judge import audit_slice
 from flows.steps.random_share import RandomShare
-from flows.steps.worth import ran_on
+from flows.steps.worth import made_by
 from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
 from storage.models.places import UNREGISTERED
@@ -41,9 +42,11 @@ def yardstick(
     share: RandomShare, trainer: Trainer, registry: Registry, labels: Labels, datasets: Datasets, scheme: Scheme
 ) -> Yardstick:
     """What the candidate's gain would have cost at random, by a model of the share. The caller holds the lease."""
+    from training.judge.evaluate import evaluate
+
     candidate, pair = share.candidate, [share.first, share.candidate]
     audit = audit_slice(labels, datasets, registry, pair)
-    before, after = (ran_on(one, audit, registry, scheme) for one in pair)
+    before, after = (made_by(one, registry, scheme, partial(evaluate, given=audit)) for one in pair)
     if before is None or after is None:
         return share.found(len(audit), fault=f"version {share.first.version} or its own cannot be loaded")
     stream = read_unlabelled(registry.source(candidate.version), candidate.manifest)
