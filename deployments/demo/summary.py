@@ -17,7 +17,7 @@ from deployments.demo.report import Comparison, compared, tables
 from deployments.demo.rounds import Round
 from deployments.local.plan import LocalPlan
 from flows.prefect_api.runs import Run
-from flows.steps.judge import audit_slice, near_trained
+from flows.steps.judge import Learnt, audit_slice, learnt_by, near_trained
 from flows.wiring.parts import Parts
 from storage.models.registry import ModelVersion
 from storage.models.verdict import Decision
@@ -140,9 +140,10 @@ def slices(parts: Parts, models: Sequence[ModelVersion], seed: int) -> list[tupl
     """The rows to compare these models on: (name, title, rows). `seed` draws the held-out texts."""
     dataset = parts.datasets.load(models[-1].manifest.dataset_version)
     test = [row for row in dataset.rows if row.split is Split.TEST]
+    learnt = [learnt_by(one, parts.registry, parts.datasets) for one in models]
     return [
-        ("audit", "audit slice", audit_slice(parts.labels, parts.datasets, parts.registry, models)),
-        ("heldout", "production texts sent to nobody", _held_out(parts, models, seed)),
+        ("audit", "audit slice", audit_slice(parts.labels, learnt)),
+        ("heldout", "production texts sent to nobody", _held_out(parts, learnt, seed)),
         ("seed", f"test rows of the seed data{_likeness(test)}", rows_as_examples(test)),
     ]
 
@@ -153,14 +154,14 @@ def _likeness(rows: Sequence[Row]) -> str:
     return f" in {groups} groups (its intervals are too narrow)" if groups < 0.9 * len(rows) else ""
 
 
-def _held_out(parts: Parts, models: Sequence[ModelVersion], seed: int) -> Examples:
+def _held_out(parts: Parts, learnt: Sequence[Learnt], seed: int) -> Examples:
     """Random texts with a known answer that were sent to nobody, and are near no text that trained a model."""
     key = AnswerKey(parts.settings.home, parts.scheme).read()
     never_sent = sorted(key.keys() - set(parts.tasks.text_ids()))
     random.Random(seed).shuffle(never_sent)
     texts = parts.texts.get(never_sent[: 2 * HELD_OUT])
     chosen = [(text_id, texts[text_id].text) for text_id in never_sent if text_id in texts]
-    seen = near_trained(parts.datasets, parts.registry, models, [text for _, text in chosen])
+    seen = near_trained([text for _, text in chosen], learnt)
     clean = [(text, key[text_id]) for index, (text_id, text) in enumerate(chosen) if index not in seen]
     return examples(clean[:HELD_OUT])
 

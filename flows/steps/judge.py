@@ -1,10 +1,11 @@
 """Runs champion and candidate on the same frozen rows, and has the gate decide."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from storage.clock import now
+from storage.datasets.parents import LABEL
 from storage.datasets.versions import Datasets
 from storage.labels.annotations import Labels
 from storage.models.manifest import ADOPTED
@@ -51,7 +52,7 @@ def judge(
     judgement = gate.judge(
         None if champion is None else Classifier.load(registry.folder(champion.version), scheme.names),
         Classifier.load(registry.folder(candidate.version), scheme.names),
-        audit_slice(labels, datasets, registry, [candidate, *([champion] if champion else [])]),
+        audit_slice(labels, [learnt_by(one, registry, datasets) for one in (candidate, champion) if one is not None]),
         rows_as_examples(row for row in dataset.rows if row.split is Split.TEST),
         scheme.obvious,
         policy,
@@ -68,12 +69,33 @@ def judge(
     return Judged(verdict, candidate, judgement)
 
 
-def audit_slice(labels: Labels, datasets: Datasets, registry: Registry, versions: Sequence[ModelVersion]) -> "Examples":
-    """The answered audit rows that are no near-duplicate of a text that trained any of these model versions."""
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a version learnt from: how many annotators' labels, and the texts that trained it."""
+
+    labels: int
+    texts: set[str]
+
+
+def learnt_by(version: ModelVersion, registry: Registry, datasets: Datasets) -> Learnt:
+    """What a version learnt from: its train and validation rows, and texts without a label.
+
+    Raises UnknownVersion where its dataset is gone, CorruptModel where the file of texts is damaged; the weights are
+    not looked at. A version that was trained elsewhere has no rows here.
+    """
+    name = version.manifest.dataset_version
+    rows = () if name.startswith(ADOPTED) else datasets.load(name).rows
+    texts = {row.text for row in rows if row.split is not Split.TEST}
+    texts.update(read_unlabelled(registry.source(version.version), version.manifest))
+    return Learnt(sum(row.origin == LABEL for row in rows), texts)
+
+
+def audit_slice(labels: Labels, learnt: Iterable[Learnt]) -> "Examples":
+    """The answered audit rows that are no near-duplicate of a text that trained one of the versions."""
     from training.judge.evaluate import examples
 
     answered = labels.audit()
-    seen = near_trained(datasets, registry, versions, [label.text for label in answered])
+    seen = near_trained([label.text for label in answered], learnt)
     return examples(
         (label.text, label.label)
         for index, label in enumerate(answered)
@@ -81,19 +103,9 @@ def audit_slice(labels: Labels, datasets: Datasets, registry: Registry, versions
     )
 
 
-def near_trained(
-    datasets: Datasets, registry: Registry, versions: Sequence[ModelVersion], texts: Sequence[str]
-) -> set[int]:
-    """The positions of the texts that are near a text that trained any of these versions.
-
-    Such texts are the train and validation rows, and the texts from which a version learnt without a label. Raises
-    CorruptModel where the file of these is damaged; the weights are not looked at.
-    """
+def near_trained(texts: Sequence[str], learnt: Iterable[Learnt]) -> set[int]:
+    """The positions of the texts that are near a text that trained one of the versions."""
     from training.data.clusters import near_duplicates
 
-    names = {version.manifest.dataset_version for version in versions}
-    known = {name for name in names if not name.startswith(ADOPTED)}
-    trained = {row.text for name in known for row in datasets.load(name).rows if row.split is not Split.TEST}
-    for version in versions:
-        trained.update(read_unlabelled(registry.source(version.version), version.manifest))
+    trained = set[str]().union(*(one.texts for one in learnt))
     return {mine for mine, _ in near_duplicates(texts, list(trained))}

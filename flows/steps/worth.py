@@ -9,15 +9,12 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from flows.steps.judge import audit_slice
-from storage.datasets.parents import LABEL
+from flows.steps.judge import Learnt, audit_slice, learnt_by
 from storage.datasets.versions import Datasets
 from storage.errors import BadInput, CorruptModel, UnknownVersion
 from storage.labels.annotations import Labels
 from storage.models.registry import ModelVersion, Registry
-from storage.models.unlabelled import read_unlabelled
 from storage.models.worth import LEAST_AUDIT_ROWS, CurvePoint, Evidence, LearningCurve
-from storage.records import DatasetVersion
 from storage.scheme import Scheme
 
 if TYPE_CHECKING:
@@ -40,12 +37,12 @@ def learning_curve(
     from training.judge.evaluate import evaluate
 
     found = _readable(milestones(candidate, registry), registry, datasets)
-    rows = audit_slice(labels, datasets, registry, [version for version, _ in found])
+    rows = audit_slice(labels, [learnt for _, learnt in found])
     if len(rows) < LEAST_AUDIT_ROWS:
         return LearningCurve(audit_rows=len(rows), points=())
     ran = [
-        (one, _labels(dataset), evaluation)
-        for one, dataset in found
+        (one, learnt.labels, evaluation)
+        for one, learnt in found
         if (evaluation := made_by(one, registry, scheme, partial(evaluate, given=rows))) is not None
     ]
     return _curve(ran, len(rows))
@@ -87,17 +84,12 @@ def keep(version: str, registry: Registry, **measured: object) -> Evidence:
 
 def _readable(
     versions: list[ModelVersion], registry: Registry, datasets: Datasets
-) -> list[tuple[ModelVersion, DatasetVersion]]:
+) -> list[tuple[ModelVersion, Learnt]]:
     found = []
     for one in versions:
         with suppress(UnknownVersion, CorruptModel):
-            read_unlabelled(registry.source(one.version), one.manifest)  # raises where the file is damaged
-            found.append((one, datasets.load(one.manifest.dataset_version)))
+            found.append((one, learnt_by(one, registry, datasets)))
     return found
-
-
-def _labels(dataset: DatasetVersion) -> int:
-    return sum(row.origin == LABEL for row in dataset.rows)
 
 
 def _curve(ran: "list[tuple[ModelVersion, int, Evaluation]]", rows: int) -> LearningCurve:

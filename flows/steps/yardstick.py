@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flows.steps.judge import audit_slice
+from flows.steps.judge import audit_slice, learnt_by
 from flows.steps.random_share import RandomShare
 from flows.steps.worth import made_by
 from storage.datasets.versions import Datasets
@@ -44,12 +44,12 @@ def yardstick(
     """What the candidate's gain would have cost at random, by a model of the share. The caller holds the lease."""
     from training.judge.evaluate import evaluate
 
-    candidate, pair = share.candidate, [share.first, share.candidate]
-    audit = audit_slice(labels, datasets, registry, pair)
+    pair = [share.first, share.candidate]
+    audit = audit_slice(labels, [learnt_by(one, registry, datasets) for one in pair])
     before, after = (made_by(one, registry, scheme, partial(evaluate, given=audit)) for one in pair)
     if before is None or after is None:
         return share.found(len(audit), fault=f"version {share.first.version} or its own cannot be loaded")
-    stream = read_unlabelled(registry.source(candidate.version), candidate.manifest)
+    stream = read_unlabelled(registry.source(share.candidate.version), share.candidate.manifest)
     return _measured(share, before, after, _trained(share.rows, stream, trainer, registry, scheme, audit))
 
 

@@ -10,6 +10,7 @@ from deployments.demo.annotator import AnswerKey
 from deployments.demo.rounds import Round
 from deployments.demo.summary import _held_out, latency
 from flows.prefect_api.runs import Run
+from flows.steps.judge import learnt_by
 from flows.wiring.parts import Parts
 from storage.clock import now
 from storage.records import Split
@@ -66,5 +67,6 @@ def test_held_out_texts_were_sent_to_nobody_and_nothing_that_trained_is_like_the
     label = parts.labels.trainable()[0]
     AnswerKey(parts.settings.home, parts.scheme).add({**key, label.text_id: "positive"})
     assert unknown.text_id not in key
-    found = _held_out(parts, [registered(parts, tiny_model, dataset)], seed=0)
+    learnt = learnt_by(registered(parts, tiny_model, dataset), parts.registry, parts.datasets)
+    found = _held_out(parts, [learnt], seed=0)
     assert (found.texts, found.truth) == ((clean.text,), ("neutral",))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.steps.judge import Judged, audit_slice, judge
+from flows.steps.judge import Judged, audit_slice, judge, learnt_by
 from flows.wiring.parts import Parts
 from storage.models.registry import ModelVersion
 from storage.models.unlabelled import write_unlabelled
@@ -56,7 +56,7 @@ def test_an_audit_answer_near_a_row_that_trained_is_not_in_the_slice(parts: Part
     answer(parts, sentence(9, "skipped"), None, Purpose.AUDIT)
     answer(parts, sentence(9, "selected"), "neutral", Purpose.SELECT)
     version = registered(parts, tiny_model, dataset)
-    found = audit_slice(parts.labels, parts.datasets, parts.registry, [version])
+    found = audit_slice(parts.labels, [learnt_by(version, parts.registry, parts.datasets)])
     assert set(found.texts) == {tested.text + " now", clean}
 
 
@@ -69,4 +69,4 @@ def test_an_audit_answer_near_a_text_that_trained_without_a_label_is_not_in_the_
     model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
     write_unlabelled(model, [learnt])
     version = registered(parts, model, dataset)
-    assert audit_slice(parts.labels, parts.datasets, parts.registry, [version]).texts == (clean,)
+    assert audit_slice(parts.labels, [learnt_by(version, parts.registry, parts.datasets)]).texts == (clean,)
