@@ -77,16 +77,16 @@ def _measured(parts: Parts, policy: RetrainPolicy, candidate: ModelVersion) -> Y
     Returns what the gain costs at random: for the candidate, else for the last version of which it is known.
     """
     registry, version = parts.registry, candidate.version
-    curve = _measure(candidate, registry, parts.labels, parts.datasets, parts.scheme)
+    evaluated = _measure(candidate, registry, parts.labels, parts.datasets, parts.scheme)
     stable = _compare(candidate, registry, parts.texts, parts.scheme)
     share = random_share(candidate, registry, parts.tasks, parts.datasets)
-    told = told_by_curve(share, curve)
-    kept = keep(version, registry, curve=curve, stability=stable, yardstick=told)
+    told = told_by_curve(share, evaluated.curve)
+    kept = keep(version, registry, curve=evaluated.curve, stability=stable, yardstick=told)
     shown = told or last_yardstick(registry)
     artifacts.show_worth(version, kept.model_copy(update={"yardstick": shown}))
     if told is None and is_due(policy.yardstick, share, registry):
         progress = artifacts.Progress("yardstick", "training on the random share of the labels")
         trainer = Trainer(parts.base_model, policy.recipe, progress)
-        shown = _yardstick(share, trainer, registry, parts.labels, parts.datasets, parts.scheme)
+        shown = _yardstick(share, evaluated, trainer, registry, parts.scheme)
         artifacts.show_worth(version, keep(version, registry, yardstick=shown))
     return shown

@@ -4,8 +4,9 @@ This comes after the verdict, and no deployment waits for it. A run that dies me
 evidence, which harms nobody; `finloop retrain` measures again with the next labels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,9 +28,17 @@ MOST = 8
 """Versions on a curve: each is loaded and reads every audit row."""
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Versions of one recipe on the same audit rows: the evaluation of each, and the learning curve that they make."""
+
+    curve: LearningCurve
+    by_version: "Mapping[str, Evaluation]" = field(default_factory=dict)
+
+
 def learning_curve(
     candidate: ModelVersion, registry: Registry, labels: Labels, datasets: Datasets, scheme: Scheme
-) -> LearningCurve:
+) -> Evaluated:
     """The candidate and the promoted versions of its recipe on the same audit rows, and what more labels are worth.
 
     A version whose model or dataset cannot be read is left out. With too few audit rows no model is run.
@@ -39,13 +48,13 @@ def learning_curve(
     found = _readable(milestones(candidate, registry), registry, datasets)
     rows = audit_slice(labels, [learnt for _, learnt in found])
     if len(rows) < LEAST_AUDIT_ROWS:
-        return LearningCurve(audit_rows=len(rows), points=())
+        return Evaluated(LearningCurve(audit_rows=len(rows), points=()))
     ran = [
         (one, learnt.labels, evaluation)
         for one, learnt in found
         if (evaluation := made_by(one, registry, scheme, partial(evaluate, given=rows))) is not None
     ]
-    return _curve(ran, len(rows))
+    return Evaluated(_curve(ran, len(rows)), {one.version: evaluation for one, _, evaluation in ran})
 
 
 def milestones(candidate: ModelVersion, registry: Registry) -> list[ModelVersion]:

@@ -6,21 +6,16 @@ the next retrain could take for a candidate.
 
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-from flows.steps.judge import audit_slice, learnt_by
 from flows.steps.random_share import RandomShare
-from flows.steps.worth import made_by
-from storage.datasets.versions import Datasets
-from storage.labels.annotations import Labels
+from flows.steps.worth import Evaluated
 from storage.models.places import UNREGISTERED
 from storage.models.registry import Registry
 from storage.models.unlabelled import read_unlabelled
 from storage.models.worth import Yardstick
-from storage.records import Row
 from storage.scheme import Scheme
 
 if TYPE_CHECKING:
@@ -39,37 +34,33 @@ class Trainer:
 
 
 def yardstick(
-    share: RandomShare, trainer: Trainer, registry: Registry, labels: Labels, datasets: Datasets, scheme: Scheme
+    share: RandomShare, evaluated: Evaluated, trainer: Trainer, registry: Registry, scheme: Scheme
 ) -> Yardstick:
-    """What the candidate's gain would have cost at random, by a model of the share. The caller holds the lease."""
-    from training.judge.evaluate import evaluate
+    """What the candidate's gain would have cost at random, by a model of the share on the audit rows of the curve.
 
-    pair = [share.first, share.candidate]
-    audit = audit_slice(labels, [learnt_by(one, registry, datasets) for one in pair])
-    before, after = (made_by(one, registry, scheme, partial(evaluate, given=audit)) for one in pair)
-    if before is None or after is None:
-        return share.found(len(audit), fault=f"version {share.first.version} or its own cannot be loaded")
-    stream = read_unlabelled(registry.source(share.candidate.version), share.candidate.manifest)
-    return _measured(share, before, after, _trained(share.rows, stream, trainer, registry, scheme, audit))
+    The caller holds the lease, and `told_by_curve` has found nothing missing: both versions of the share are evaluated.
+    """
+    from training.judge.evaluate import Examples
+
+    first, chosen = (evaluated.by_version[one.version] for one in (share.first, share.candidate))
+    audit = Examples(chosen.texts, chosen.truth)
+    return _measured(share, first, chosen, _trained(share, trainer, registry, scheme, audit))
 
 
 def _trained(
-    rows: Sequence[Row],
-    stream: Sequence[str],
-    trainer: Trainer,
-    registry: Registry,
-    scheme: Scheme,
-    audit: "Examples",
+    share: RandomShare, trainer: Trainer, registry: Registry, scheme: Scheme, audit: "Examples"
 ) -> "Evaluation":
-    """A model of these rows, and of the same texts without a label as the candidate, on the audit rows."""
+    """A model of the share's rows, and of the same texts without a label as the candidate, on the audit rows."""
     from training.judge.evaluate import evaluate
     from training.model.classifier import Classifier
     from training.model.finetune import finetune
 
+    base, recipe, progress = trainer.base_model, trainer.recipe, trainer.progress
+    stream = read_unlabelled(registry.source(share.candidate.version), share.candidate.manifest)
     folder = registry.artifacts / UNREGISTERED / "yardstick"
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        finetune(rows, trainer.base_model, trainer.recipe, folder, scheme.names, trainer.progress, unlabelled=stream)
+        finetune(share.rows, base, recipe, folder, scheme.names, progress, unlabelled=stream)
         return evaluate(Classifier.load(folder, scheme.names), audit)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -43,7 +43,7 @@ def damage_texts(folder: Path) -> None:
 
 
 def curve(parts: Parts, candidate: ModelVersion) -> LearningCurve:
-    return learning_curve(candidate, parts.registry, parts.labels, parts.datasets, parts.scheme)
+    return learning_curve(candidate, parts.registry, parts.labels, parts.datasets, parts.scheme).curve
 
 
 def test_the_versions_of_a_recipe_stand_on_one_curve_by_their_labels(parts: Parts, tiny_model: Path) -> None:

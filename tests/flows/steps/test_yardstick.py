@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flows.steps.random_share import LEAST_RANDOM, RandomShare, is_due, last_yardstick, random_share, told_by_curve
-from flows.steps.worth import keep, learning_curve
+from flows.steps.worth import Evaluated, keep, learning_curve
 from flows.steps.yardstick import Trainer, yardstick
 from flows.wiring.parts import Parts
 from storage.clock import now
@@ -46,10 +46,13 @@ def share_of(parts: Parts, candidate: ModelVersion) -> RandomShare:
     return random_share(candidate, parts.registry, parts.tasks, parts.datasets)
 
 
+def evaluated(parts: Parts, candidate: ModelVersion) -> Evaluated:
+    return learning_curve(candidate, parts.registry, parts.labels, parts.datasets, parts.scheme)
+
+
 def told(parts: Parts, candidate: ModelVersion) -> Yardstick | None:
     """What is told without a training."""
-    curve = learning_curve(candidate, parts.registry, parts.labels, parts.datasets, parts.scheme)
-    return told_by_curve(share_of(parts, candidate), curve)
+    return told_by_curve(share_of(parts, candidate), evaluated(parts, candidate).curve)
 
 
 def a_yardstick(
@@ -73,7 +76,7 @@ def test_the_random_share_is_trained_on_and_the_model_is_gone_after(parts: Parts
     assert told(parts, candidate) is None
     trainer = Trainer(parts.base_model, POLICY.recipe)
     share = share_of(parts, candidate)
-    found = yardstick(share, trainer, parts.registry, parts.labels, parts.datasets, parts.scheme)
+    found = yardstick(share, evaluated(parts, candidate), trainer, parts.registry, parts.scheme)
     assert found.trained
     assert found.fault is None
     assert (found.labels, found.random_labels) == (LEAST_RANDOM + 5, LEAST_RANDOM)
