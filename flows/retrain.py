@@ -3,28 +3,25 @@
 A refused candidate makes a completed run, whose message says why. A run without new labels completes at once.
 """
 
+from functools import partial
+
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
 from flows import artifacts
+from flows.evidence import measure_evidence, tolerated
 from flows.prefect_api.events import deliver
 from flows.steps.dataset import build_dataset
 from flows.steps.decide import decided_before, record_decision
 from flows.steps.judge import judge
-from flows.steps.random_share import is_due, last_yardstick, random_share, told_by_curve
 from flows.steps.recover import RETRAIN_LEASE, RUN_LEASE, unusable_noted
-from flows.steps.stability import stability
 from flows.steps.stream import unlabelled_texts
 from flows.steps.train import train
-from flows.steps.worth import keep, learning_curve
-from flows.steps.yardstick import Trainer, yardstick
 from flows.wiring.cures import settings_named
 from flows.wiring.inputs import training_inputs
-from flows.wiring.parts import Parts, open_parts
+from flows.wiring.parts import open_parts
 from flows.wiring.policies import RetrainPolicy
-from storage.models.registry import ModelVersion
-from storage.models.worth import Yardstick
 
 NOTHING_NEW = "nothing new: every label is in a dataset whose model was judged"
 
@@ -32,16 +29,14 @@ _build = task(name="build dataset", cache_policy=NO_CACHE)(build_dataset)
 _draw = task(name="draw texts without a label", cache_policy=NO_CACHE)(unlabelled_texts)
 _train = task(name="train", cache_policy=NO_CACHE)(train)
 _judge = task(name="judge", cache_policy=NO_CACHE)(judge)
-_measure = task(name="measure", cache_policy=NO_CACHE)(learning_curve)
-_compare = task(name="compare versions", cache_policy=NO_CACHE)(stability)
-_yardstick = task(name="yardstick", cache_policy=NO_CACHE)(yardstick)
 
 
 @flow(name="retrain", log_prints=True)
 def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -> State[None]:  # noqa: B008
     """Train on seed data and labels; a candidate that the gate promotes becomes the challenger.
 
-    What labels brought is measured last, when a deployment has been asked for.
+    What labels brought is measured last, when a deployment has been asked for: a fault there is said, and the run
+    completes with its verdict.
     """
     with (
         open_parts() as parts,
@@ -55,7 +50,7 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         if decided_before(dataset, recipe_hash, registry, datasets, parts.problems):
             known = registry.find(dataset.version, recipe_hash)
             if known is not None and policy.yardstick == "always":
-                found = _measured(parts, policy, known)
+                found = measure_evidence(parts, policy, known)
                 return Completed(message=found.sentence if found else NOTHING_NEW)
             return Completed(message=NOTHING_NEW)
         progress = artifacts.Progress("training", "training")
@@ -66,27 +61,7 @@ def retrain(policy: RetrainPolicy = RetrainPolicy(), event: str | None = None) -
         for note in parts.seed.notes:
             get_run_logger().warning("seed data %s: %s", parts.seed.source, note)
         deliver(parts.outbox, settings.prefect_server)
-        artifacts.show_verdict(judged, dataset, parts.seed.bad_lines)
-        _measured(parts, policy, candidate)
+        show = partial(artifacts.show_verdict, judged, dataset, parts.seed.bad_lines)
+        tolerated("showing the verdict", show, lambda _: None)
+        measure_evidence(parts, policy, candidate)
     return Completed(message=judged.verdict.reason)
-
-
-def _measured(parts: Parts, policy: RetrainPolicy, candidate: ModelVersion) -> Yardstick | None:
-    """Measure, keep and show what labels brought. What takes seconds is shown before what takes another training.
-
-    Returns what the gain costs at random: for the candidate, else for the last version of which it is known.
-    """
-    registry, version = parts.registry, candidate.version
-    evaluated = _measure(candidate, registry, parts.labels, parts.datasets, parts.scheme)
-    stable = _compare(candidate, registry, parts.texts, parts.scheme)
-    share = random_share(candidate, registry, parts.tasks, parts.datasets)
-    told = told_by_curve(share, evaluated.curve)
-    kept = keep(version, registry, curve=evaluated.curve, stability=stable, yardstick=told)
-    shown = told or last_yardstick(registry)
-    artifacts.show_worth(version, kept.model_copy(update={"yardstick": shown}))
-    if told is None and is_due(policy.yardstick, share, registry):
-        progress = artifacts.Progress("yardstick", "training on the random share of the labels")
-        trainer = Trainer(parts.base_model, policy.recipe, progress)
-        shown = _yardstick(share, evaluated, trainer, registry, parts.scheme)
-        artifacts.show_worth(version, keep(version, registry, yardstick=shown))
-    return shown

@@ -32,7 +32,11 @@ class RandomShare:
     labels: int
     random: int
 
-    def found(self, audit_rows: int, gain: float = 0.0, fault: str | None = None) -> Yardstick:
+    def unknown(self, audit_rows: int, fault: str) -> Yardstick:
+        """A yardstick without a number, and why there is none."""
+        return self.found(audit_rows).model_copy(update={"fault": fault})
+
+    def found(self, audit_rows: int, gain: float = 0.0) -> Yardstick:
         """A yardstick without a cost."""
         return Yardstick(
             version=self.candidate.version,
@@ -40,7 +44,6 @@ class RandomShare:
             labels=self.labels,
             gain=gain,
             random_labels=self.random,
-            fault=fault,
         )
 
 
@@ -57,7 +60,7 @@ def told_by_curve(share: RandomShare, curve: LearningCurve) -> Yardstick | None:
     """The yardstick where a second model would tell nothing new: something is missing, or all labels were random."""
     fault = _fault(share, curve)
     if fault is not None:
-        return share.found(curve.audit_rows, fault=fault)
+        return share.unknown(curve.audit_rows, fault)
     if share.random < share.labels:
         return None
     gain, cost = curve.points[-1].gain, float(share.labels)
@@ -90,6 +93,8 @@ def _kept(registry: Registry) -> list[Yardstick]:
 def _fault(share: RandomShare, curve: LearningCurve) -> str | None:
     if share.first.version == share.candidate.version:
         return "there is no earlier version of its recipe"
+    if curve.fault is not None:
+        return curve.fault
     if curve.audit_rows < LEAST_AUDIT_ROWS:
         least = f"of at least {LEAST_AUDIT_ROWS}; run `finloop audit` and answer its tasks"
         return f"{curve.audit_rows} answered audit rows {least}"

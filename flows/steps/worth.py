@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from flows.steps.judge import Learnt, audit_slice, learnt_by
 from storage.datasets.versions import Datasets
@@ -34,6 +34,11 @@ class Evaluated:
 
     curve: LearningCurve
     by_version: "Mapping[str, Evaluation]" = field(default_factory=dict)
+
+    @classmethod
+    def unknown(cls, fault: str) -> Self:
+        """No version was evaluated, and why not."""
+        return cls(LearningCurve(audit_rows=0, points=(), fault=fault))
 
 
 def learning_curve(

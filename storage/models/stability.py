@@ -1,6 +1,7 @@
 """Whether the models still change: how far promoted versions agree on fixed texts, as a value and its sentence."""
 
 import math
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -9,7 +10,7 @@ class Stability(BaseModel):
     """Promoted versions on the same texts, oldest first.
 
     `agreements` (shares of the texts) and `kappas` are of consecutive versions; `uncertainties`, the mean of one minus
-    the margin, are of each version. `stable`: more labels change little.
+    the margin, are of each version. `stable`: more labels change little. `fault` says why nothing was compared.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -20,10 +21,18 @@ class Stability(BaseModel):
     kappas: tuple[float, ...]
     uncertainties: tuple[float, ...]
     stable: bool
+    fault: str | None = None
+
+    @classmethod
+    def unknown(cls, fault: str) -> Self:
+        """No versions were compared, and why not."""
+        return cls(texts=0, versions=(), agreements=(), kappas=(), uncertainties=(), stable=False, fault=fault)
 
     @property
     def sentence(self) -> str:
         """How far the versions agree, and what follows."""
+        if self.fault is not None:
+            return f"unknown: {self.fault}"
         count = len(self.versions)
         mean, kappa = sum(self.agreements) / (count - 1), sum(self.kappas) / (count - 1)
         which = {2: "two", 3: "three", 4: "four"}.get(count, str(count))

@@ -46,16 +46,20 @@ class CurvePoint(_Value):
 class LearningCurve(_Value):
     """Versions of one recipe on the same audit rows, oldest first, and what the next MORE labels are worth.
 
-    `worth` is None where there are too few audit rows, or no version with more labels than the first.
+    `worth` is None where there are too few audit rows, or no version with more labels than the first. `fault` says why
+    no version was run.
     """
 
     audit_rows: int
     points: tuple[CurvePoint, ...]
     worth: Worth | None = None
+    fault: str | None = None
 
     @property
     def sentence(self) -> str:
         """The worth of the next labels, or what is missing to tell it."""
+        if self.fault is not None:
+            return f"unknown: {self.fault}"
         if self.audit_rows < LEAST_AUDIT_ROWS:
             return (
                 f"unknown: {_rows(self.audit_rows)} that no version trained near, of at least {LEAST_AUDIT_ROWS}; "
