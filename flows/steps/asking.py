@@ -1,17 +1,17 @@
 """Asks annotators: finds our Label Studio project, sends texts, reads what webhooks missed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from flows.steps.arrays import Reader
-from flows.steps.base_reader import CHANCE, TYPICAL, BaseReader
-from flows.steps.choice import Wish, by_base_model, by_champion
+from flows.steps.base_reader import CHANCE, FIRST, TYPICAL, BaseReader
+from flows.steps.choice import Wish, reserve
 from flows.steps.score import NO_CHAMPION
 from labeling.answer.forget import forget_failed
 from labeling.answer.reconcile import Reconciled, reconcile
 from labeling.ask.again import reserve_lost
 from labeling.ask.batch import Batch, choose_audit
+from labeling.ask.pool import Strategy
 from labeling.ask.send import recover_batches, send_batch
 from labeling.ask.withdraw import withdraw_marked
 from labeling.studio.client import Studio
@@ -90,31 +90,23 @@ def due(size: int, champion: ModelVersion | None) -> tuple[int, str]:
 
 
 def ask_to_learn(
-    studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader, wish: Wish
+    studio: Studio,
+    where: Project,
+    texts: TextStore,
+    tasks: Tasks,
+    scheme: Scheme,
+    reader: Reader | BaseReader,
+    wish: Wish,
 ) -> Asked:
-    """Fill the open tasks of select up to the wished size with what the strategy chooses by the champion's scores.
+    """Fill the open tasks of select up to the wished size with what the strategy chooses of what the reader reads.
 
     Lost tasks and batches of killed senders come first. The caller holds ASKING_LEASE, or two runs exceed the size.
     """
-    chosen = partial(by_champion, texts, tasks, scheme, reader, wish)
-    return _filled(studio, where, tasks, scheme, wish.size, chosen)
-
-
-def ask_first(
-    studio: Studio, where: Project, texts: TextStore, tasks: Tasks, scheme: Scheme, reader: BaseReader, wish: Wish
-) -> Asked:
-    """Fill the open tasks of select without a champion, as `ask_to_learn` does with one."""
-    return _filled(studio, where, tasks, scheme, wish.size, partial(by_base_model, texts, tasks, reader, wish))
-
-
-def _filled(
-    studio: Studio, where: Project, tasks: Tasks, scheme: Scheme, size: int, choose: Callable[[int], Batch]
-) -> Asked:
     _send_rest(studio, where, tasks, scheme)
     before = tasks.unanswered(where.server, where.id, Purpose.SELECT)
-    if before >= size:
+    if before >= wish.size:
         return Asked([], before)
-    batch = choose(size - before)
+    batch = reserve(texts, tasks, scheme, reader, wish, wish.size - before)
     return Asked(_send(studio, where, tasks, scheme, batch), before, batch.left_out)
 
 
@@ -126,6 +118,13 @@ def ask_audit(
     before = tasks.unanswered(where.server, where.id, Purpose.AUDIT)
     batch = choose_audit(texts, tasks, max(0, size - before), seed)
     return Asked(_send(studio, where, tasks, scheme, batch), before)
+
+
+def too_early(texts: TextStore, strategy: Strategy) -> str:
+    """The reason why this strategy cannot choose before there is a champion; empty where it can."""
+    if strategy.name not in FIRST:
+        return NO_DOUBTS
+    return "" if texts.counts().texts else NOTHING_YET
 
 
 def why_nothing(texts: TextStore, champion: str) -> str:

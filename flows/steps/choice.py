@@ -34,7 +34,16 @@ class Wish:
         return np.random.default_rng([self.seed, asked])
 
 
-def by_champion(texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader, wish: Wish, size: int) -> Batch:
+def reserve(
+    texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader | BaseReader, wish: Wish, size: int
+) -> Batch:
+    """Reserve at most `size` texts: by the champion's scores, or by the base model before there is a champion."""
+    if isinstance(reader, Reader):
+        return _by_champion(texts, tasks, scheme, reader, wish, size)
+    return _by_base_model(texts, tasks, reader, wish, size)
+
+
+def _by_champion(texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader, wish: Wish, size: int) -> Batch:
     """Reserve what the strategy chooses by the champion's scores, after the rules for what the champion has learnt."""
     draw = wish.draw(len(tasks.asked()))
     seed = int(draw.integers(2**31))
@@ -48,7 +57,7 @@ def by_champion(texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader, 
     return choice.reserved(texts, tasks, size)
 
 
-def by_base_model(texts: TextStore, tasks: Tasks, reader: BaseReader, wish: Wish, size: int) -> Batch:
+def _by_base_model(texts: TextStore, tasks: Tasks, reader: BaseReader, wish: Wish, size: int) -> Batch:
     """Reserve typical texts that no model has scored; random ones where chance is wished, or the base embeds no text.
 
     The rule `random_first` is for champions that are sure of the wrong things, and has no say here.

@@ -147,7 +147,7 @@ def test_a_strategy_gets_what_it_reads_of_the_champion(own: Parts, reader: Reade
 def first_asked(own: Parts, wanted: Wish) -> asking.Asked:
     """What a select sends before there is a champion."""
     reader = BaseReader(own.base_model, own.scheme.names, [row.text for row in own.seed.rows], own.embeddings)
-    return asking.ask_first(own.studio, found(own), own.texts, own.tasks, own.scheme, reader, wanted)
+    return asking.ask_to_learn(own.studio, found(own), own.texts, own.tasks, own.scheme, reader, wanted)
 
 
 @pytest.mark.parametrize(
