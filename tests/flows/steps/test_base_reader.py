@@ -1,5 +1,6 @@
 """Before there is a champion, the base model says which texts are alike."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,18 @@ def test_chance_needs_no_model(reader: BaseReader) -> None:
     strategy, pool = strategy_and_arrays(candidates(5), find_strategy("random"), {}, reader)
     assert (strategy.name, len(pool), pool.embeddings.size) == ("random", 5, 0)
     assert not reader.cache.exists()
+
+
+def test_texts_are_drawn_at_random_where_the_base_model_embeds_none(
+    reader: BaseReader, parts: Parts, tmp_path: Path
+) -> None:
+    folder = write_tiny_base(tmp_path / "base")
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"num_hidden_layers": 2', '"num_hidden_layers": 0'))
+    without_layers = replace(reader, base=find_base_model(str(folder), parts.downloads))
+    strategy, pool = strategy_and_arrays(candidates(5), find_strategy("typical"), {}, without_layers)
+    assert (strategy.name, len(pool), pool.embeddings.size, pool.labelled.size) == ("random", 5, 0, 0)
+    assert not list(reader.cache.glob("*"))
 
 
 def test_embeddings_of_another_base_model_of_the_same_name_are_made_anew(
