@@ -10,7 +10,7 @@ from flows.steps.arrays import Reader, arrays, within_reach
 from flows.steps.aside import open_aside
 from flows.steps.base_reader import BaseReader, strategy_and_arrays
 from labeling.ask.batch import Batch, choose
-from labeling.ask.candidates import Candidates, gather, gather_unscored
+from labeling.ask.candidates import Candidates, gather, gather_first
 from labeling.ask.compose import Composition, compose
 from labeling.ask.language import Written
 from labeling.ask.pool import Pool, Positions, Strategy
@@ -58,12 +58,12 @@ def _by_champion(texts: TextStore, tasks: Tasks, scheme: Scheme, reader: Reader,
 
 
 def _by_base_model(texts: TextStore, tasks: Tasks, reader: BaseReader, wish: Wish, size: int) -> Batch:
-    """Reserve typical texts that no model has scored; random ones where chance is wished, or the base embeds no text.
+    """Reserve typical texts; random ones where chance is wished, or where the base model embeds no text.
 
     The rule `random_first` is for champions that are sure of the wrong things, and has no say here.
     """
     asked = tasks.asked()
-    candidates = gather_unscored(texts, tasks)
+    candidates = gather_first(texts, tasks)
     strategy, pool = strategy_and_arrays(candidates, wish.strategy, asked, reader)
     choice = _Choice(candidates, pool, strategy, wish.rules, wish.draw(len(asked)), Written.of(reader.seed))
     return choice.reserved(texts, tasks, size)

@@ -45,7 +45,7 @@ def choose(store: TextStore, tasks: Tasks, candidates: Candidates, compose: Comp
     """Reserve the texts of a composed batch, each with the reason and in the order of the composition.
 
     Where another select reserves some of them first, others take their place. Fewer than `size` are reserved only where
-    there are no more.
+    there are no more. Without a champion no task carries a prediction: a version that is gone would answer.
     """
     batch_id, owner = uuid.uuid4().hex, uuid.uuid4().hex
     ours: list[LabelTask] = []
@@ -59,6 +59,8 @@ def choose(store: TextStore, tasks: Tasks, candidates: Candidates, compose: Comp
             break
         found = store.get(reasons)
         texts = [found[text_id] for text_id in reasons if text_id in found]
+        if not candidates.is_scored:
+            texts = [replace(text, prediction=None) for text in texts]
         first = len(ours) + 1
         ours = tasks.reserve(texts, Purpose.SELECT, batch_id, owner, BATCH_LEASE, reasons=reasons, first=first)
         tried |= reasons.keys()

@@ -17,7 +17,7 @@ from labeling.ask.pool import Positions, Probabilities
 from storage.labels.tasks import Tasks
 from storage.records import Text
 from storage.texts.paging import batches
-from storage.texts.store import TextStore
+from storage.texts.store import NO_VERSION, TextStore
 
 UNCERTAIN, RANDOM = 50_000, 50_000
 """How many texts of lowest margin, and how many random ones: some 100 MB of texts and numbers."""
@@ -26,15 +26,12 @@ PAGE = 500
 
 ASKED = "asked about before"
 
-NO_VERSION = ""
-"""No model version has this name, so that every text is unscored by it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Texts outside the audit share without a task, each with the champion's prediction; row i belongs to text i.
 
-    Where no model has scored them, `probabilities` has no columns.
+    Without a champion `probabilities` has no columns.
     `sampled` (texts,) says which of them are a random sample of all such texts: the others are there because the
     champion doubts them. `left_out` maps a reason to the number of texts that were read and left out for that reason.
     """
@@ -47,6 +44,11 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.text_ids)
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether there is a champion, whose predictions these are."""
+        return self.probabilities.shape[1] > 0
 
     def at(self, positions: Positions) -> "Candidates":
         """These texts alone, in this order."""
@@ -81,14 +83,14 @@ def gather(
     return reader.candidates(sampled)
 
 
-def gather_unscored(store: TextStore, tasks: Tasks, most: int = RANDOM) -> Candidates:
-    """The texts without a task that no model has scored: the first by text id, which are a random sample.
+def gather_first(store: TextStore, tasks: Tasks, most: int = RANDOM) -> Candidates:
+    """The texts without a task, before there is a champion: the first by text id, which are a random sample.
 
-    Of copies the first is taken, as `gather` does.
+    Of copies the first is taken, as `gather` does. What a version that is gone said of the texts counts for nothing.
     """
     reader = _Reader(tasks, labels=())
-    new = (text for text in store.unscored(NO_VERSION) if text.prediction is None and not text.audit)
-    reader.take(new, most)
+    every = (replace(text, prediction=None) for text in store.unscored(NO_VERSION) if not text.audit)
+    reader.take(every, most)
     return reader.candidates(sampled=reader.count)
 
 

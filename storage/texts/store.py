@@ -9,6 +9,9 @@ from typing import Protocol
 
 from storage.records import Prediction, Text
 
+NO_VERSION = ""
+"""No model version has this name, so that every text is unscored by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Added:

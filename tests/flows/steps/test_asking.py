@@ -169,6 +169,15 @@ def test_before_there_is_a_champion_annotators_are_asked_and_shown_no_answer(
     assert f"no champion yet, so they were chosen {how}: `finloop retrain` makes the first model" in said
 
 
+def test_texts_that_only_a_lost_champion_scored_are_asked_without_its_answer(own: Parts) -> None:
+    waiting = set(predicted(own, 4, "7"))
+    asked = first_asked(own, wish(9))
+    assert {task.text_id for task in asked.sent} == waiting
+    assert {task.prediction for task in asked.sent} == {None}
+    there = own.studio.tasks(found(own).id, "id,data")
+    assert {task["data"]["suggestion"] for task in there} == {""}
+
+
 def test_a_select_without_a_champion_fills_up_and_then_says_that_nothing_is_left(own: Parts) -> None:
     for number in range(4):
         put_text(own, sentence(number, "waits in the stream"))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from labeling.ask.candidates import ASKED, Candidates, gather, gather_unscored
+from labeling.ask.candidates import ASKED, Candidates, gather, gather_first
 from labeling.ask.facts import COPY
 from storage.clock import now
 from storage.records import Purpose, Text
@@ -41,11 +41,13 @@ def unscored(label_store: LabelStore, *words: str, audit: bool = False) -> list[
     return texts
 
 
-def test_before_there_is_a_champion_texts_that_no_model_scored_are_a_random_sample(label_store: LabelStore) -> None:
-    label_store.ingest(3)
+def test_without_a_champion_all_texts_are_candidates_whatever_a_lost_version_said(label_store: LabelStore) -> None:
     unscored(label_store, "A bank was set aside", audit=True)
-    texts = unscored(label_store, *(f"Plant {chr(97 + number)} opens" for number in range(9)))
-    found = gather_unscored(label_store.texts, label_store.tasks, most=5)
+    texts = unscored(label_store, *(f"Plant {chr(97 + number)} opens" for number in range(6))) + label_store.ingest(3)
+    every = gather_first(label_store.texts, label_store.tasks)
+    assert list(every.text_ids) == sorted(text.text_id for text in texts)
+    assert {fact.label for fact in every.facts} == {""}
+    found = gather_first(label_store.texts, label_store.tasks, most=5)
     assert list(found.text_ids) == sorted(text.text_id for text in texts)[:5]
     assert found.probabilities.shape == (5, 0)
     assert found.sampled.all()
@@ -54,6 +56,6 @@ def test_before_there_is_a_champion_texts_that_no_model_scored_are_a_random_samp
 def test_unscored_texts_with_a_task_and_copies_are_left_out_and_counted(label_store: LabelStore) -> None:
     asked, *_ = unscored(label_store, "A plant opens", "Sales rose 5 %", "Sales rose 7 %", "Sales rose 9 %")
     label_store.tasks.reserve([asked], Purpose.SELECT, "batch", "owner", timedelta(minutes=1))
-    found = gather_unscored(label_store.texts, label_store.tasks)
+    found = gather_first(label_store.texts, label_store.tasks)
     assert len(found) == 1
     assert found.left_out == {ASKED: 1, COPY: 2}

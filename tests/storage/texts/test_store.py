@@ -16,7 +16,7 @@ from storage.sql.database import open_database
 from storage.sql.schema import Base
 from storage.text import text_id
 from storage.texts.sql import SqlTextStore
-from storage.texts.store import Added, Counts, TextStore
+from storage.texts.store import NO_VERSION, Added, Counts, TextStore
 from tests.schemes import named
 
 MANY = 1_203
@@ -153,6 +153,13 @@ def test_unscored_gives_every_text_that_this_version_has_not_answered_once_by_id
     store.record_predictions((text.text_id, a_prediction(0.5, "1")) for text in texts[100:200])
     found = [text.text_id for text in store.unscored("2")]
     assert found == sorted(text.text_id for text in texts[100:])
+
+
+def test_every_text_is_unscored_by_no_version(store: TextStore) -> None:
+    texts = [a_text(number, audit=number % 3 == 0) for number in range(6)]
+    store.add(texts)
+    store.record_predictions((text.text_id, a_prediction(0.5, "1")) for text in texts[:4])
+    assert [text.text_id for text in store.unscored(NO_VERSION)] == sorted(text.text_id for text in texts)
 
 
 def test_unscored_gives_each_text_once_while_they_are_being_scored(store: TextStore) -> None:
