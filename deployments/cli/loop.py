@@ -64,7 +64,7 @@ def score(
         typer.Option(
             min=0,
             max=1,
-            help="Also take back open tasks that nobody has touched, where the champion's margin is above this now; "
+            help="Also take back open tasks that nobody has touched, where the champion's margin has risen above this; "
             "unset: as the deployment's policy says, which takes none back by default.",
         ),
     ] = None,

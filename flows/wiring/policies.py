@@ -27,7 +27,7 @@ class ScorePolicy(Policy):
         ge=0,
         le=1,
         description="Take back open tasks that nobody has touched and that a strategy chose, where the champion's "
-        "margin is above this now (.9, say). Their texts are not asked about again. Empty: no task is taken back.",
+        "margin has risen above this (.9, say). Their texts are not asked about again. Empty: no task is taken back.",
     )
 
 

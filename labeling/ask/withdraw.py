@@ -6,7 +6,7 @@ with an answer, a skip or a draft waits on. An answer that comes between the loo
 its webhook carries the text.
 """
 
-from labeling.ask.reasons import Kind
+from labeling.ask.reasons import Kind, Reason
 from labeling.studio.client import Studio
 from labeling.studio.connection import NotThere
 from labeling.studio.task_data import text_carried
@@ -16,10 +16,11 @@ from storage.records import LabelTask, Purpose
 
 
 def mark_sure(project: Project, tasks: Tasks, version: str, above: float) -> int:
-    """Mark the open tasks whose margin by this version is above a bound. Returns how many were marked.
+    """Mark the open tasks whose margin has risen above a bound by this version. Returns how many were marked.
 
-    Only tasks that a strategy chose are marked. The audit measures, the random part of a batch is the yardstick of
-    asking, and a quota's text was asked about for its rare label: doubt was not the reason for any of them.
+    Only tasks that a strategy chose, while their margin was not above the bound, are marked. The audit measures, the
+    random part of a batch is the yardstick of asking, a quota's text was asked about for its rare label, and some
+    strategies choose sure texts: doubt was not the reason for any of them.
     """
     sure = [
         task.text_id
@@ -27,7 +28,7 @@ def mark_sure(project: Project, tasks: Tasks, version: str, above: float) -> int
         if task.prediction is not None
         and task.prediction.model_version == version
         and task.prediction.margin > above
-        and _for_doubt(task)
+        and _for_doubt(task, above)
     ]
     tasks.withdraw(sure)
     return len(sure)
@@ -59,6 +60,8 @@ def _deleted(studio: Studio, task_id: int) -> bool:
     return True
 
 
-def _for_doubt(task: LabelTask) -> bool:
-    chosen = task.reason is not None and task.reason.get("kind") == Kind.STRATEGY
-    return chosen and task.purpose is Purpose.SELECT
+def _for_doubt(task: LabelTask, above: float) -> bool:
+    if task.purpose is not Purpose.SELECT or task.reason is None:
+        return False
+    reason = Reason.model_validate(task.reason)
+    return reason.kind is Kind.STRATEGY and reason.margin is not None and reason.margin <= above

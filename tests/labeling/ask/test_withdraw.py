@@ -135,6 +135,17 @@ def test_the_audit_the_random_part_and_quotas_are_never_taken_back(loop: Loop) -
     assert there(loop, project) == {task.text_id for task in [*audit, *sent]} - chosen
 
 
+def test_a_text_that_was_sure_when_it_was_chosen_is_not_taken_back_for_that(loop: Loop) -> None:
+    project = loop.project()
+    task = loop.sent(project, 3)[-1]
+    assert task.reason is not None
+    chosen = Reason.model_validate(task.reason).margin
+    assert chosen is not None
+    rescore(loop, project, [task], [SURE])
+    assert mark_sure(project, loop.tasks, NEW, above=chosen - 0.001) == 0
+    assert mark_sure(project, loop.tasks, NEW, above=chosen) == 1
+
+
 def test_a_task_that_this_version_has_not_scored_stays(loop: Loop) -> None:
     project = loop.project()
     (task,) = loop.sent(project, 1)
