@@ -1,8 +1,8 @@
 """Recognises the languages of texts, so that nobody is asked about a text in a language that the model never learnt.
 
-The recogniser is py3langid, a small model of 97 languages that runs offline. It is unsure of short texts, and an unsure
-answer leaves no text out: of 7,052 English-looking posts on finance it was sure of another language in 15, and all 15
-were in that language; without the bound it took 516 posts for foreign ones.
+The recogniser is py3langid, a small model of some 140 languages that runs offline. It is unsure of short texts, and an
+unsure answer leaves no text out: of 7,052 English-looking posts on finance it was sure of another language in 15, and
+all 15 were in that language; without the bound it took 516 posts for foreign ones.
 """
 
 from collections import Counter
@@ -17,6 +17,8 @@ from storage.text import LINKS_AND_TAGS
 SAMPLE = 1000
 """Texts that tell the languages of the seed data; 3,000 texts a second are recognised."""
 CERTAIN = 0.9
+NO_LANGUAGE = "zxx"
+"""The recogniser's code for what has no words, such as a text of numbers and codes: an annotator can still judge it."""
 LEAST_SHARE = 0.02
 """A language of fewer of the sample's texts is a slip of the recogniser, or of the data."""
 
@@ -39,7 +41,9 @@ def languages(texts: Iterable[str]) -> frozenset[str]:
     given = list(texts)
     sample = given[:: max(1, len(given) // SAMPLE)]
     found = Counter(code for code, certainty in map(_recognised, sample) if certainty >= CERTAIN)
-    return frozenset(code for code, count in found.items() if count >= LEAST_SHARE * len(sample))
+    return frozenset(
+        code for code, count in found.items() if code != NO_LANGUAGE and count >= LEAST_SHARE * len(sample)
+    )
 
 
 def foreign(texts: Sequence[str], known: frozenset[str], certainty: float) -> set[int]:
@@ -50,7 +54,7 @@ def foreign(texts: Sequence[str], known: frozenset[str], certainty: float) -> se
     if not known or certainty >= 1:
         return set()
     said = [_recognised(text) for text in texts]
-    return {at for at, (code, sure) in enumerate(said) if code not in known and sure > certainty}
+    return {at for at, (code, sure) in enumerate(said) if code not in known | {NO_LANGUAGE} and sure > certainty}
 
 
 def _recognised(text: str) -> tuple[str, float]:

@@ -42,6 +42,15 @@ def test_a_text_too_short_to_tell_is_never_foreign(text: str) -> None:
     assert foreign([text], languages(ENGLISH), 0.9) == set()
 
 
+def test_codes_and_numbers_are_no_language_and_never_foreign() -> None:
+    codes = [
+        "3df8dbd0df585044bc09be7e543d5d94 rose in quarter 1027",
+        "22d7aac8c96a5fcbbe855a6adcbd8e6b fell in quarter 1047",
+    ]
+    assert foreign(codes, languages(ENGLISH), 0.9) == set()
+    assert languages(codes) == frozenset()
+
+
 def test_nothing_is_foreign_to_unknown_languages_or_where_any_language_is_taken() -> None:
     assert foreign(OTHERS, languages([]), 0.5) == set()
     assert foreign(OTHERS, languages(["12 %"]), 0.5) == set()
