@@ -84,15 +84,15 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def curve_of(points: Points, way: str, seeds: Sequence[int]) -> tuple[list[int], list[float]]:
-    """The labels and scores of a way, seed by seed; the champion without labels begins every curve."""
-    labels, scores = [], []
-    for (name, count), found in points.items():
-        if name in (way, "none"):
-            for seed in seeds:
-                if seed in found:
-                    labels.append(count)
-                    scores.append(found[seed].macro_f1)
-    return labels, scores
+    """The labels and scores of a way, seed by seed; the curve begins at the champion of the way's recipe."""
+    recipes = {one.recipe for (name, count), found in points.items() if name == way and count for one in found.values()}
+    found = [
+        (count, one.macro_f1)
+        for (name, count), by_seed in points.items()
+        for seed in seeds
+        if (one := by_seed.get(seed)) is not None and (name == way if count else one.recipe in recipes)
+    ]
+    return [count for count, _ in found], [score for _, score in found]
 
 
 def ratios(points: Points, repetitions: int = 2_000) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.efficiency.ledger import Ledger, Result
-from benchmarks.efficiency.table import by_way, interval, paired, ratios
+from benchmarks.efficiency.table import by_way, curve_of, interval, paired, ratios
 from benchmarks.label_efficiency import BEFORE, ways
 from storage.errors import BadInput
 from training.model.recipe import Recipe
@@ -66,6 +66,17 @@ def test_differences_are_paired_by_seed() -> None:
     points = by_way([ONE, replace(ONE, seed=1, macro_f1=0.6), replace(ONE, strategy="margin", macro_f1=0.73)])
     assert paired(points, ("margin", 300), ("random", 300)) == pytest.approx([0.03])
     assert interval([0.03]) is None
+
+
+def test_a_curve_begins_at_the_champion_of_its_own_recipe() -> None:
+    champion, other = (
+        replace(ONE, strategy="none", labels=0, macro_f1=0.5),
+        replace(ONE, strategy="none (new)", labels=0),
+    )
+    points = by_way([champion, replace(other, recipe="new", macro_f1=0.6), ONE, replace(champion, seed=1)])
+    assert curve_of(points, "random", [0]) == ([0, 300], [0.5, 0.7])
+    points = by_way([champion, replace(other, recipe="new", macro_f1=0.6), replace(ONE, recipe="new")])
+    assert curve_of(points, "random", [0]) == ([0, 300], [0.6, 0.7])
 
 
 def test_a_way_is_worth_the_labels_at_which_random_has_its_score() -> None:
