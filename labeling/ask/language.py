@@ -41,9 +41,7 @@ def languages(texts: Iterable[str]) -> frozenset[str]:
     given = list(texts)
     sample = given[:: max(1, len(given) // SAMPLE)]
     found = Counter(code for code, certainty in map(_recognised, sample) if certainty >= CERTAIN)
-    return frozenset(
-        code for code, count in found.items() if code != NO_LANGUAGE and count >= LEAST_SHARE * len(sample)
-    )
+    return frozenset(code for code, count in found.items() if count >= LEAST_SHARE * len(sample))
 
 
 def foreign(texts: Sequence[str], known: frozenset[str], certainty: float) -> set[int]:
@@ -54,13 +52,16 @@ def foreign(texts: Sequence[str], known: frozenset[str], certainty: float) -> se
     if not known or certainty >= 1:
         return set()
     said = [_recognised(text) for text in texts]
-    return {at for at, (code, sure) in enumerate(said) if code not in known | {NO_LANGUAGE} and sure > certainty}
+    return {at for at, (code, sure) in enumerate(said) if code not in known and sure > certainty}
 
 
 def _recognised(text: str) -> tuple[str, float]:
-    """The likeliest language of a text, and its probability. Links and cashtags are no language."""
+    """The likeliest language of a text, and its probability: 0 where the text is in no language.
+
+    Links and cashtags are no language.
+    """
     code, certainty = _recogniser().classify(LINKS_AND_TAGS.sub(" ", text))
-    return str(code), float(certainty)
+    return str(code), 0.0 if code == NO_LANGUAGE else float(certainty)
 
 
 @cache
