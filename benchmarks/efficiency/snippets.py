@@ -15,6 +15,8 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable
+from itertools import compress
+from operator import not_
 from pathlib import Path
 
 from storage.errors import BadInput, FinloopError
@@ -56,10 +58,8 @@ def read_rated(content: str) -> list[Labelled]:
 def apart(rows: list[Labelled]) -> tuple[list[Labelled], list[Labelled]]:
     """The stream and the judging texts; near-duplicates are wholly in one of the two."""
     cluster = components(len(rows), near_duplicates([text for text, _ in rows]))
-    judging = [drawn(str(number), "judge") < JUDGE_SHARE for number in cluster]
-    parts = ([row for row, judges in zip(rows, judging, strict=True) if judges is wanted] for wanted in (False, True))
-    stream, judge = parts
-    return stream, judge
+    judges = [drawn(str(number), "judge") < JUDGE_SHARE for number in cluster]
+    return list(compress(rows, map(not_, judges))), list(compress(rows, judges))
 
 
 def write(path: Path, rows: Iterable[Labelled]) -> None:
@@ -78,19 +78,20 @@ def _downloaded(folder: Path) -> tarfile.TarFile:
     if done.returncode or not packages:
         raise BadInput(f"pip cannot download {PACKAGE}: {done.stderr.strip()[-500:]}")
     with tarfile.open(packages[0]) as package:
-        inner = next((member for member in package.getmembers() if member.name.endswith(INNER)), None)
-        file = None if inner is None else package.extractfile(inner)
-        if file is None:
-            raise BadInput(f"{packages[0].name} has no {INNER}")
-        return tarfile.open(fileobj=io.BytesIO(file.read()))
+        return tarfile.open(fileobj=io.BytesIO(_content(package, INNER)))
 
 
 def _texts(archive: tarfile.TarFile, name: str) -> list[Labelled]:
-    member = next(one for one in archive.getmembers() if one.name.endswith(name))
-    file = archive.extractfile(member)
+    return read_rated(_content(archive, name).decode("utf-8", errors="replace"))
+
+
+def _content(archive: tarfile.TarFile, name: str) -> bytes:
+    """The content of the file whose path ends in `name`. Raises BadInput where there is none."""
+    member = next((one for one in archive.getmembers() if one.name.endswith(name)), None)
+    file = None if member is None else archive.extractfile(member)
     if file is None:
-        raise BadInput(f"{name} is no file")
-    return read_rated(file.read().decode("utf-8", errors="replace"))
+        raise BadInput(f"{PACKAGE} has no {name}")
+    return file.read()
 
 
 def main() -> None:
