@@ -127,12 +127,11 @@ def draw_curves(results: Sequence[Result], path: Path) -> None:
     points = by_way(results)
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
+    every = sorted({seed for seeds in points.values() for seed in seeds})
     for number, way in enumerate(dict.fromkeys(name for name, labels in points if labels and name != "all")):
-        found = {
-            labels: [one.macro_f1 for one in seeds.values()] for (name, labels), seeds in points.items() if name == way
-        }
-        start = curve_of(points, way, sorted({seed for seeds in points.values() for seed in seeds}))
-        found |= {0: [score for count, score in zip(*start, strict=True) if count == 0]} if 0 in start[0] else {}
+        found = defaultdict[int, list[float]](list)
+        for count, score in zip(*curve_of(points, way, every), strict=True):
+            found[count].append(score)
         counts = sorted(found)
         labels, scores = monotone(
             [one for one in counts for _ in found[one]], [one for at in counts for one in found[at]]
