@@ -22,8 +22,8 @@ def rerank_open(
 ) -> str:
     """Rank the open tasks of our project by a version's scores, and say what was done; empty where nothing was.
 
-    Tasks whose margin is above `withdraw_above` are taken back; None takes none back. While Label Studio is away the
-    tasks keep their order: the next score ranks them. The caller holds ASKING_LEASE.
+    Tasks whose margin has risen above `withdraw_above` are taken back; None takes none back. While Label Studio is away
+    the tasks keep their order: the next score ranks them. The caller holds ASKING_LEASE.
     """
     project = projects.get(studio.url)
     if project is None:
