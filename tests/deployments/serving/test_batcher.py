@@ -95,7 +95,7 @@ def named(name: str, count: int) -> list[str]:
 @given(
     st.lists(st.lists(st.sampled_from(["good", "better", "bad", "nan", "best!"]), min_size=1, max_size=40), max_size=12)
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_exactly_the_requests_with_a_bad_text_fail_and_all_others_are_answered(requests: list[list[str]]) -> None:
     model = Scripted(lambda texts: IndexError("index out of range") if "bad" in texts else None)
     model.go.set()

@@ -125,7 +125,7 @@ def test_a_deletion_that_overtakes_its_creation_stands(hooks: Hooks) -> None:
     assert hooks.task(task.text_id).state is TaskState.SENT
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_every_order_and_repetition_of_the_same_webhooks_gives_the_same_label(
     label_store: LabelStore, data: st.DataObject

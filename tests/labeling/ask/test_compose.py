@@ -60,7 +60,7 @@ def positions(made: Composition, *kinds: Kind) -> list[int]:
     return [one.position for one in made.chosen if one.reason.kind in (kinds or tuple(Kind))]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     texts=st.integers(0, 40),
     size=st.integers(0, 50),

@@ -30,7 +30,7 @@ def answer(number: int, revision: int) -> str | None:
     return answers[(number * 7 + revision * 5) % 4]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=EVENTS, seed=st.integers(0, 2**32))
 def test_any_order_and_redelivery_of_the_same_events_ends_in_the_same_label(
     engine: Engine, labels: Labels, tasks: Tasks, events: list[Event], seed: int

@@ -41,7 +41,7 @@ def test_the_first_word_on_a_webhook_stands(inbox: Inbox) -> None:
     assert inbox.counts() == {"done": 1}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.text(max_size=5),

@@ -50,7 +50,7 @@ def test_an_untouched_folder_gives_the_manifest_that_was_written(model: Path) ->
     assert set(manifest.files) == {"weights.safetensors", "deep/vocab.txt"}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(position=st.integers(0, 256 * 40 - 1), bit=st.integers(0, 7))
 def test_any_flipped_bit_is_found_and_its_file_named(
     tmp_path_factory: pytest.TempPathFactory, position: int, bit: int

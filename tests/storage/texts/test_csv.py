@@ -129,7 +129,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_texts(tmp_path, SENTIMENT)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(["", *LABELS, "up"]))))
 def test_every_row_written_is_read_or_named(write: Write, tmp_path: Path, rows: list[tuple[str, str]]) -> None:
     path = tmp_path / "texts.csv"
@@ -207,7 +207,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECES, max_size=25).map("".join))
 def test_every_line_is_in_one_row_or_bad_line_or_blank(tmp_path: Path, content: str) -> None:
     path = tmp_path / "texts.csv"

@@ -268,7 +268,7 @@ def test_counts_see_everything_written_before(store: TextStore) -> None:
         assert len(list(store.unscored("1"))) == 0
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 30), st.booleans(), st.floats(0, 1), st.sampled_from("ab")), max_size=40))
 def test_any_history_of_ingests_and_predictions_reads_like_a_dictionary(
     store: TextStore, history: list[tuple[int, bool, float, str]]

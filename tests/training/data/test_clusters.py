@@ -20,14 +20,14 @@ def similarity(one: str, other: str) -> float:
     return len(a & b) / len(a | b)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(SHORT_TEXTS, max_size=14), THRESHOLDS)
 def test_pairs_within_a_list_are_those_that_brute_force_finds(texts: list[str], threshold: float) -> None:
     expected = [(i, j) for j in range(len(texts)) for i in range(j) if similarity(texts[i], texts[j]) >= threshold]
     assert near_duplicates(texts, threshold=threshold) == sorted(expected)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(SHORT_TEXTS, max_size=10), st.lists(SHORT_TEXTS, max_size=10), THRESHOLDS)
 def test_pairs_between_two_lists_are_those_that_brute_force_finds(
     texts: list[str], others: list[str], threshold: float
@@ -38,7 +38,7 @@ def test_pairs_between_two_lists_are_those_that_brute_force_finds(
     assert near_duplicates(texts, others, threshold) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(SHORT_TEXTS, max_size=10), st.lists(SHORT_TEXTS, max_size=10), THRESHOLDS)
 def test_a_text_is_near_any_that_brute_force_finds_among_the_others_and_the_earlier_ones(
     texts: list[str], others: list[str], threshold: float
@@ -69,7 +69,6 @@ def test_texts_of_unlike_words_are_no_pair() -> None:
     assert near_duplicates(["Profit rose to EUR 5 mn", "The meeting is on Monday"]) == []
 
 
-@settings(deadline=None)  # the first example imports scipy
 @given(
     st.integers(1, 12).flatmap(
         lambda count: st.tuples(

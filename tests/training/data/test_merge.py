@@ -190,7 +190,7 @@ def check_separation(merged: Merged, labels: Sequence[Label], audit: Sequence[st
     assert all(row.origin == "phrasebank" for row in rows if row.split is Split.TEST)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(BANKS, ANSWERS, st.lists(TEXTS, max_size=3), BANKS, ANSWERS)
 def test_splits_never_touch_and_nothing_known_moves(
     first: list[tuple[str, str]],
@@ -210,7 +210,7 @@ def test_splits_never_touch_and_nothing_known_moves(
             assert (row.cluster, row.split) == before.splits[row.text_id]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(BANKS, ANSWERS, st.lists(TEXTS, max_size=3), st.randoms(use_true_random=False))
 def test_the_order_of_the_input_changes_nothing(
     first: list[tuple[str, str]], answers: list[Label], audit: list[str], random: Random

@@ -15,7 +15,7 @@ POSITIVE, NEUTRAL, NEGATIVE = LABELS
 PAIRS = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1, max_size=40)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(PAIRS)
 def test_scores_are_those_of_scikit_learn_in_any_order_of_the_rows(pairs: list[tuple[str, str]]) -> None:
     truth, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]

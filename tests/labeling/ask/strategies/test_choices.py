@@ -25,7 +25,7 @@ def chosen(name: str, texts: int, size: int, seed: int = 0) -> Positions:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(texts=st.integers(1, 80), size=st.integers(1, 100), seed=st.integers(0, 99))
 def test_a_choice_has_distinct_texts_and_is_as_large_as_it_can_be(name: str, texts: int, size: int, seed: int) -> None:
     assert len(chosen(name, texts, size, seed)) == min(texts, size)
