@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoConfig
@@ -178,9 +179,10 @@ def where_time_goes(folder: Path, labels: Sequence[str], texts: Sequence[str]) -
 def show(report: dict[str, Any], console: Console) -> None:
     """A table for each size, ratios to the pipeline, and where the time of the fast prediction goes."""
     for size in report["sizes"]:
-        table = Table(title=f"{size['texts']:,} texts, medians of {report['rounds']} rounds", title_justify="left")
+        title = f"{size['texts']:,} texts, medians of {report['rounds']} rounds"
+        table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))  # fits in 80 columns
         for column in ("peer", "texts/s", "ratio", "per CPU s", "ratio", "labels =", "tau", "gap"):
-            table.add_column(column, justify="left" if column == "peer" else "right", no_wrap=column == "peer")
+            table.add_column(column, justify="left" if column == "peer" else "right", no_wrap=True)
         peer = size["peers"].get(PIPELINE)
         for name, row in size["peers"].items():
             if row is None:

@@ -122,9 +122,9 @@ class Classifier:
         """Logits and probabilities of `texts`. Texts of similar length share a batch of at most `batch_size`."""
         encoded = self._encode(texts)
         logits = np.zeros((len(texts), len(self._labels)), dtype=np.float32)
-        with torch.inference_mode(), computing(precision, self.device):
+        with computing(self._model, precision, self.device) as model:
             for chosen, inputs in self._batches(encoded, batch_size):
-                logits[chosen] = self._logits(self._model(**inputs))
+                logits[chosen] = self._logits(model(**inputs))
         return self._predicted(encoded, logits)
 
     def look(
@@ -134,9 +134,9 @@ class Classifier:
         encoded = self._encode(texts)
         logits = np.zeros((len(texts), len(self._labels)), dtype=np.float32)
         embeddings: Embeddings | None = None
-        with torch.inference_mode(), computing(precision, self.device):
+        with computing(self._model, precision, self.device) as model:
             for chosen, inputs in self._batches(encoded, batch_size):
-                output = self._model(**inputs, output_hidden_states=True)
+                output = model(**inputs, output_hidden_states=True)
                 logits[chosen] = self._logits(output)
                 means = self._pooled(output, inputs["attention_mask"])
                 if embeddings is None:
@@ -170,11 +170,11 @@ class Classifier:
         shared = {id(one): one for one in (*self._model.parameters(), *self._model.buffers())}
         dropping = copy.deepcopy(self._model, shared).train()
         gpus = [torch.cuda.current_device()] if self.device == "cuda" else []
-        with _drawing, torch.random.fork_rng(gpus), torch.inference_mode(), computing(precision, self.device):
+        with _drawing, torch.random.fork_rng(gpus), computing(dropping, precision, self.device) as model:
             torch.manual_seed(seed)
             for one in logits:
                 for chosen, inputs in self._batches(encoded, batch_size):
-                    one[chosen] = self._logits(dropping(**inputs))
+                    one[chosen] = self._logits(model(**inputs))
         return softmax(logits)
 
     def save(self, folder: Path) -> None:

@@ -12,6 +12,7 @@ from tests.training.model.architectures import CONFIGS, POSITIONS, write_base, w
 from training.model.base_model import BaseModel, find_base_model
 from training.model.classifier import Classifier
 from training.model.finetune import finetune
+from training.model.precision import Precision
 from training.model.recipe import Recipe
 
 SHORT = [f"company {number} {word} in the quarter" for number in range(4) for word in ("rose", "meeting", "fell")]
@@ -69,6 +70,8 @@ def trained_and_asked(base: BaseModel, tmp_path: Path) -> None:
     together = model.predict(texts, batch_size=8).logits
     assert np.allclose(model.predict(texts, batch_size=1).logits, together, atol=1e-5)
     assert len(np.unique(together.round(6), axis=0)) > 1
+    assert np.allclose(model.predict(texts, batch_size=8, precision=Precision.FAST).logits, together, atol=0.1)
+    assert np.array_equal(model.predict(texts, batch_size=8).logits, together)  # what is fast shares its weights
     model.save(tmp_path / "again")
     again = Classifier.load(tmp_path / "again", LABELS, device="cpu").predict(texts, batch_size=8)
     assert np.array_equal(again.logits, together)
