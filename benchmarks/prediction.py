@@ -177,11 +177,14 @@ def where_time_goes(folder: Path, labels: Sequence[str], texts: Sequence[str]) -
 
 
 def show(report: dict[str, Any], console: Console) -> None:
-    """A table for each size, ratios to the pipeline, and where the time of the fast prediction goes."""
+    """A table for each size with ratios to the pipeline, and where the time of the fast prediction goes.
+
+    `CPU s`: texts for each second of the processor's time.
+    """
     for size in report["sizes"]:
         title = f"{size['texts']:,} texts, medians of {report['rounds']} rounds"
         table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))  # fits in 80 columns
-        for column in ("peer", "texts/s", "ratio", "per CPU s", "ratio", "labels =", "tau", "gap"):
+        for column in ("peer", "texts/s", "ratio", "CPU s", "ratio", "same %", "tau", "gap"):
             table.add_column(column, justify="left" if column == "peer" else "right", no_wrap=True)
         peer = size["peers"].get(PIPELINE)
         for name, row in size["peers"].items():
@@ -191,7 +194,7 @@ def show(report: dict[str, Any], console: Console) -> None:
             cells = []
             for rate in ("texts_per_s", "texts_per_cpu_s"):
                 cells += [f"{row[rate]:.0f}", f"{row[rate] / peer[rate]:.2f}" if peer else "-"]
-            close = f"{100 * row['labels_equal']:.2f} %", f"{row['tau']:.4f}", f"{row['largest_difference']:.4f}"
+            close = f"{100 * row['labels_equal']:.2f}", f"{row['tau']:.4f}", f"{row['largest_difference']:.4f}"
             table.add_row(name, *cells, *close)
         console.print(table)
         spent = size["seconds"]
