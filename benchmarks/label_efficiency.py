@@ -13,7 +13,7 @@ Every number comes from full fine-tuning by the product's own training, on the p
     ...+new          the same, learnt by the recipe of today
 
 Files are CSV with the columns text and label; the labels of the stream are its answer key. A finished training is a
-line in FOLDER/label_efficiency.jsonl, so a stopped run goes on where it was.
+line in FOLDER/label_efficiency.jsonl, so a stopped run goes on where it was, and --finished shows what there is.
 """
 
 import argparse
@@ -66,11 +66,13 @@ def ways(names: Sequence[str], rounds: int, quick: bool) -> list[Way]:
     return made
 
 
-def measure(
-    task: Task, trials: Trials, rows: Sequence[Way], budgets: Sequence[int], seeds: Sequence[int]
-) -> list[Result]:
+Cell = tuple[Way, int, int]
+"""A way, a seed and a number of labels."""
+
+
+def cells_of(task: Task, rows: Sequence[Way], budgets: Sequence[int], seeds: Sequence[int]) -> list[Cell]:
     """Every cell of the table, seed by seed, so that a stopped run has whole comparisons. Champions come first."""
-    cells: list[tuple[Way, int, int]] = []
+    cells: list[Cell] = []
     for seed in seeds:
         champions = {way.seeded(seed, 0).hash(): way for way in rows}
         for number, way in enumerate(champions.values()):
@@ -81,6 +83,11 @@ def measure(
                 continue
             wanted = [len(task.stream)] if way.strategy == "all" else sorted(budgets)
             cells += [(way, seed, labels) for labels in wanted if labels]
+    return cells
+
+
+def measure(trials: Trials, cells: Sequence[Cell]) -> list[Result]:
+    """The results of all cells; what no earlier run has done is trained now."""
     with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=trials.console) as bar:
         row = bar.add_task("trainings", total=len(cells))
         results = []
@@ -109,7 +116,9 @@ def main() -> None:
             f"apart); judged on {len(task.judge):,} texts; base {task.base.name}."
         )
         trials = Trials(task, arguments.folder, Ledger(arguments.folder / "label_efficiency.jsonl"), console, PEERS)
-        results = measure(task, trials, rows, budgets, [int(one) for one in arguments.seeds.split(",")])
+        cells = cells_of(task, rows, budgets, [int(one) for one in arguments.seeds.split(",")])
+        done = (trials.finished(*cell) for cell in cells)
+        results = [one for one in done if one is not None] if arguments.finished else measure(trials, cells)
     except FinloopError as error:
         sys.exit(f"benchmarks.label_efficiency: {error}")
     show(results, console)
@@ -139,6 +148,7 @@ def _arguments() -> argparse.Namespace:
     add("--folder", type=Path, required=True, help="finished trainings, what was asked for, and models")
     add("--json", type=Path, help="also write the results to this file")
     add("--picture", type=Path, help="also draw the learning curves into this file (png or svg)")
+    add("--finished", action="store_true", help="train nothing: show what earlier runs have finished in the folder")
     add("--base", default="minilm", help="the base model")
     add("--scheme", default=DEFAULT, help="the label scheme")
     add(

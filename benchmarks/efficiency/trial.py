@@ -63,8 +63,12 @@ class Trials:
 
     def result(self, way: Way, seed: int, labels: int) -> Result:
         """The finished training of this way with so many labels; it is done now where it is missing."""
-        found = self._known(way, seed, labels) or self._measured(way, seed, labels)
-        return found if labels else replace(found, strategy=way.name)
+        return self.finished(way, seed, labels) or _named(self._measured(way, seed, labels), way)
+
+    def finished(self, way: Way, seed: int, labels: int) -> Result | None:
+        """The same, where an earlier run has done the training."""
+        found = self._known(way, seed, labels)
+        return found and _named(found, way)
 
     def model(self, way: Way, seed: int, labels: int) -> Classifier:
         """The trained model, for the next question; it is trained again where its folder is gone.
@@ -214,6 +218,11 @@ def pool_of(model: Classifier, texts: Sequence[str], strategy: Strategy, labelle
     if Need.DROPOUT in strategy.needs:
         arrays["dropout"] = model.predict_with_dropout(texts, passes=10, seed=seed)
     return Pool(said, **arrays)
+
+
+def _named(result: Result, way: Way) -> Result:
+    """A champion is called as the way calls it: one training may be the champion of several recipes' names."""
+    return result if result.labels else replace(result, strategy=way.name)
 
 
 def _by_label(task: Task, answered: Sequence[int]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from benchmarks.efficiency.ledger import Ledger
 from benchmarks.efficiency.task import read_task
 from benchmarks.efficiency.trial import Trials, Way
+from benchmarks.label_efficiency import cells_of
 from tests.fixtures_home import NEWS, sentence
 from training.model.recipe import Recipe
 
@@ -51,3 +52,12 @@ def test_a_champion_is_called_none_whoever_needs_it_and_is_measured_once(trials:
     assert (champion.strategy, champion.labels) == ("none", 0)
     assert trials.result(NONE, 0, 0) == replace(champion, strategy="none (new)")
     assert list(trials.ledger.results.values()) == [champion]
+
+
+def test_what_is_finished_is_shown_without_a_training(trials: Trials) -> None:
+    trials.result(NONE, 0, 0)
+    cells = cells_of(trials.task, [MARGIN], [6], [0])
+    assert [(way.strategy, labels) for way, _, labels in cells] == [("none", 0), ("margin", 6)]
+    found = [trials.finished(*cell) for cell in cells]
+    assert [one and one.labels for one in found] == [0, None]
+    assert len(models(trials)) == 1
