@@ -115,8 +115,10 @@ def macro_f1_interval(confusion: Codes) -> Interval:
     return float(expit(centre - half)), float(expit(centre + half))
 
 
-def influence(confusion: Codes) -> npt.NDArray[np.float64]:
+def influence(confusion: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """(labels, labels) how much a row with this truth and this prediction moves macro-F1; the rows' mean is zero.
+
+    `confusion` (labels, labels) counts rows, or sums their weights.
 
     Its standard deviation divided by the root of n is the standard error. F_c = 2 tp_c / den_c with den_c = true +
     predicted of c, as shares of the rows, so a row (y, p) adds (2 [y = p] - F_y) / den_y - F_p / den_p, divided by the
@@ -126,7 +128,7 @@ def influence(confusion: Codes) -> npt.NDArray[np.float64]:
     denominator = (confusion.sum(axis=0) + confusion.sum(axis=1)) / confusion.sum()
     occurs = denominator > 0
     per_label = np.divide(1.0, denominator, out=np.zeros(len(denominator)), where=occurs)
-    lost = _f1(confusion) * per_label
+    lost = f1_of_labels(confusion) * per_label
     moved: npt.NDArray[np.float64] = np.diag(2 * per_label) - lost[:, None] - lost[None, :]
     return moved / int(occurs.sum())
 
@@ -170,8 +172,8 @@ def _confusion(truth: npt.NDArray[Any], predicted: npt.NDArray[Any], labels: int
     return counts.reshape(labels, labels).astype(np.int64)
 
 
-def _f1(confusion: Codes) -> npt.NDArray[np.float64]:
-    """(labels,) F1, 0 where a label does not occur."""
+def f1_of_labels(confusion: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """(labels,) F1 from counts of rows or sums of their weights, 0 where a label does not occur."""
     denominator = confusion.sum(axis=0) + confusion.sum(axis=1)
     none = np.zeros(len(denominator))
     f1: npt.NDArray[np.float64] = np.divide(2.0 * np.diag(confusion), denominator, out=none, where=denominator > 0)
@@ -180,4 +182,4 @@ def _f1(confusion: Codes) -> npt.NDArray[np.float64]:
 
 def _macro_f1(confusion: Codes) -> float:
     occurring = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
-    return float(_f1(confusion)[occurring].mean())
+    return float(f1_of_labels(confusion)[occurring].mean())
