@@ -75,10 +75,10 @@ def make_plan(
 ) -> Plan:
     """The plan from both models' answers (texts,) for the unlabelled pool, and the estimate on the audit slice.
 
-    The goal is the information that finds `min_gain` with the test's power. Where `max_labels` cannot bring so much,
-    the goal is what they will bring: audit rows and labels inform in proportion to the disagreements among them. Only
-    the error of the audit estimate is used, never its gain, which would bend the test. Raises BadInput where the two
-    never disagree.
+    The goal is the information that finds `min_gain` with the test's power, but twice what the audit slice has, so that
+    a large slice leaves something to test. Where `max_labels` cannot bring so much, the goal is what they will bring:
+    audit rows and labels inform in proportion to the disagreements among them. Only the error of the audit estimate is
+    used, never its gain, which would bend the test. Raises BadInput where the two never disagree.
     """
     different = champion != candidate
     if not different.any():
@@ -93,7 +93,8 @@ def make_plan(
     shares = [1 - different.mean(), *(size / len(champion) for size in sizes)]
     goal = information_goal(min_gain)
     if audit.freedom > 0:
-        goal = min(goal, audit.information * (audit.freedom + max_labels) / audit.freedom)
+        reached = audit.information * (audit.freedom + max_labels) / audit.freedom
+        goal = min(max(goal, 2 * audit.information), reached)
     return Plan(((), *strata), tuple(float(one) for one in shares), len(champion), goal, max_labels)
 
 

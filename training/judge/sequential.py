@@ -6,10 +6,9 @@ times too often. A group-sequential test spends its 5 % by a plan instead: littl
 The plan needs no agreed times. A look's boundary follows from the share of the planned information that is in, as it
 came: three answers late, or forty at once. Answers that are changed or deleted after a look count as they stand: the
 estimate and its information are computed anew, past looks stay as they were, and alpha that is spent stays spent. If
-information has shrunk below that of the last look, the new look has no alpha to spend and cannot promote; testing goes
-on when the information has grown past the old mark. This is sound because annotators see neither model's answer nor
-the state of the test, so that a change cannot be aimed at the verdict; and even if it could, no past look is taken back
-and each further look adds at most its own increment of alpha.
+information has shrunk below that of the last look, nothing is tested until it has grown past the old mark. This is
+sound because annotators see neither model's answer nor the state of the test: a change that knows nothing of the
+verdict makes noise, not bias. A verdict is final, and answers that come after it are not tested.
 """
 
 from __future__ import annotations

@@ -41,10 +41,18 @@ def test_models_that_never_disagree_have_no_duel() -> None:
         make_plan(np.ones(40, dtype=int), np.ones(40, dtype=int), found(), GAIN)
 
 
-def test_the_goal_is_what_the_labels_can_reach_and_never_more_than_the_gain_needs() -> None:
+def test_the_goal_is_what_the_labels_can_reach_but_no_more_than_the_gain_needs() -> None:
     pool, audit = drawn(4000, 1), drawn(300, 2)
     goals = [plan_of(pool, audit, labels).goal for labels in (5, 20, 5000)]
     assert goals[0] < goals[1] < goals[2] == information_goal(GAIN)
+
+
+def test_a_large_audit_slice_leaves_half_of_the_information_to_the_duel() -> None:
+    pool, audit = drawn(4000, 1), drawn(8000, 2)
+    first = audit_estimate(audit, COUNT, pool.champion, pool.candidate)
+    assert first.information > information_goal(GAIN)
+    assert plan_of(pool, audit, 5000).goal == pytest.approx(2 * first.information)
+    assert plan_of(pool, audit, 200).goal == pytest.approx(first.information * (1 + 200 / first.freedom))
 
 
 def test_the_plan_does_not_see_which_model_is_better() -> None:

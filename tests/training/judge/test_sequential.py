@@ -117,6 +117,13 @@ def test_more_information_than_planned_ends_the_test_at_the_alpha_that_was_left(
     assert sum(look.alpha for look in found.looks) == pytest.approx(ALPHA)
 
 
+def test_a_test_at_its_end_ends_even_when_hardly_anything_is_new() -> None:
+    looks = looked([0.995])
+    for z, decision in ((1.5, Decision.REFUSE), (4.0, Decision.PROMOTE)):
+        found = decide(estimate(z, 1.0), looks, GOAL, GAIN)
+        assert (found.decision, len(found.looks)) == (decision, 2)
+
+
 def test_what_an_allowance_holds_back_is_spent_by_later_looks() -> None:
     first = next_look((), 0.6, allowance=0.001)
     assert first is not None and first.alpha == 0.001
