@@ -29,7 +29,7 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A duel as fixed before its first answer, by unlabelled texts alone.
+    """A duel as fixed before its first answer: by unlabelled texts, and the error of the audit estimate for `goal`.
 
     `strata[h]` are the (champion's, candidate's) answers of stratum h, positions in the labels; stratum 0 is where the
     two agree and lists none. `shares[h]` is how common stratum h is among the `pool` texts that both have answered.
@@ -120,3 +120,15 @@ def next_draw(plan: Plan, found: Estimate, asked: Counts, available: Counts, lab
         have[best] += 1
         left[best] -= 1
     return draw
+
+
+def labels_left(plan: Plan, found: Estimate, answered: int) -> int:
+    """About how many more answers end the duel at the latest, when `answered` of its labels are in.
+
+    Information grows in proportion to the disagreeing rows, those of the audit slice included. Most duels end sooner.
+    """
+    most = max(plan.max_labels - answered, 0)
+    if found.information <= 0:
+        return most
+    rows = int(found.counts[AGREE + 1 :].sum())
+    return int(min(most, max(np.ceil(rows * (plan.goal / found.information - 1)), 0)))

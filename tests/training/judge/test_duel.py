@@ -10,7 +10,7 @@ from scipy.stats import t
 from storage.errors import BadInput
 from tests.training.judge.test_difference import COUNT, drawn, taken
 from training.judge.difference import AGREE, Answers, Estimate, difference
-from training.judge.duel import LEAST, Plan, audit_estimate, make_plan, next_draw
+from training.judge.duel import LEAST, Plan, audit_estimate, labels_left, make_plan, next_draw
 from training.judge.sequential import information_goal
 
 GAIN = 0.03
@@ -89,6 +89,15 @@ def test_a_stratum_without_labels_comes_first_however_little_it_teaches() -> Non
     spreads = np.array([0.1, 3.0, 3.0, 0.0])
     draw = next_draw(PLAN, found(spreads), np.array([90, 40, 40, 0]), np.full(4, 100), 5)
     assert draw[3] == LEAST
+
+
+def test_the_labels_left_shrink_with_the_information_and_never_pass_the_most() -> None:
+    counts = np.array([176, 40, 30, 10])
+    half = Estimate(0.0, float((PLAN.goal / 2) ** -0.5), 70, counts, SPREADS)
+    assert labels_left(PLAN, half, 60) == 80
+    assert labels_left(PLAN, half, 150) == 50
+    assert labels_left(PLAN, Estimate(0.0, float((2 * PLAN.goal) ** -0.5), 70, counts, SPREADS), 60) == 0
+    assert labels_left(PLAN, Estimate(0.0, float("inf"), 0, counts, SPREADS), 30) == 170
 
 
 def test_a_duel_in_batches_finds_the_true_difference_and_its_error() -> None:

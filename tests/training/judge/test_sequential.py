@@ -14,6 +14,7 @@ from storage.models.verdict import Decision
 from training.judge.difference import Estimate
 from training.judge.sequential import (
     ALPHA,
+    POWER,
     Budget,
     Look,
     Looks,
@@ -169,7 +170,7 @@ def test_nothing_known_is_undecided_and_at_the_end_refused() -> None:
     nothing = Estimate(0.0, float("inf"), 0, np.array([9, 0]), np.ones(2))
     found = decide(nothing, (), GOAL, GAIN)
     assert (found.decision, found.look, found.looks) == (Decision.UNDECIDED, None, ())
-    assert found.chance == pytest.approx(0.9)
+    assert found.chance == pytest.approx(POWER)
     assert decide(nothing, (), GOAL, GAIN, final=True).decision is Decision.REFUSE
 
 
@@ -192,7 +193,7 @@ def test_one_more_look_never_lowers_the_bar_of_a_history_that_spent_less() -> No
 
 
 def test_the_goal_finds_the_smallest_gain_with_its_power() -> None:
-    assert norm.sf(norm.isf(ALPHA) - GAIN * np.sqrt(GOAL)) == pytest.approx(0.9)
+    assert norm.sf(norm.isf(ALPHA) - GAIN * np.sqrt(GOAL)) == pytest.approx(POWER)
     with pytest.raises(BadInput, match="not above zero"):
         information_goal(0.0)
 
