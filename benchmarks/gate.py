@@ -66,19 +66,20 @@ def worlds(disagreement: float) -> dict[str, World]:
 
 def simulate(
     pairs: dict[str, World], offers: int, audit_rows: int, seed: int, console: Console
-) -> dict[str, list[Offer]]:
-    """Every offer of every world, each world with random numbers of its own."""
+) -> dict[str, list[tuple[Offer, Outcome]]]:
+    """Every offer of every world and how the gate ends it, each world with random numbers of its own."""
     with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=console) as bar:
         row = bar.add_task("offers", total=offers * len(pairs))
-        paths: dict[str, list[Offer]] = {}
+        ended: dict[str, list[tuple[Offer, Outcome]]] = {}
         for number, (name, pair) in enumerate(pairs.items()):
             generator = np.random.default_rng([seed, number])
-            paths[name] = []
+            ended[name] = []
             for _ in range(offers):
                 bar.update(row, description=name)
-                paths[name].append(offer(pair, pair.draw(audit_rows, generator), generator))
+                one = offer(pair, pair.draw(audit_rows, generator), generator)
+                ended[name].append((one, gate(one, Budget())[0]))
                 bar.advance(row)
-    return paths
+    return ended
 
 
 def in_a_row(pair: World, offers: int, audit_rows: int, seed: int, console: Console) -> dict[str, Any]:
@@ -138,14 +139,15 @@ def wald_share(gain: float, power: float) -> float | None:
     return float((power * upper + (1 - power) * lower) / whole) if gain == MIN_GAIN else None
 
 
-def report(paths: dict[str, list[Offer]], pairs: dict[str, World], seed: int) -> dict[str, Any]:
+def report(ended: dict[str, list[tuple[Offer, Outcome]]], pairs: dict[str, World], seed: int) -> dict[str, Any]:
     """The figures of every world: each rule's share of promotions, and its labels beside those of the fixed test."""
-    outcomes = {name: [gate(path, Budget())[0] for path in some] for name, some in paths.items()}
+    offers = {name: [one for one, _ in some] for name, some in ended.items()}
+    outcomes = {name: [outcome for _, outcome in some] for name, some in ended.items()}
     power = _mean([one.promoted for one in outcomes["better_3"]])
-    free = _mean([int(path.estimates[0].counts[1:].sum()) for path in paths["better_3"]])
-    whole = fixed_labels(paths["better_3"], free, power)
+    free = _mean([int(path.estimates[0].counts[1:].sum()) for path in offers["better_3"]])
+    whole = fixed_labels(offers["better_3"], free, power)
     found: dict[str, Any] = {}
-    for name, some in paths.items():
+    for name, some in offers.items():
         labels = _mean([one.labels for one in outcomes[name]])
         wald = wald_share(GAINS[name], power)
         checked = difference(pairs[name].draw(POPULATION, np.random.default_rng([seed, 7])), len(LABELS))
@@ -194,8 +196,9 @@ def show(simulated: dict[str, Any], console: Console) -> None:
             continue
         low, high = one["promoted_interval"]
         table.add_row(
-            name, f"{100 * one['difference']:+.0f}", f"{one['promoted']:.1%} ({100 * low:.1f}-{100 * high:.1f})",
-            f"{one['labels']:.0f}", f"{one['points']['promoted']:.0%}",
+            name, f"{round(100 * one['difference']):+d}",
+            f"{one['promoted']:.1%} ({100 * low:.1f}-{100 * high:.1f})", f"{one['labels']:.0f}",
+            f"{one['points']['promoted']:.0%}",
             f"{one['fixed']['promoted']:.0%}, {one['fixed']['labels']:.0f}", f"{one['labels_of_fixed']:.2f}",
             f"{one['labels_of_fixed_with_audit']:.2f}",
             "" if one["wald"] is None else f"{one['wald']['with_audit']:.2f}",
@@ -227,8 +230,8 @@ def main() -> None:
     add("--json", type=Path, help="also write the figures to this file")
     given = parser.parse_args()
     console, pairs = Console(), worlds(given.disagreement)
-    paths = simulate(pairs, given.offers, given.audit_rows, given.seed, console)
-    simulated = report(paths, pairs, given.seed)
+    ended = simulate(pairs, given.offers, given.audit_rows, given.seed, console)
+    simulated = report(ended, pairs, given.seed)
     simulated["in_a_row"] = in_a_row(pairs["equal"], given.offers, given.audit_rows, given.seed, console)
     show(simulated, console)
     if given.json:
