@@ -54,7 +54,10 @@ class Plan:
         return np.asarray(table[champion, candidate], dtype=np.int64)
 
     def estimate(self, rows: Answers, labels: int) -> Estimate:
-        """The difference by all rows: audit rows and the duel's, since both are random inside each stratum."""
+        """The difference by all rows: audit rows and the duel's, since both are random inside each stratum.
+
+        That audit rows fall into strata by chance is post-stratification (Holt and Smith 1979).
+        """
         strata = self.stratum(rows.champion, rows.candidate)
         return stratified_difference(rows, labels, strata, np.array(self.shares), self.pool)
 

@@ -1,6 +1,6 @@
 """Tests a candidate again and again while labels come in, and still promotes an equal one in at most 5 % of offers.
 
-Looking ten times at the same growing evidence and stopping at the first p below .05 promotes equal candidates four
+Looking twenty times at the same growing evidence and stopping at the first p below .05 promotes equal candidates four
 times too often. A group-sequential test spends its 5 % by a plan instead: little at the first looks, most at the end.
 
 The plan needs no agreed times. A look's boundary follows from the share of the planned information that is in, as it
@@ -102,7 +102,7 @@ def alpha_spent(fraction: float, alpha: float = ALPHA) -> float:
 def information_goal(min_gain: float, alpha: float = ALPHA, power: float = POWER) -> float:
     """The information at which one look finds `min_gain` with this power: ((z_alpha + z_beta) / min_gain) squared.
 
-    Jennison and Turnbull 2000, section 3.1. Raises BadInput for a gain that is not above zero.
+    Jennison and Turnbull 2000, chapter 3. Raises BadInput for a gain that is not above zero.
     """
     from scipy.stats import norm
 
