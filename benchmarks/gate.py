@@ -187,7 +187,7 @@ GOALS = (
 def show(simulated: dict[str, Any], console: Console) -> None:
     """The table, and the goals."""
     table = Table(title="share promoted (with its 95 % interval), and mean labels of the duel")
-    columns = ("true", "gate", "labels", "points", "fixed", "of fixed", "with audit", "wald")
+    columns = ("true (of a million)", "gate", "labels", "points", "fixed", "of fixed", "with audit", "wald")
     table.add_column("models")
     for column in columns:
         table.add_column(column, justify="right")
@@ -196,7 +196,7 @@ def show(simulated: dict[str, Any], console: Console) -> None:
             continue
         low, high = one["promoted_interval"]
         table.add_row(
-            name, f"{round(100 * one['difference']):+d}",
+            name, f"{round(100 * one['difference']):+d} ({100 * one['difference_of_a_million']:+.2f})",
             f"{one['promoted']:.1%} ({100 * low:.1f}-{100 * high:.1f})", f"{one['labels']:.0f}",
             f"{one['points']['promoted']:.0%}",
             f"{one['fixed']['promoted']:.0%}, {one['fixed']['labels']:.0f}", f"{one['labels_of_fixed']:.2f}",
