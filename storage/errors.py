@@ -23,6 +23,7 @@ class Part(StrEnum):
     BASE_MODEL = "base model"
     SEED_DATA = "seed data"
     SCHEME = "label scheme"
+    SENTIMENT_WORDS = "list of words"
     HOME = "home"
 
 

@@ -45,6 +45,10 @@ CURES: dict[Part, tuple[str, str]] = {
         "Set it to `sample`, to `hub`, to a folder with the Sentences_*Agree.txt files, or to a CSV with text,label.",
     ),
     Part.SCHEME: ("FINLOOP_SCHEME", "Set it to a packaged scheme, or to the TOML file of one of yours."),
+    Part.SENTIMENT_WORDS: (
+        "FINLOOP_SENTIMENT_WORDS",
+        "Set it to a CSV with the columns word and sentiment, or unset the variable to report without that baseline.",
+    ),
     Part.HOME: ("FINLOOP_HOME", "Make the folder writable, put a sound copy back, or name another folder."),
 }
 

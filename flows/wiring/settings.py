@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     agreement: Annotated[Literal[50, 66, 75, 100], BeforeValidator(_agreement)] = Field(
         50, description="how many of the PhraseBank's annotators must agree, in per cent: 50, 66, 75 or 100"
     )
+    sentiment_words: Annotated[Path | None, EmptyIsUnset] = Field(
+        None, description="a CSV word,sentiment (Loughran-McDonald), a baseline in `models report`; unset: without it"
+    )
     base_model: str = Field("minilm", description="`minilm` (packaged), a folder, or a name such as ProsusAI/finbert")
     strategy: str = Field(
         DEFAULT_STRATEGY,
