@@ -1,4 +1,4 @@
-"""Draws what a run shows in its artifacts: which labels are mixed up, and what labels brought."""
+"""Draws what a run or a report shows: which labels are mixed up, what labels brought, models side by side."""
 
 import io
 from collections.abc import Sequence
@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from storage.models.worth import MORE, LearningCurve
+from training.judge.calibration import auc, roc
 from training.judge.curves import Gain, grown, growth
+from training.judge.evaluate import Evaluation
 from training.judge.metrics import NORMAL, Scores
 
 DOTS_PER_INCH = 110
@@ -94,3 +96,59 @@ def _band(axes: Any, curve: LearningCurve) -> None:
     half = NORMAL * fitted.error
     axes.plot(labels, ahead * fitted.beta, color="tab:blue")
     axes.fill_between(labels, ahead * (fitted.beta - half), ahead * (fitted.beta + half), color="tab:blue", alpha=0.2)
+
+
+def side_by_side(models: Sequence[tuple[str, Evaluation]], title: str) -> bytes:
+    """A PNG of models on the same rows: accuracy and macro-F1 with intervals, then a curve of each label against the
+    rest. A label that all rows have, or none, has no curve.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    labels = models[0][1].labels
+    columns = 2  # wider pictures are too small to read in a page
+    lines = -(-(1 + len(labels)) // columns)
+    figure = Figure(figsize=(5.2 * columns, 4.3 * lines + 0.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=13)
+    first, *rest = figure.subplots(lines, columns, squeeze=False).ravel()
+    _bars(first, models)
+    for axes, label in zip(rest, labels, strict=False):
+        _curves(axes, label, models)
+    for axes in rest[len(labels) :]:
+        axes.set_axis_off()
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
+    return png.getvalue()
+
+
+def _bars(axes: Any, models: Sequence[tuple[str, Evaluation]]) -> None:
+    """Two bars a model, in the colour of the model's curves: accuracy full, macro-F1 pale."""
+    for place, (_, found) in enumerate(models):
+        scores, colour = found.scores(), f"C{place}"
+        for shift, value, (low, high), alpha in (
+            (-0.2, scores.accuracy, scores.accuracy_interval, 1.0),
+            (0.2, scores.macro_f1, scores.macro_f1_interval, 0.45),
+        ):
+            ends = [[max(0.0, value - low)], [max(0.0, high - value)]]
+            axes.barh(place + shift, value, height=0.38, color=colour, alpha=alpha, xerr=ends, ecolor="dimgrey")
+    axes.set_yticks(range(len(models)), [name for name, _ in models])
+    axes.invert_yaxis()
+    axes.set_xlim(0.0, 1.0)
+    axes.set_title("accuracy (full) and macro-F1 (pale), 95 %", fontsize=10)
+
+
+def _curves(axes: Any, label: str, models: Sequence[tuple[str, Evaluation]]) -> None:
+    axes.plot([0, 1], [0, 1], color="lightgrey", linewidth=0.8)
+    for place, (name, found) in enumerate(models):
+        area = auc(found)[label]
+        if area is None:
+            continue
+        is_label = [true == label for true in found.truth]
+        across, up = roc(is_label, found.probabilities[:, found.labels.index(label)])
+        axes.plot(across, up, color=f"C{place}", label=f"{name}: {area:.3f}")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8, loc="lower right", title="area (AUC)", title_fontsize=8)
+    axes.set_xlabel("share of the other rows taken")
+    axes.set_ylabel("share of the label's rows taken")
+    axes.set_title(f"{label} against the rest", fontsize=10)

@@ -4,8 +4,9 @@ import struct
 
 from storage.models.worth import CurvePoint, LearningCurve
 from tests.schemes import LABELS
+from tests.training.judge.evaluations import evaluation
 from training.judge.metrics import score
-from training.judge.pictures import confusion_matrices, learning_curve
+from training.judge.pictures import confusion_matrices, learning_curve, side_by_side
 
 SCORES = score([*LABELS, LABELS[0]], [*LABELS, LABELS[2]], LABELS)
 
@@ -47,3 +48,10 @@ def test_a_curve_shows_its_gains_also_where_no_growth_can_be_fitted() -> None:
     assert learning_curve(a_curve(0.02)) != learning_curve(a_curve(0.03))
     alone = a_curve(0.02).model_copy(update={"points": a_curve(0.02).points[:1]})
     assert size(learning_curve(alone)) == size(learning_curve(a_curve(0.02)))
+
+
+def test_models_stand_side_by_side_also_where_a_label_has_no_curve() -> None:
+    found = evaluation([LABELS[0], LABELS[1]], [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1]])
+    other = evaluation([LABELS[0], LABELS[1]], [[0.1, 0.8, 0.1], [0.3, 0.6, 0.1]])
+    assert size(side_by_side([("one", found)], "t")) == size(side_by_side([("one", found), ("two", other)], "t"))
+    assert side_by_side([("one", found)], "t") != side_by_side([("one", other)], "t")
