@@ -1,5 +1,6 @@
-"""The verbs about model versions: `finloop models list` and `finloop models show`."""
+"""The verbs about model versions: `finloop models list`, `show`, `adopt` and `report`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -96,6 +97,35 @@ def show_version(
     show_facts({name.replace("_", " "): value for name, value in {**facts, **said}.items()}, "Model")
     if one.verdict is not None:
         show([_said_check(check) for check in one.verdict.checks], "Checks", as_json=False)
+
+
+@group.command("report", epilog="Example:  finloop models report challenger --against champion --output report.html")
+def write_report(
+    version: Annotated[str, typer.Argument(help="A version number or an alias.")],
+    against: Annotated[
+        str | None, typer.Option(help="The other version; by default the champion, for the champion `previous`.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The HTML file; by default model-report-VERSION.html.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write an HTML page: a version beside another one and baselines, on rows that neither version learnt from."""
+    from flows.report_page import page, sentence
+    from flows.steps.report import report
+    from flows.wiring.parts import open_parts
+
+    with open_parts(reading=True) as parts:
+        words = parts.settings.sentiment_words
+        made = report(version, against, parts.registry, parts.labels, parts.datasets, parts.texts, parts.scheme, words)
+        path = output or Path(f"model-report-{made.version.version}.html")
+        path.write_text(page(made), encoding="utf-8")
+    if as_json:
+        other = made.other and made.other.version
+        rows = {one.title: len(one.this) if one.this else 0 for one in made.grounds}
+        print_json(
+            {"version": made.version.version, "against": other, "file": path, "rows": rows, "sentence": sentence(made)}
+        )
+        return
+    console.print(f"{sentence(made)}\n{path}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _said(verdict: "Verdict | None") -> str:

@@ -24,7 +24,7 @@ from tests.deployments.serving.models import free_port, serve
 VERBS = {
     *("up", "demo", "status", "ingest", "score", "audit", "select", "annotate", "sync", "retrain", "deploy"),
     *("prune", "rollback", "fetch", "train", "predict", "datasets", "datasets list", "datasets show"),
-    *("models", "models list", "models show", "models adopt"),
+    *("models", "models list", "models show", "models adopt", "models report"),
 }
 ON_PREFECT = ("score", "audit", "select", "sync", "prune", "retrain", "deploy", "rollback")
 GROUPS = tuple(verb for verb in VERBS if verb.startswith(("datasets", "models")))

@@ -8,7 +8,7 @@ import pytest
 from flows.wiring.parts import Parts
 from storage.models.verdict import Check
 from tests.deployments.cli.running import finloop
-from tests.fixtures_home import a_verdict, register
+from tests.fixtures_home import a_verdict, build, register
 
 CHECK = Check(name="audit rows", value=3, threshold=50, passed=False, why="3 answered audit rows of at least 50")
 
@@ -57,3 +57,31 @@ def test_one_is_shown_with_its_manifest_and_every_check_of_its_verdict(
 def test_one_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = finloop(monkeypatch, capsys, "models", "show", "7")
     assert code == 2 and "'7'" in err
+
+
+def test_a_report_is_a_file_with_the_sentence_that_the_terminal_shows(
+    parts: Parts, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = build(parts)
+    one, two = (register(parts, tiny_model, dataset.version, f"recipe {at}", at).version for at in range(2))
+    parts.registry.set_alias("champion", one)
+    file = tmp_path / "report.html"
+    code, out, _ = finloop(monkeypatch, capsys, "models", "report", two, "--output", str(file), "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["version"], found["against"], found["file"]) == (two, one, str(file))
+    assert found["rows"]["Audit slice"] == 0
+    assert found["sentence"].split(" (")[0] in file.read_text()
+    assert finloop(monkeypatch, capsys, "models", "report", "champion")[0] == 0
+    assert (tmp_path / f"model-report-{one}.html").is_file()
+
+
+def test_a_report_that_cannot_be_made_names_its_cure_and_writes_nothing(
+    parts: Parts, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = register(parts, tiny_model, build(parts).version).version
+    assert "'7'" in finloop(monkeypatch, capsys, "models", "report", "7")[2]
+    monkeypatch.setenv("FINLOOP_SENTIMENT_WORDS", str(tmp_path / "none.csv"))
+    code, _, err = finloop(monkeypatch, capsys, "models", "report", version)
+    assert code == 2 and "(FINLOOP_SENTIMENT_WORDS)" in err and "Traceback" not in err
+    assert not list(tmp_path.glob("*.html"))
