@@ -1,5 +1,6 @@
 """A report rests on rows that neither version learnt from, and names what is missing."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from flows.steps.report import Report, report
 from flows.wiring.parts import Parts
 from storage.errors import BadInput, CorruptModel, UnknownVersion
+from storage.models.unlabelled import write_unlabelled
 from storage.records import Purpose, Split
 from tests.fixtures_home import answer, build, register, registered, sentence
 
@@ -45,6 +47,19 @@ def test_both_versions_and_the_baselines_are_run_on_rows_that_are_new_to_both(pa
     assert set(audit.baselines) == {"majority label", "TF-IDF"}
     assert all(found.texts == rows.this.texts for found in rows.baselines.values())
     assert audit.known["source"] == ["feed"]
+
+
+def test_a_test_row_that_the_other_version_learnt_from_is_left_out(
+    parts: Parts, tiny_model: Path, tmp_path: Path
+) -> None:
+    dataset = build(parts)
+    tested = [row.text for row in dataset.rows if row.split is Split.TEST]
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    write_unlabelled(model, [tested[0] + " now"])
+    version = register(parts, tiny_model, dataset.version, "one").version
+    other = register(parts, model, dataset.version, "other").version
+    found = reported(parts, version, other).grounds[1].this
+    assert found is not None and set(found.texts) == set(tested[1:])
 
 
 def test_a_version_of_a_dataset_that_is_gone_has_no_rows_to_trust(parts: Parts, tiny_model: Path) -> None:
