@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployments.cli.terminal import Json, console, counted, print_json, show, show_facts
+from deployments.cli.terminal import Json, console, counted, errors, print_json, show, show_facts
 
 if TYPE_CHECKING:
     from storage.models.verdict import Check, Verdict
@@ -113,7 +113,7 @@ def write_report(
     from flows.steps.report import report
     from flows.wiring.parts import open_parts
 
-    with open_parts(reading=True) as parts:
+    with open_parts(reading=True) as parts, errors.status("running the versions and the baselines"):
         words = parts.settings.sentiment_words
         made = report(version, against, parts.registry, parts.labels, parts.datasets, parts.texts, parts.scheme, words)
         path = output or Path(f"model-report-{made.version.version}.html")
