@@ -18,7 +18,7 @@ from training.model.finetune import finetune
 from training.model.head import with_our_labels
 from training.model.recipe import Recipe
 
-RECIPE = Recipe(epochs=5, learning_rate=3e-3, batch_size=16)
+RECIPE = Recipe(epochs=8, learning_rate=3e-3, batch_size=16)
 OWN = [word for word in WORDS.split() if word.isalpha() and len(word) > 3]
 """Words of one token, as many as labels."""
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,9 +87,9 @@ def test_a_model_reads_as_it_was_trained_and_an_older_one_reads_heads(tmp_path: 
     (folder / "config.json").write_text(config.replace("{", f'{{"{FIELD}": "{Reading.HEAD_AND_TAIL}",', 1))
     ends = Classifier.load(folder, LABELS, device="cpu").predict(texts)
     assert heads.truncated.tolist() == ends.truncated.tolist() == [True, True, False]
-    assert (heads.logits[0] == heads.logits[1]).all()
-    assert (ends.logits[0] != ends.logits[1]).any()
-    assert (heads.logits[2] == ends.logits[2]).all()
+    assert np.allclose(heads.logits[0], heads.logits[1], atol=1e-6)  # rows of one batch may be rounded otherwise
+    assert not np.allclose(ends.logits[0], ends.logits[1], atol=1e-4)
+    assert np.allclose(heads.logits[2], ends.logits[2], atol=1e-6)
 
 
 @pytest.mark.parametrize("link", ["https://t.co/9xKq", "HTTP://example.org/a?b=c", "www.example.org/fell"])
