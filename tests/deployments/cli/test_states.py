@@ -36,6 +36,7 @@ ARGUMENTS = {
     "datasets show": ["3f"],
     "models show": ["champion"],
     "models adopt": ["1"],
+    "models report": ["champion"],
 }
 """What a verb needs. `train` and `demo` get what they refuse at once, because a training or a server takes long."""
 
