@@ -136,7 +136,7 @@ def show_worth(candidate: str, evidence: Evidence) -> None:
     found = {
         f"The next {MORE} labels": evidence.curve and evidence.curve.sentence,
         "The same gain at random": evidence.yardstick and evidence.yardstick.sentence,
-        "Do labels still change the model?": evidence.stability and evidence.stability.sentence,
+        "Change by labels": evidence.stability and evidence.stability.sentence,
     }
     said = [filled("**{}**: {}.", title, sentence) for title, sentence in found.items() if sentence]
     if not said:
