@@ -7,7 +7,6 @@ texts to ask about, and only after its predictions of a sample were close to the
 A fast prediction depends a little on what shares its batch.
 """
 
-import copy
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ import torch
 
 from storage.errors import BadInput
 from storage.records import Prediction
-from training.model.precision import Precision, computing
+from training.model.precision import Precision, computing, sharing_copy
 from training.model.progress import silence
 from training.model.reading import Encoded, encode, inputs_of, padded, reading_of, tokens_read
 from training.model.soundness import load_tokenizer
@@ -167,8 +166,7 @@ class Classifier:
         """
         encoded = self._encode(texts)
         logits = np.zeros((passes, len(texts), len(self._labels)), dtype=np.float32)
-        shared = {id(one): one for one in (*self._model.parameters(), *self._model.buffers())}
-        dropping = copy.deepcopy(self._model, shared).train()
+        dropping = sharing_copy(self._model).train()
         gpus = [torch.cuda.current_device()] if self.device == "cuda" else []
         with _drawing, torch.random.fork_rng(gpus), computing(dropping, precision, self.device) as model:
             torch.manual_seed(seed)

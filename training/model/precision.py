@@ -53,6 +53,11 @@ def computing(model: Any, precision: Precision, device: str) -> Iterator[Any]:
                 yield _with_bf16_layers(model)
 
 
+def sharing_copy(model: Any) -> Any:
+    """A copy of the model that shares its weights, so that a change of the copy's modules is seen by nobody else."""
+    return copy.deepcopy(model, {id(one): one for one in (*model.parameters(), *model.buffers())})
+
+
 def _with_bf16_layers(model: Any) -> Any:
     """A copy with the weights of the linear layers in bf16; the copy shares all other weights with the model.
 
@@ -62,8 +67,7 @@ def _with_bf16_layers(model: Any) -> Any:
     import torch
     from torch import nn
 
-    shared = {id(one): one for one in (*model.parameters(), *model.buffers())}
-    quick = copy.deepcopy(model, shared)
+    quick = sharing_copy(model)
     for layer in quick.modules():
         if isinstance(layer, nn.Linear):  # new parameters: Module.to would change the shared ones in place
             for name, weights in list(layer.named_parameters(recurse=False)):
