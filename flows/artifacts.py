@@ -3,7 +3,6 @@
 Every value goes through `flows.markup`, because the dashboard renders tables and descriptions as Markdown too.
 """
 
-import base64
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from flows.markup import cells, filled, plain, table
+from flows.markup import cells, filled, picture, plain, table
 from flows.steps.judge import Judged
 from flows.steps.promote import Promotion
 from flows.steps.score import Scored
@@ -159,8 +158,7 @@ def show_worth(candidate: str, evidence: Evidence) -> None:
     if curve is not None and len(curve.points) > 1:
         from training.judge.pictures import learning_curve
 
-        png = base64.b64encode(learning_curve(curve)).decode()
-        create_image_artifact(f"data:image/png;base64,{png}", key="learning-curve", description="Gain by labels")
+        create_image_artifact(picture(learning_curve(curve)), key="learning-curve", description="Gain by labels")
 
 
 def described(dataset: DatasetVersion, left_out: Sequence[BadLine]) -> str:
@@ -230,7 +228,5 @@ def _confusion(judged: Judged) -> None:
         if judgement.champion is not None:
             champion = getattr(judgement.champion, name).scores()
             models.insert(0, (f"champion, version {judged.verdict.champion}", champion))
-        png = base64.b64encode(confusion_matrices(models, title)).decode()
-        create_image_artifact(
-            f"data:image/png;base64,{png}", key=f"confusion-{name}", description=f"Confusion on the {title}"
-        )
+        image = picture(confusion_matrices(models, title))
+        create_image_artifact(image, key=f"confusion-{name}", description=f"Confusion on the {title}")

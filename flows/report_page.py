@@ -3,11 +3,11 @@
 Texts, sources and names of models come from strangers, so that the template never marks a value as safe.
 """
 
-from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows.markup import picture
 from flows.steps.report import Ground, Report
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def _shown(report: Report, ground: Ground) -> dict[str, Any]:
         "versions": [name for name, _ in versions],
         "labels": ground.this.labels,
         "difference": None if ground.other is None else ground.this.against(ground.other),
-        "compared": _image(side_by_side(models, "Models on the same rows")),
-        "confusion": _image(confusion_matrices([(name, found.scores()) for name, found in versions], ground.title)),
+        "compared": picture(side_by_side(models, "Models on the same rows")),
+        "confusion": picture(confusion_matrices([(name, found.scores()) for name, found in versions], ground.title)),
         "slices": list(_slices(versions, ground)),
         "mistakes": list(_mistakes(report, ground)),
     }
@@ -144,7 +144,3 @@ def _listed(title: str, wrong: "Evaluation", rows: list[int]) -> dict[str, Any]:
         for at in rows[:MOST_ROWS]
     ]
     return {"title": title, "count": len(rows), "rows": shown}
-
-
-def _image(png: bytes) -> str:
-    return f"data:image/png;base64,{b64encode(png).decode()}"

@@ -32,6 +32,10 @@ def confusion_matrices(models: Sequence[tuple[str, Scores]], title: str) -> byte
     figure.suptitle(title, fontsize=13)
     for axes, (name, scores) in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
         _draw(axes, name, scores)
+    return _png(figure)
+
+
+def _png(figure: Any) -> bytes:
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
     return png.getvalue()
@@ -80,9 +84,7 @@ def learning_curve(curve: LearningCurve) -> bytes:
     axes.set_xlabel("annotators' labels")
     axes.set_ylabel("points of macro-F1 above the first version")
     axes.set_title(f"audit slice, {curve.audit_rows:,} rows", fontsize=10)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
-    return png.getvalue()
+    return _png(figure)
 
 
 def _band(axes: Any, curve: LearningCurve) -> None:
@@ -113,13 +115,12 @@ def side_by_side(models: Sequence[tuple[str, Evaluation]], title: str) -> bytes:
     figure.suptitle(title, fontsize=13)
     first, *rest = figure.subplots(lines, columns, squeeze=False).ravel()
     _bars(first, models)
+    areas = [auc(found) for _, found in models]
     for axes, label in zip(rest, labels, strict=False):
-        _curves(axes, label, models)
+        _curves(axes, label, models, [of_model[label] for of_model in areas])
     for axes in rest[len(labels) :]:
         axes.set_axis_off()
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
-    return png.getvalue()
+    return _png(figure)
 
 
 def _bars(axes: Any, models: Sequence[tuple[str, Evaluation]]) -> None:
@@ -138,10 +139,9 @@ def _bars(axes: Any, models: Sequence[tuple[str, Evaluation]]) -> None:
     axes.set_title("accuracy (full) and macro-F1 (pale), 95 %", fontsize=10)
 
 
-def _curves(axes: Any, label: str, models: Sequence[tuple[str, Evaluation]]) -> None:
+def _curves(axes: Any, label: str, models: Sequence[tuple[str, Evaluation]], areas: Sequence[float | None]) -> None:
     axes.plot([0, 1], [0, 1], color="lightgrey", linewidth=0.8)
-    for place, (name, found) in enumerate(models):
-        area = auc(found)[label]
+    for place, ((name, found), area) in enumerate(zip(models, areas, strict=True)):
         if area is None:
             continue
         is_label = [true == label for true in found.truth]
