@@ -80,10 +80,11 @@ def tf_idf(train: Examples, validation: Examples, given: Sequence[Examples], lab
         seen = vectorizer.fit_transform(train.texts)
     except ValueError as error:
         raise BadInput(f"the train rows have no words: {error}") from error
+    held = vectorizer.transform(validation.texts) if len(validation) else None
     best, chosen = -1.0, None
-    for strength in STRENGTHS if len(validation) else (1.0,):
+    for strength in (1.0,) if held is None else STRENGTHS:
         model = LogisticRegression(C=strength, max_iter=1000).fit(seen, train.truth)
-        said = model.predict(vectorizer.transform(validation.texts)).tolist() if len(validation) else []
+        said = [] if held is None else model.predict(held).tolist()
         reached = score(validation.truth, said, labels).macro_f1 if said else 0.0
         if reached > best:
             best, chosen = reached, model
