@@ -9,7 +9,7 @@ import numpy as np
 
 from storage.scheme import DEFAULT, find_scheme
 from training.judge.difference import Answers, Floats
-from training.judge.metrics import Codes
+from training.judge.metrics import Codes, f1_of_labels
 
 LABELS = find_scheme(DEFAULT).names
 SHARES = np.array([0.20, 0.65, 0.15])
@@ -83,4 +83,4 @@ def _world(tilt: float, disagreement: float, bold: float) -> World:
 
 
 def _macro_f1(confusion: Floats) -> float:
-    return float((2 * np.diag(confusion) / (confusion.sum(axis=0) + confusion.sum(axis=1))).mean())
+    return float(f1_of_labels(confusion).mean())
