@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
@@ -24,7 +24,6 @@ def by_agreement(rows: Answers, share: float, pool: int | None = None) -> Estima
     return stratified_difference(rows, COUNT, rows.disagree.astype(int), np.array([1 - share, share]), pool)
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_random_rows_give_the_plain_difference_and_the_interval_of_the_metrics(rows: list[tuple[int, ...]]) -> None:
     given_rows = [*rows, *((label, label, label) for label in range(COUNT)), (0, 0, 1), (1, 2, 1)]
@@ -36,7 +35,6 @@ def test_random_rows_give_the_plain_difference_and_the_interval_of_the_metrics(r
         assert float(t.ppf(0.975, found.freedom)) * found.error == pytest.approx(plain.high - plain.macro_f1)
 
 
-@settings(deadline=None)
 @given(ROWS, st.floats(0.05, 0.6))
 def test_swapping_the_models_negates_the_gain_and_keeps_the_error(rows: list[tuple[int, ...]], share: float) -> None:
     one = answers(rows)
@@ -47,7 +45,6 @@ def test_swapping_the_models_negates_the_gain_and_keeps_the_error(rows: list[tup
     assert forth.spreads == pytest.approx(back.spreads, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(ROWS, st.floats(0.05, 0.6), st.integers(2, 5))
 def test_asking_more_often_where_the_models_disagree_does_not_move_the_gain(
     rows: list[tuple[int, ...]], share: float, times: int

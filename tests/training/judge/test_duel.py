@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
@@ -74,7 +74,6 @@ def test_labels_go_to_strata_by_share_times_spread() -> None:
 COUNTS = st.lists(st.integers(0, 30), min_size=4, max_size=4)
 
 
-@settings(deadline=None)
 @given(COUNTS, COUNTS, st.integers(1, 40), st.lists(st.floats(0, 3), min_size=4, max_size=4))
 def test_a_draw_asks_for_all_that_it_may_and_nothing_that_is_not_there(
     asked: list[int], available: list[int], labels: int, spreads: list[float]

@@ -61,7 +61,7 @@ def test_uneven_looks_spend_what_the_normal_integral_says() -> None:
         assert 1 - float(stays) == pytest.approx(alpha_spent(t[-1]), abs=2e-4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(FRACTIONS, st.booleans(), st.floats(0, 1))
 def test_no_history_of_looks_spends_more_than_alpha(fractions: list[float], final: bool, allowance: float) -> None:
     first = next_look((), min(fractions[0], 1.0), allowance=allowance)
@@ -174,7 +174,6 @@ def test_nothing_known_is_undecided_and_at_the_end_refused() -> None:
     assert decide(nothing, (), GOAL, GAIN, final=True).decision is Decision.REFUSE
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 1), max_size=40))
 def test_a_years_promotions_on_the_audit_slice_share_one_alpha(fractions: list[float]) -> None:
     budget = Budget()
